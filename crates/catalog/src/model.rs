@@ -1,0 +1,224 @@
+//! The records of the catalogue.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map as JsonMap, Value as Json};
+use std::sync::Arc;
+use tollgate_dialect::{Format, Surface};
+
+/// A provider: built in, configured by a policy, or both.
+#[derive(Clone, Debug, Default)]
+pub struct Provider {
+    /// The canonical id, as configured or as in the embedded data.
+    pub id: String,
+    /// Other names clients and policies may use before the colon.
+    pub aliases: Vec<String>,
+    /// Name for people.
+    pub display_name: String,
+    /// What it is, for people.
+    pub description: String,
+    /// Its web site.
+    pub website: String,
+    /// Where requests go. May hold a query, which every call keeps.
+    pub base_url: String,
+    /// Whether a path `/v1` is put between an empty base path and the surface's path.
+    pub path_prefix: Option<String>,
+    /// Base URL for a format whose URL differs from `base_url` (OpenRouter's Anthropic skin, for one).
+    pub format_base_urls: Vec<(Format, String)>,
+    /// How the key is sent on OpenAI-format surfaces. Anthropic-format surfaces default to `x-api-key`.
+    pub auth: AuthStyle,
+    /// Surfaces it serves.
+    pub surfaces: Vec<ApiSurface>,
+    /// Its models.
+    pub models: Vec<Arc<Model>>,
+    /// The environment variable that usually holds its key.
+    pub key_env: Option<String>,
+    /// What its keys begin with, longest first (`sk-ant-`).
+    pub key_prefixes: Vec<String>,
+    /// Top-level body parameters that are removed by default before a request goes to this provider.
+    pub drop_params: Vec<String>,
+    /// Free data of the operator; models inherit it for strategies.
+    pub metadata: JsonMap<String, Json>,
+    /// Not in the embedded data: made by a policy.
+    pub custom: bool,
+    /// Listed in the policy's `providers`.
+    pub configured: bool,
+    /// Hidden, with all its models.
+    pub disabled: bool,
+    /// Position in the policy's `providers`.
+    pub order: Option<usize>,
+}
+
+/// How a key is sent upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthStyle {
+    /// `Authorization: Bearer KEY`
+    #[default]
+    Bearer,
+    /// `x-api-key: KEY`
+    XApiKey,
+    /// `api-key: KEY` (Azure)
+    ApiKey,
+    /// A header of this name holds the key.
+    Header(String),
+    /// A query parameter of this name holds the key.
+    Query(String),
+    /// No key is sent.
+    None,
+}
+
+/// One API a provider serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiSurface {
+    /// Its format.
+    pub format: Format,
+    /// Its operation; `None` means every operation of the format.
+    pub surface: Option<Surface>,
+    /// When not empty, the only top-level body keys that are sent.
+    pub supported_params: Vec<String>,
+}
+
+/// A model at one provider.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// The id clients use. May contain `/` and `:`.
+    pub id: String,
+    /// What the provider calls it, when that differs from `id`.
+    pub upstream_id: Option<String>,
+    /// The provider's canonical id.
+    pub provider_id: String,
+    /// Who made the model (`anthropic`, `meta`), may be empty.
+    pub author_id: String,
+    /// Other names of the model.
+    pub aliases: Vec<Alias>,
+    /// Name for people.
+    pub display_name: String,
+    /// What it is, for people.
+    pub description: String,
+    /// Vocabulary: `text`, `image`, `audio`, `video`, `file`.
+    pub input_modalities: Vec<String>,
+    /// Vocabulary: `text`, `image`, `audio`, `embedding`.
+    pub output_modalities: Vec<String>,
+    /// Vocabulary: `tool-calling`, `structured-output`, `vision`, `reasoning`, `coding`, `prompt-caching`.
+    pub supported_features: Vec<String>,
+    /// Tokens of prompt and answer together; 0 when unknown.
+    pub max_context_window: u64,
+    /// Tokens of an answer; 0 when unknown.
+    pub max_output_tokens: u64,
+    /// Billions are written out; 0 when unknown.
+    pub parameter_count: u64,
+    /// `fp8`, ...; empty when unknown.
+    pub quantization: String,
+    /// What the provider does with prompts; empty when unknown.
+    pub data_training_policy: String,
+    /// Empty when unknown.
+    pub data_retention_policy: String,
+    /// 0 when unknown.
+    pub data_retention_days: u64,
+    /// Prices; `None` fields are unknown.
+    pub pricing: Pricing,
+    /// Where it runs.
+    pub datacenters: Vec<Datacenter>,
+    /// Top-level body keys this model does not take.
+    pub unsupported_params: Vec<String>,
+    /// Retired on, as `YYYY-MM-DD`. Still routable: the provider decides.
+    pub deprecated_at: Option<String>,
+    /// Encoding for token estimates: `o200k_base` or `cl100k_base`.
+    pub tokenizer: Tokenizer,
+    /// Surfaces the model is limited to (embedding models); empty means all of the provider's.
+    pub surfaces: Vec<Surface>,
+    /// Free data: the provider's, overlaid by the model's.
+    pub metadata: JsonMap<String, Json>,
+    /// In the embedded data, or configured. `false` only for names passed through.
+    pub known: bool,
+    /// Configured by a policy and not in the embedded data.
+    pub custom: bool,
+    /// Listed under a provider in the policy.
+    pub configured: bool,
+    /// Hidden.
+    pub disabled: bool,
+}
+
+/// Another name of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// The name.
+    pub name: String,
+    /// What is sent upstream when a client uses it.
+    #[serde(default)]
+    pub kind: AliasKind,
+}
+
+/// What an alias stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AliasKind {
+    /// A nickname: the model's own upstream id is sent.
+    #[default]
+    Nickname,
+    /// A real upstream id (a dated snapshot): sent as the client wrote it.
+    Snapshot,
+    /// From a policy's `id_aliases`: the configured id is sent.
+    Configured,
+}
+
+/// Which byte-pair encoding estimates a model's tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tokenizer {
+    /// Older OpenAI models; also the estimate for other vendors.
+    #[default]
+    Cl100kBase,
+    /// GPT-4o and later.
+    O200kBase,
+}
+
+/// Prices in US dollars; token prices per million tokens.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pricing {
+    /// `text.input`
+    pub input: Option<f64>,
+    /// `text.output`
+    pub output: Option<f64>,
+    /// `text.input_cache_write`
+    pub input_cache_write: Option<f64>,
+    /// `text.input_cache_read`
+    pub input_cache_read: Option<f64>,
+    /// `text.input_batch`
+    pub input_batch: Option<f64>,
+    /// `text.output_batch`
+    pub output_batch: Option<f64>,
+    /// `tools.web_search.per_search_call`
+    pub web_search: Option<f64>,
+    /// `tools.code_interpreter.per_execution_call`
+    pub code_interpreter: Option<f64>,
+    /// `tools.file_search.per_storage_gb`
+    pub file_search_storage_gb: Option<f64>,
+    /// `tools.image_generation.per_image_generation`
+    pub image_generation: Option<f64>,
+}
+
+/// Where a model runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Datacenter {
+    /// ISO 3166-1 alpha-2.
+    pub country_code: String,
+    /// The provider's name of the region.
+    #[serde(default)]
+    pub region: String,
+}
+
+/// Who makes models.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Author {
+    /// Canonical id.
+    pub id: String,
+    /// Other names.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Name for people.
+    pub display_name: String,
+}

@@ -1,0 +1,1 @@
+//! Scripted AI providers with real wire formats: demo, tests, benchmarks.

@@ -1,0 +1,2 @@
+//! The tollgate binary: command line and wiring.
+fn main() {}
