@@ -26,10 +26,17 @@ pub struct Provider {
     pub format_base_urls: Vec<(Format, String)>,
     /// How the key is sent on OpenAI-format surfaces. Anthropic-format surfaces default to `x-api-key`.
     pub auth: AuthStyle,
+    /// `auth` was set by a policy, so it holds for every format.
+    pub auth_forced: bool,
     /// Surfaces it serves.
     pub surfaces: Vec<ApiSurface>,
+    /// `surfaces` names all it serves. A policy's list does not: policies have no word for embeddings.
+    pub surfaces_complete: bool,
     /// Its models.
     pub models: Vec<Arc<Model>>,
+    /// Its models are found only by names that carry the provider's prefix. OpenRouter's ids look like
+    /// `openai/gpt-4o`, a spelling that must not name a model by itself.
+    pub prefix_required: bool,
     /// The environment variable that usually holds its key.
     pub key_env: Option<String>,
     /// What its keys begin with, longest first (`sk-ant-`).

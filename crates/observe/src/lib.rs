@@ -1,1 +1,22 @@
-//! What an operator sees: metrics, access log, status.
+//! What an operator sees: access log, metrics, status page, operational log, requests in flight.
+//!
+//! Everything a request touches here is either a handle resolved at load time (atomics) or a push to a
+//! bounded queue: nothing on the request path takes a lock that other requests hold, waits, or parses.
+
+mod access_log;
+mod admin;
+mod clock;
+mod in_flight;
+mod logging;
+mod metrics;
+mod status;
+
+pub use access_log::{AccessLog, AccessLogOptions, AccessRecord, LogFormat, Outcome};
+pub use admin::{AdminAnswer, AdminState, AdminToken, respond};
+pub use clock::rfc3339_millis;
+pub use in_flight::{InFlight, InFlightGuard};
+pub use logging::{LoggingError, init_tracing};
+pub use metrics::{AttemptOutcome, MAX_PROVIDERS, Metrics, ProviderMetrics};
+pub use prometheus_client::metrics::counter::Counter;
+pub use prometheus_client::metrics::gauge::Gauge;
+pub use status::{KeyStatus, ModelStatus, ProviderStatus, ReloadError, RunState, Status, StatusSource};

@@ -1,0 +1,193 @@
+//! The format of a data file, and how it becomes a [`Provider`].
+//!
+//! Decoding is strict: an unknown field is an error, so a misspelt one cannot be lost.
+
+use crate::model::{
+    Alias, AliasKind, ApiSurface, AuthStyle, Author, Datacenter, Model, Pricing, Provider, Tokenizer,
+};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use thiserror::Error;
+use tollgate_dialect::{Format, Surface};
+
+/// A data file that cannot be used. The file's author is to blame.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("catalogue data `{file}`: {reason}")]
+pub struct DataError {
+    /// Which file, without folder and ending.
+    pub file: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// A provider of the data files.
+pub(crate) struct Loaded {
+    pub(crate) provider: Provider,
+    /// Exists only once a policy lists it.
+    pub(crate) local: bool,
+}
+
+/// Reads one provider file.
+pub(crate) fn provider(file: &str, text: &str) -> Result<Loaded, DataError> {
+    let raw: ProviderFile = decode(file, text)?;
+    let surfaces = raw.surfaces.iter().flat_map(|(format, named)| {
+        named.iter().map(|surface| ApiSurface {
+            format: *format,
+            surface: Some(*surface),
+            supported_params: Vec::new(),
+        })
+    });
+    let models = raw.models.into_iter().map(|model| Arc::new(model.build(&raw.id, &raw.defaults))).collect();
+    let provider = Provider {
+        aliases: raw.aliases,
+        display_name: raw.display_name,
+        description: raw.description,
+        website: raw.website,
+        base_url: raw.base_url,
+        format_base_urls: raw.format_base_urls.into_iter().collect(),
+        auth: raw.auth,
+        surfaces: surfaces.collect(),
+        surfaces_complete: true,
+        models,
+        key_env: raw.key_env,
+        key_prefixes: raw.key_prefixes,
+        drop_params: raw.drop_params,
+        prefix_required: raw.prefix_required,
+        id: raw.id,
+        ..Provider::default()
+    };
+    Ok(Loaded { provider, local: raw.local })
+}
+
+/// Reads the authors file.
+pub(crate) fn authors(text: &str) -> Result<Vec<Author>, DataError> {
+    decode("authors", text)
+}
+
+fn decode<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, DataError> {
+    serde_saphyr::from_str(text)
+        .map_err(|error| DataError { file: file.to_owned(), reason: error.to_string() })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderFile {
+    id: String,
+    #[serde(default)]
+    aliases: Vec<String>,
+    display_name: String,
+    description: String,
+    website: String,
+    base_url: String,
+    #[serde(default)]
+    format_base_urls: BTreeMap<Format, String>,
+    auth: AuthStyle,
+    #[serde(default)]
+    key_env: Option<String>,
+    #[serde(default)]
+    key_prefixes: Vec<String>,
+    /// Everything the provider serves, by format.
+    surfaces: BTreeMap<Format, Vec<Surface>>,
+    #[serde(default)]
+    drop_params: Vec<String>,
+    #[serde(default)]
+    prefix_required: bool,
+    #[serde(default)]
+    local: bool,
+    #[serde(default)]
+    defaults: Defaults,
+    #[serde(default)]
+    models: Vec<ModelFile>,
+}
+
+/// What a file's models have when they say nothing else.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Defaults {
+    author: String,
+    input: Vec<String>,
+    output: Vec<String>,
+    tokenizer: Tokenizer,
+    datacenters: Vec<Datacenter>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelFile {
+    id: String,
+    #[serde(default)]
+    upstream_id: Option<String>,
+    #[serde(default)]
+    author: Option<String>,
+    name: String,
+    #[serde(default)]
+    description: String,
+    /// Aliases that the provider itself takes.
+    #[serde(default)]
+    snapshots: Vec<String>,
+    /// Aliases that stand for the id.
+    #[serde(default)]
+    nicknames: Vec<String>,
+    #[serde(default)]
+    context: u64,
+    #[serde(default)]
+    max_output: u64,
+    #[serde(default)]
+    input: Option<Vec<String>>,
+    #[serde(default)]
+    output: Option<Vec<String>>,
+    #[serde(default)]
+    features: Vec<String>,
+    #[serde(default)]
+    parameters: u64,
+    #[serde(default)]
+    quantization: String,
+    #[serde(default)]
+    price: Pricing,
+    #[serde(default)]
+    datacenters: Option<Vec<Datacenter>>,
+    #[serde(default)]
+    unsupported_params: Vec<String>,
+    #[serde(default)]
+    deprecated_at: Option<String>,
+    #[serde(default)]
+    tokenizer: Option<Tokenizer>,
+    #[serde(default)]
+    surfaces: Vec<Surface>,
+}
+
+impl ModelFile {
+    fn build(self, provider_id: &str, defaults: &Defaults) -> Model {
+        let alias = |kind| move |name| Alias { name, kind };
+        let snapshots = self.snapshots.into_iter().map(alias(AliasKind::Snapshot));
+        let nicknames = self.nicknames.into_iter().map(alias(AliasKind::Nickname));
+        Model {
+            provider_id: provider_id.to_owned(),
+            aliases: snapshots.chain(nicknames).collect(),
+            id: self.id,
+            upstream_id: self.upstream_id,
+            author_id: self.author.unwrap_or_else(|| defaults.author.clone()),
+            display_name: self.name,
+            description: self.description,
+            input_modalities: self.input.unwrap_or_else(|| defaults.input.clone()),
+            output_modalities: self.output.unwrap_or_else(|| defaults.output.clone()),
+            supported_features: self.features,
+            max_context_window: self.context,
+            max_output_tokens: self.max_output,
+            parameter_count: self.parameters,
+            quantization: self.quantization,
+            pricing: self.price,
+            datacenters: self.datacenters.unwrap_or_else(|| defaults.datacenters.clone()),
+            unsupported_params: self.unsupported_params,
+            deprecated_at: self.deprecated_at,
+            tokenizer: self.tokenizer.unwrap_or(defaults.tokenizer),
+            surfaces: self.surfaces,
+            known: true,
+            ..Model::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+use super::*;
+use crate::catalog::{Catalog, fold};
+use crate::{base_url, embedded};
+use std::collections::HashSet;
+
+const INPUTS: [&str; 5] = ["text", "image", "audio", "video", "file"];
+const OUTPUTS: [&str; 4] = ["text", "image", "audio", "embedding"];
+const FEATURES: [&str; 6] =
+    ["tool-calling", "structured-output", "vision", "reasoning", "coding", "prompt-caching"];
+
+/// Every provider of the files, also those that exist only when listed.
+fn files() -> Vec<(&'static str, Provider)> {
+    let read = |(file, text)| (file, provider(file, text).expect("the data file decodes").provider);
+    embedded::PROVIDERS.into_iter().map(read).collect()
+}
+
+fn models() -> impl Iterator<Item = Model> {
+    files().into_iter().flat_map(|(_, provider)| provider.models).map(|model| Model::clone(&model))
+}
+
+#[test]
+fn providers_are_whole() {
+    for (file, provider) in files() {
+        assert_eq!(provider.id, file, "the file's name is its id");
+        assert_eq!(base_url::check(&provider.base_url), Ok(()), "{file}");
+        assert_eq!(base_url::check(&provider.website), Ok(()), "{file}");
+        for (format, url) in &provider.format_base_urls {
+            assert_eq!(base_url::check(url), Ok(()), "{file} {}", format.name());
+        }
+        assert!(!provider.display_name.is_empty() && !provider.description.is_empty(), "{file}");
+        assert!(!provider.surfaces.is_empty(), "{file}");
+        for entry in &provider.surfaces {
+            assert_eq!(entry.surface.map(Surface::format), Some(entry.format), "{file}");
+        }
+        let lengths = provider
+            .key_prefixes
+            .windows(2)
+            .all(|pair| pair[0].len() >= pair[1].len() || !pair[0].starts_with(&pair[1]));
+        assert!(lengths, "{file}: key prefixes, longest first");
+    }
+}
+
+#[test]
+fn names_are_unique_inside_a_provider() {
+    for (file, provider) in files() {
+        let mut seen = HashSet::new();
+        for model in &provider.models {
+            let aliases = model.aliases.iter().map(|alias| &alias.name);
+            for name in std::iter::once(&model.id).chain(aliases) {
+                assert!(seen.insert(fold(name).into_owned()), "{file}: `{name}` names two models");
+                assert!(name.len() <= 255 && name.trim() == name && !name.is_empty(), "{file}: `{name}`");
+            }
+            let upstream = model.upstream();
+            assert!(upstream == model.id || seen.insert(fold(upstream).into_owned()), "{file}: `{upstream}`");
+        }
+    }
+}
+
+#[test]
+fn provider_names_are_unique() {
+    let mut seen = HashSet::new();
+    for (file, provider) in files() {
+        let own: HashSet<String> = std::iter::once(&provider.id)
+            .chain(&provider.aliases)
+            .map(|name| fold(name).into_owned())
+            .collect();
+        for name in own {
+            assert!(!name.contains(':'), "{file}: `{name}`");
+            assert!(seen.insert(name.clone()), "{file}: `{name}` names two providers");
+        }
+    }
+}
+
+#[test]
+fn vocabularies_are_known() {
+    let known =
+        |list: &[String], vocabulary: &[&str]| list.iter().all(|word| vocabulary.contains(&word.as_str()));
+    for model in models() {
+        assert!(known(&model.input_modalities, &INPUTS), "{}", model.id);
+        assert!(known(&model.output_modalities, &OUTPUTS), "{}", model.id);
+        assert!(known(&model.supported_features, &FEATURES), "{}", model.id);
+        assert!(!model.input_modalities.is_empty() && !model.output_modalities.is_empty(), "{}", model.id);
+        let sees = model.supported_features.iter().any(|feature| feature == "vision");
+        let pictures = model.input_modalities.iter().any(|modality| modality == "image");
+        assert_eq!(sees, pictures, "{}: the feature `vision` and the modality `image`", model.id);
+        let embeds = model.output_modalities.iter().any(|modality| modality == "embedding");
+        assert_eq!(embeds, model.surfaces == [Surface::Embeddings], "{}", model.id);
+        for place in &model.datacenters {
+            assert!(
+                place.country_code.len() == 2 && place.country_code.bytes().all(|b| b.is_ascii_uppercase())
+            );
+        }
+    }
+}
+
+#[test]
+fn numbers_are_plausible() {
+    for model in models() {
+        let p = &model.pricing;
+        assert_eq!(p.first_invalid(), None, "{}", model.id);
+        let at_most = |small: Option<f64>, large: Option<f64>| small.zip(large).is_none_or(|(s, l)| s <= l);
+        assert!(at_most(p.input, p.output), "{}: input costs more than output", model.id);
+        assert!(at_most(p.input_cache_read, p.input), "{}: a cache hit costs more than a miss", model.id);
+        assert!(at_most(p.input, p.input_cache_write), "{}: a cache write costs less than input", model.id);
+        assert!(at_most(p.input_batch, p.input) && at_most(p.output_batch, p.output), "{}", model.id);
+        assert!(p.output.is_none() || p.input.is_some(), "{}", model.id);
+        assert!(p.output.is_none_or(|price| price <= 1000.0), "{}: a price per token?", model.id);
+        assert!(
+            model.max_output_tokens <= model.max_context_window || model.max_context_window == 0,
+            "{}",
+            model.id
+        );
+    }
+}
+
+#[test]
+fn dates_are_dates() {
+    for model in models() {
+        let Some(date) = &model.deprecated_at else { continue };
+        let parts: Vec<&str> = date.split('-').collect();
+        let [year, month, day] = parts[..] else { panic!("{}: {date}", model.id) };
+        let in_range = |text: &str, length: usize, range: std::ops::RangeInclusive<u16>| {
+            text.len() == length && text.parse().is_ok_and(|number| range.contains(&number))
+        };
+        assert!(in_range(year, 4, 2024..=2030), "{}: {date}", model.id);
+        assert!(in_range(month, 2, 1..=12) && in_range(day, 2, 1..=31), "{}: {date}", model.id);
+    }
+}
+
+#[test]
+fn authors_are_listed_once() {
+    let authors = authors(embedded::AUTHORS).expect("authors decode");
+    let mut seen = HashSet::new();
+    for author in &authors {
+        for name in std::iter::once(&author.id).chain(&author.aliases) {
+            assert!(seen.insert(fold(name).into_owned()), "`{name}` names two authors");
+        }
+    }
+    for model in models() {
+        assert!(
+            authors.iter().any(|author| author.id == model.author_id),
+            "{}: {}",
+            model.id,
+            model.author_id
+        );
+    }
+}
+
+#[test]
+fn decoding_is_strict() {
+    let good = "id: x\ndisplay_name: X\ndescription: d\nwebsite: https://x.test\nbase_url: https://x.test\n\
+                auth: bearer\nsurfaces: {openai: [chat-completions]}\n";
+    assert!(provider("x", good).is_ok());
+    for (bad, word) in [
+        (format!("{good}bse_url: a\n"), "bse_url"),
+        (format!("{good}models: [{{id: a, name: A, contxt: 1}}]\n"), "contxt"),
+        (format!("{good}models: [{{id: a, name: A, price: {{inptu: 1}}}}]\n"), "inptu"),
+        (format!("{good}models: [{{id: a, name: A, surfaces: [chat]}}]\n"), "chat"),
+        (good.replace("auth: bearer", "auth: baerer"), "baerer"),
+        (good.replace("display_name: X\n", ""), "display_name"),
+    ] {
+        let error = provider("x", &bad).err().expect(word);
+        assert_eq!(error.file, "x");
+        assert!(error.reason.contains(word), "{word}: {}", error.reason);
+    }
+}
+
+#[test]
+fn the_whole_catalogue_loads() {
+    assert!(Catalog::load().is_ok());
+}

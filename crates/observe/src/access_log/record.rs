@@ -1,0 +1,98 @@
+//! What one line says.
+
+use serde_json::value::RawValue;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+/// How a request ended, seen from the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Answered in full, by a provider, an upstream or a rule.
+    #[default]
+    Success,
+    /// A rule refused it: authorisation, address, rate or size limit.
+    Refused,
+    /// The request itself was wrong: body, model name, method.
+    Invalid,
+    /// Every candidate was tried and failed.
+    Exhausted,
+    /// The total time was used up.
+    Timeout,
+    /// The client left before the end.
+    ClientGone,
+    /// The upstream broke off after the answer had begun.
+    Interrupted,
+    /// A fault of policy, secrets or gateway.
+    Internal,
+}
+
+impl Outcome {
+    /// The word in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Refused => "refused",
+            Self::Invalid => "invalid",
+            Self::Exhausted => "exhausted",
+            Self::Timeout => "timeout",
+            Self::ClientGone => "client_gone",
+            Self::Interrupted => "interrupted",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// One finished request, borrowed from the request's own state.
+///
+/// `None` fields are left out of the line: absent is not null, and not zero. Strings a client controls are cut
+/// at 2 KiB.
+#[derive(Clone, Debug)]
+pub struct AccessRecord<'a> {
+    /// When the request's head had been read.
+    pub time: SystemTime,
+    /// Our id of the request, not the caller's.
+    pub request_id: &'a str,
+    /// The client's address.
+    pub client_ip: Option<IpAddr>,
+    /// `GET`, `POST`, ...
+    pub method: &'a str,
+    /// Path without the query.
+    pub path: &'a str,
+    /// Query without the `?`. Values of parameters that usually hold credentials are masked.
+    pub query: Option<&'a str>,
+    /// Status sent to the client; `None` when the connection ended before one was.
+    pub status: Option<u16>,
+    /// The name the client asked for.
+    pub model_asked: Option<&'a str>,
+    /// The name sent upstream for the answer that was used.
+    pub model_served: Option<&'a str>,
+    /// The provider that answered, or was tried last.
+    pub provider: Option<&'a str>,
+    /// Requests sent upstream.
+    pub attempts: u32,
+    /// The client asked for a stream.
+    pub stream: bool,
+    /// Tokens of the prompt, as reported or estimated.
+    pub input_tokens: Option<u64>,
+    /// Tokens of the answer, as reported or estimated.
+    pub output_tokens: Option<u64>,
+    /// What it cost, in millionths of a US dollar, when known.
+    pub cost_micro_usd: Option<u64>,
+    /// From `time` to the last byte to the client.
+    pub duration: Duration,
+    /// From `time` to the first content to the client.
+    pub first_token: Option<Duration>,
+    /// Body bytes read from the client.
+    pub bytes_in: u64,
+    /// Body bytes written to the client.
+    pub bytes_out: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// `ERR_NGROK_3807`, ... for answers the gateway made.
+    pub error_code: Option<&'a str>,
+    /// Revision of the policy that served it.
+    pub policy_revision: &'a str,
+    /// What the policy's `log` actions recorded: one `metadata` object each, in order.
+    pub logs: &'a [Box<RawValue>],
+}

@@ -1,0 +1,149 @@
+//! Counters for Prometheus.
+//!
+//! Labels are bounded: surfaces and outcomes are fixed lists, providers are those a policy names, never a name
+//! a client sends.
+
+mod families;
+mod histogram;
+mod provider;
+
+#[cfg(test)]
+mod tests;
+
+pub use provider::{AttemptOutcome, ProviderMetrics};
+
+use crate::clock;
+use crate::in_flight::InFlight;
+use families::{Families, InFlightCollector, Surface};
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// Providers with a label of their own; later ones share `other`.
+pub const MAX_PROVIDERS: usize = 64;
+
+/// The label of providers beyond [`MAX_PROVIDERS`].
+const OTHER: &str = "other";
+
+/// The content type of [`Metrics::encode`], as OpenMetrics 1.0 defines it.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All counters of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    families: Families,
+    surfaces: Vec<Surface>,
+    /// Locked when a policy is loaded, not by requests.
+    providers: Mutex<HashMap<String, Arc<ProviderMetrics>>>,
+    in_flight: Arc<InFlight>,
+    /// Attempts made because an earlier one of the same request failed.
+    pub failovers: Counter,
+    /// Lines of the access log that were lost. Clone it into `AccessLogOptions::dropped`.
+    pub access_log_dropped: Counter,
+    /// Bytes of request bodies held in memory.
+    pub buffered_bytes: Gauge,
+    /// Events of streams longer than the frame limit, passed through without metering.
+    pub oversized_frames: Counter,
+}
+
+impl Metrics {
+    /// A fresh set for this version of the program.
+    #[must_use]
+    pub fn new(version: &str) -> Self {
+        let mut registry = Registry::with_prefix("tollgate");
+        let families = Families::register(&mut registry, version);
+        let in_flight = Arc::new(InFlight::default());
+        registry.register_collector(Box::new(InFlightCollector(Arc::clone(&in_flight))));
+        let surfaces = families.surfaces();
+        let metrics = Self {
+            surfaces,
+            families,
+            providers: Mutex::default(),
+            in_flight,
+            failovers: Counter::default(),
+            access_log_dropped: Counter::default(),
+            buffered_bytes: Gauge::default(),
+            oversized_frames: Counter::default(),
+            registry,
+        };
+        metrics.register_singles()
+    }
+
+    /// The counter of requests in flight, shown as `tollgate_requests_in_flight`.
+    #[must_use]
+    pub fn in_flight(&self) -> &Arc<InFlight> {
+        &self.in_flight
+    }
+
+    /// Counts a finished request. `surface` is the name of an API surface (`chat-completions`, ...) or `plain`
+    /// for traffic that is not AI traffic; other names are counted as `other`. `status` is the one sent to the
+    /// client, `None` when there was none.
+    pub fn request(&self, surface: &str, status: Option<u16>, took: Duration) {
+        let known = self.surfaces.iter().find(|known| known.name == surface);
+        if let Some(surface) = known.or_else(|| self.surfaces.last()) {
+            surface.count(status, took);
+        }
+    }
+
+    /// The counters of a provider. Call it when a policy is loaded and keep the handle.
+    ///
+    /// The first [`MAX_PROVIDERS`] ids of the process get a label of their own.
+    #[must_use]
+    pub fn provider(&self, id: &str) -> Arc<ProviderMetrics> {
+        let mut known = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = known.get(id) {
+            return Arc::clone(metrics);
+        }
+        let own = known.keys().filter(|id| *id != OTHER).count();
+        let id = if own < MAX_PROVIDERS { id } else { OTHER };
+        let metrics = known.entry(id.to_owned()).or_insert_with(|| Arc::new(self.families.provider(id)));
+        Arc::clone(metrics)
+    }
+
+    /// Counts an attempt to load a policy or configuration, and remembers when the last good one was.
+    pub fn reload(&self, good: bool, now: SystemTime) {
+        self.families.reload(good);
+        if good {
+            self.families.last_reload.set(clock::unix_seconds(now));
+        }
+    }
+
+    /// Everything as OpenMetrics text, which Prometheus reads.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut out = String::with_capacity(32 * 1024);
+        // Writing to a String cannot fail, and no metric of ours reports an error.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+
+    fn register_singles(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register(
+            "failovers",
+            "Attempts made because an earlier attempt of the request failed",
+            self.failovers.clone(),
+        );
+        registry.register(
+            "access_log_dropped_lines",
+            "Lines of the access log that were lost",
+            self.access_log_dropped.clone(),
+        );
+        registry.register(
+            "buffered_body_bytes",
+            "Bytes of request bodies held in memory",
+            self.buffered_bytes.clone(),
+        );
+        registry.register(
+            "oversized_stream_frames",
+            "Stream events longer than the frame limit, passed through unmetered",
+            self.oversized_frames.clone(),
+        );
+        self
+    }
+}

@@ -1,0 +1,79 @@
+//! What is counted for each provider.
+
+use super::histogram::Histogram;
+use prometheus_client::metrics::counter::Counter;
+use std::time::Duration;
+
+/// How one request to a provider ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AttemptOutcome {
+    /// A usable answer.
+    Success,
+    /// Says nothing about the provider: the client left, or its request was wrong.
+    Neutral,
+    /// The key was refused.
+    Key,
+    /// The quota is used up.
+    Quota,
+    /// A fault that may pass: timeout, reset, 5xx.
+    Transient,
+    /// A fault that will not pass by itself: no such host, bad certificate.
+    Hard,
+}
+
+impl AttemptOutcome {
+    /// Every outcome, in the order of the counters.
+    pub const ALL: [Self; 6] =
+        [Self::Success, Self::Neutral, Self::Key, Self::Quota, Self::Transient, Self::Hard];
+
+    /// The label's value.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Neutral => "neutral",
+            Self::Key => "key",
+            Self::Quota => "quota",
+            Self::Transient => "transient",
+            Self::Hard => "hard",
+        }
+    }
+}
+
+/// One provider's counters, resolved once per policy load and shared by its requests.
+#[derive(Debug)]
+pub struct ProviderMetrics {
+    pub(super) label: String,
+    pub(super) attempts: [Counter; AttemptOutcome::ALL.len()],
+    pub(super) input_tokens: Counter,
+    pub(super) output_tokens: Counter,
+    pub(super) first_token: Histogram,
+    pub(super) upstream: Histogram,
+}
+
+impl ProviderMetrics {
+    /// The value of the `provider` label: the id, or `other` beyond the limit.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Counts one attempt and how long the provider took over it, to its last byte or its failure.
+    pub fn attempt(&self, outcome: AttemptOutcome, took: Duration) {
+        if let Some(counter) = self.attempts.get(outcome as usize) {
+            counter.inc();
+        }
+        self.upstream.observe(took);
+    }
+
+    /// Counts tokens of an answer.
+    pub fn tokens(&self, input: u64, output: u64) {
+        self.input_tokens.inc_by(input);
+        self.output_tokens.inc_by(output);
+    }
+
+    /// Time from the client's request to the first content of a stream.
+    pub fn first_token(&self, after: Duration) {
+        self.first_token.observe(after);
+    }
+}
