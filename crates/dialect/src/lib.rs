@@ -1,5 +1,32 @@
 //! Wire formats of AI providers: routes, JSON peek and splice, SSE framing, usage, error shapes. Pure.
 
+mod answer;
+mod edit;
+pub mod error;
+pub mod headers;
+mod json;
+pub mod limits;
+mod loose;
+pub mod models;
+mod peek;
+mod route;
+pub mod sse;
+mod stream;
 mod surface;
+mod time;
+pub mod tokens;
+mod upstream_error;
+pub mod url;
+mod usage;
 
+pub use answer::{Answer, inspect_answer};
+pub use edit::{Edited, Edits, edit};
+pub use error::{AttemptLine, GatewayError, render_stream_error};
+pub use models::ListedModel;
+pub use peek::{Peek, PeekError, peek};
+pub use route::{Endpoint, methods, route};
+pub use sse::{Frame, Splitter};
+pub use stream::{FrameKind, StreamReader};
 pub use surface::{Format, Surface};
+pub use upstream_error::{UpstreamError, inspect_error, redact};
+pub use usage::Usage;

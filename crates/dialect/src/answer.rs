@@ -1,0 +1,191 @@
+//! Whether a whole answer with a good status is a good answer.
+
+use crate::loose::{Filled, List, Number, Obj, Text};
+use crate::stream::Choice;
+use crate::upstream_error::is_error;
+use crate::usage::RawUsage;
+use crate::{Surface, UpstreamError, Usage, inspect_error};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// What the body of an answer with status 2xx turned out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// An answer to pass on.
+    Good {
+        /// What it used, if it says so.
+        usage: Option<Usage>,
+        /// The model it says it comes from.
+        model: Option<String>,
+    },
+    /// An error in spite of the status.
+    Error(UpstreamError),
+    /// No JSON object or list.
+    NotJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Body<'a> {
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    r#type: Text<'a>,
+    #[serde(borrow)]
+    status: Text<'a>,
+    #[serde(borrow)]
+    model: Text<'a>,
+    #[serde(borrow)]
+    choices: List<Choice<'a>>,
+    output: Filled,
+    content: Filled,
+    data: Filled,
+    usage: Obj<RawUsage>,
+    /// The answer of `count_tokens`.
+    input_tokens: Number,
+}
+
+/// Looks at a whole answer that was not streamed. White space before it is allowed: OpenRouter sends some to keep
+/// slow connections alive.
+#[must_use]
+pub fn inspect_answer(surface: Surface, body: &[u8]) -> Answer {
+    let body = body.trim_ascii();
+    let good = |usage, model| Answer::Good { usage, model };
+    let json = || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    let answer = match body.first() {
+        Some(b'{') => serde_json::from_slice::<Body<'_>>(body).ok(),
+        Some(b'[') => None,
+        _ => return Answer::NotJson,
+    };
+    let Some(answer) = answer else { return if json() { good(None, None) } else { Answer::NotJson } };
+    let filled = !answer.choices.0.is_empty() || answer.output.0 || answer.content.0 || answer.data.0;
+    let failed = surface == Surface::Responses && answer.status.get() == Some("failed");
+    if failed && is_error(answer.error).is_none() {
+        return Answer::Error(UpstreamError::from_message("the response failed"));
+    }
+    if failed || answer.r#type.get() == Some("error") || (is_error(answer.error).is_some() && !filled) {
+        return Answer::Error(inspect_error(body));
+    }
+    if let Some(error) = answer.choices.0.iter().find_map(Choice::error) {
+        // The error beside the choices says more than the reason inside one.
+        return Answer::Error(is_error(answer.error).map_or(error, UpstreamError::from_value));
+    }
+    let counted = (surface == Surface::CountTokens)
+        .then(|| Usage { input_tokens: answer.input_tokens.count(), ..Usage::default() });
+    good(answer.usage.0.map(|usage| usage.usage()).or(counted), answer.model.get().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn error_of(surface: Surface, body: &str) -> Option<String> {
+        match inspect_answer(surface, body.as_bytes()) {
+            Answer::Error(error) => Some(error.message),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn good_answers() {
+        let usage = Usage { input_tokens: 3, output_tokens: 4, ..Usage::default() };
+        for (surface, body, model) in [
+            (
+                Surface::ChatCompletions,
+                "\n\n  \t{\"model\":\"gpt-4o\",\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":\"x\"}}],\
+                 \"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n",
+                Some("gpt-4o"),
+            ),
+            (
+                Surface::Responses,
+                r#"{"status":"completed","error":null,"output":[{"type":"message"}],"usage":{"input_tokens":3,"output_tokens":4}}"#,
+                None,
+            ),
+            (
+                Surface::Responses,
+                r#"{"status":"incomplete","error":null,"output":[],"usage":{"input_tokens":3,"output_tokens":4}}"#,
+                None,
+            ),
+            (
+                Surface::Messages,
+                r#"{"type":"message","model":"claude","content":[],"usage":{"input_tokens":3,"output_tokens":4}}"#,
+                Some("claude"),
+            ),
+        ] {
+            let want = Answer::Good { usage: Some(usage), model: model.map(str::to_owned) };
+            assert_eq!(inspect_answer(surface, body.as_bytes()), want, "{body}");
+        }
+        for body in [
+            "{}",
+            "[]",
+            "[1]",
+            r#"{"choices":5,"usage":[]}"#,
+            r#"{"choices":[{}],"error":{"message":"warning"}}"#,
+        ] {
+            let want = Answer::Good { usage: None, model: None };
+            assert_eq!(inspect_answer(Surface::ChatCompletions, body.as_bytes()), want, "{body}");
+        }
+        let counted =
+            Answer::Good { usage: Some(Usage { input_tokens: 9, ..Usage::default() }), model: None };
+        assert_eq!(inspect_answer(Surface::CountTokens, br#"{"input_tokens":9}"#), counted);
+    }
+
+    #[test]
+    fn errors_with_a_good_status() {
+        for (surface, body, message) in [
+            (Surface::ChatCompletions, r#"  {"error":{"code":502,"message":"down"},"user_id":"u"}"#, "down"),
+            (Surface::ChatCompletions, r#"{"error":"down"}"#, "down"),
+            (Surface::ChatCompletions, r#"{"error":{"message":"down"},"choices":[]}"#, "down"),
+            (
+                Surface::ChatCompletions,
+                r#"{"choices":[{"finish_reason":"error","error":{"code":500,"message":"half"},"message":{"content":"par"}}]}"#,
+                "half",
+            ),
+            (
+                Surface::ChatCompletions,
+                r#"{"choices":[{"finish_reason":"error","native_finish_reason":"MALFORMED"}],"error":{"message":"why"}}"#,
+                "why",
+            ),
+            (
+                Surface::ChatCompletions,
+                r#"{"choices":[{"finish_reason":"error","native_finish_reason":"MALFORMED"}]}"#,
+                "the answer ended in an error (MALFORMED)",
+            ),
+            (
+                Surface::Messages,
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+                "Overloaded",
+            ),
+            (
+                Surface::Responses,
+                r#"{"status":"failed","error":{"code":"server_error","message":"x"},"output":[{}]}"#,
+                "x",
+            ),
+            (Surface::Responses, r#"{"status":"failed","error":null,"output":[]}"#, "the response failed"),
+            (
+                Surface::Embeddings,
+                r#"{"success":false,"error":{"name":"ZodError","message":"[]"}}"#,
+                "an empty list",
+            ),
+        ] {
+            assert_eq!(error_of(surface, body).as_deref(), Some(message), "{body}");
+        }
+    }
+
+    #[test]
+    fn not_json() {
+        for body in ["", "  \n", "<html>", "ok", "5", "null", "\"text\"", "{", "{\"a\":1} x", "data: {}\n\n"]
+        {
+            assert_eq!(inspect_answer(Surface::ChatCompletions, body.as_bytes()), Answer::NotJson, "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(body in proptest::collection::vec(any::<u8>(), 0..200), text in r#"[\{\}\[\]":,\\eromsgcdh1 ]{0,80}"#) {
+            let _ = inspect_answer(Surface::Messages, &body);
+            let _ = inspect_answer(Surface::ChatCompletions, text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Events of OpenAI's Responses API.
+
+use super::{FrameKind, Seen};
+use crate::loose::{Filled, Obj, Text};
+use crate::upstream_error::is_error;
+use crate::usage::RawUsage;
+use crate::{UpstreamError, inspect_error};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Event<'a> {
+    #[serde(borrow)]
+    r#type: Text<'a>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    response: Obj<Response<'a>>,
+    #[serde(borrow)]
+    item: Obj<Item<'a>>,
+    part: Obj<Part>,
+    delta: Filled,
+    text: Filled,
+    arguments: Filled,
+    refusal: Filled,
+    partial_image_b64: Filled,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Response<'a> {
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    usage: Obj<RawUsage>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Item<'a> {
+    #[serde(borrow)]
+    r#type: Text<'a>,
+    content: Filled,
+    summary: Filled,
+    encrypted_content: Filled,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Part {
+    text: Filled,
+    refusal: Filled,
+}
+
+impl Event<'_> {
+    fn has_content(&self) -> bool {
+        let item = self.item.0.as_ref().is_some_and(|item| match item.r#type.get() {
+            // Both start empty; every other item is a call of something.
+            Some("message" | "reasoning") | None => {
+                item.content.0 || item.summary.0 || item.encrypted_content.0
+            }
+            Some(_) => true,
+        });
+        let part = self.part.0.as_ref().is_some_and(|part| part.text.0 || part.refusal.0);
+        let own = [self.delta, self.text, self.arguments, self.refusal, self.partial_image_b64];
+        item || part || own.contains(&Filled(true))
+    }
+}
+
+pub(super) fn read(name: Option<&str>, data: &[u8]) -> Option<Seen> {
+    let event: Event<'_> = serde_json::from_slice(data).ok()?;
+    let response = event.response.0.as_ref();
+    let usage = response.and_then(|response| response.usage.0.as_ref()).map(RawUsage::usage);
+    let kind = match event.r#type.get().or(name) {
+        Some("response.completed" | "response.incomplete" | "response.done" | "response.cancelled") => {
+            FrameKind::Finish
+        }
+        Some("response.failed") => FrameKind::Error(failed(response, data)),
+        Some("error" | "response.error") => FrameKind::Error(inspect_error(data)),
+        _ if is_error(event.error).is_some() => FrameKind::Error(inspect_error(data)),
+        _ if event.has_content() => FrameKind::Content,
+        _ => FrameKind::Preamble,
+    };
+    Some(Seen::new(kind, usage))
+}
+
+fn failed(response: Option<&Response<'_>>, data: &[u8]) -> UpstreamError {
+    let stated = response.is_some_and(|response| is_error(response.error).is_some());
+    if stated { inspect_error(data) } else { UpstreamError::from_message("the response failed") }
+}

@@ -1,0 +1,197 @@
+//! What a provider says was used.
+
+use crate::loose::{Number, Obj};
+use serde::Deserialize;
+
+/// Tokens and cost of one answer, as reported. Absent counts are 0; an absent cost is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// All tokens of the request, those read from or written to a prompt cache included.
+    pub input_tokens: u64,
+    /// All tokens of the answer, reasoning included.
+    pub output_tokens: u64,
+    /// Of the input, tokens read from a prompt cache.
+    pub cached_tokens: u64,
+    /// Of the input, tokens written to a prompt cache.
+    pub cache_write_tokens: u64,
+    /// Of the output, tokens of reasoning.
+    pub reasoning_tokens: u64,
+    /// What the provider charged, in US dollars (OpenRouter `usage.cost`).
+    pub cost: Option<f64>,
+    /// What the provider behind the provider charged, in US dollars (OpenRouter
+    /// `cost_details.upstream_inference_cost`): the real expense with one's own key there.
+    pub upstream_cost: Option<f64>,
+}
+
+impl Usage {
+    /// Keeps the larger of each figure. Frames of a stream report running totals, not always all of them, and
+    /// a later one may have less than an earlier one.
+    pub fn merge_max(&mut self, other: &Self) {
+        self.input_tokens = self.input_tokens.max(other.input_tokens);
+        self.output_tokens = self.output_tokens.max(other.output_tokens);
+        self.cached_tokens = self.cached_tokens.max(other.cached_tokens);
+        self.cache_write_tokens = self.cache_write_tokens.max(other.cache_write_tokens);
+        self.reasoning_tokens = self.reasoning_tokens.max(other.reasoning_tokens);
+        self.cost = larger(self.cost, other.cost);
+        self.upstream_cost = larger(self.upstream_cost, other.upstream_cost);
+    }
+}
+
+fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Every spelling of a `usage` object seen at providers.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+pub(crate) struct RawUsage {
+    prompt_tokens: Number,
+    completion_tokens: Number,
+    input_tokens: Number,
+    output_tokens: Number,
+    prompt_tokens_details: Obj<InputDetails>,
+    input_tokens_details: Obj<InputDetails>,
+    completion_tokens_details: Obj<OutputDetails>,
+    output_tokens_details: Obj<OutputDetails>,
+    cache_read_input_tokens: Number,
+    cache_creation_input_tokens: Number,
+    /// DeepSeek.
+    prompt_cache_hit_tokens: Number,
+    /// Moonshot.
+    cached_tokens: Number,
+    cost: Number,
+    cost_details: Obj<CostDetails>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct InputDetails {
+    cached_tokens: Number,
+    cache_write_tokens: Number,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct OutputDetails {
+    reasoning_tokens: Number,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct CostDetails {
+    upstream_inference_cost: Number,
+}
+
+impl RawUsage {
+    pub(crate) fn usage(&self) -> Usage {
+        let input = self.input_tokens_details.0.as_ref().or(self.prompt_tokens_details.0.as_ref());
+        let output = self.output_tokens_details.0.as_ref().or(self.completion_tokens_details.0.as_ref());
+        let read = self.cache_read_input_tokens.count();
+        let written = self.cache_creation_input_tokens.count();
+        // Anthropic counts cached tokens beside the input, everybody else within it.
+        let beside = self.input_tokens.count().saturating_add(read).saturating_add(written);
+        Usage {
+            input_tokens: self.prompt_tokens.count().max(beside),
+            output_tokens: self.completion_tokens.count().max(self.output_tokens.count()),
+            cached_tokens: input
+                .map_or(0, |details| details.cached_tokens.count())
+                .max(read)
+                .max(self.prompt_cache_hit_tokens.count())
+                .max(self.cached_tokens.count()),
+            cache_write_tokens: input.map_or(0, |details| details.cache_write_tokens.count()).max(written),
+            reasoning_tokens: output.map_or(0, |details| details.reasoning_tokens.count()),
+            cost: money(self.cost),
+            upstream_cost: self
+                .cost_details
+                .0
+                .as_ref()
+                .and_then(|details| money(details.upstream_inference_cost)),
+        }
+    }
+}
+
+/// A price that can be one.
+fn money(number: Number) -> Option<f64> {
+    number.0.filter(|cost| cost.is_finite() && *cost >= 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Usage {
+        serde_json::from_str::<RawUsage>(json).unwrap().usage()
+    }
+
+    #[test]
+    fn spellings() {
+        let base = Usage { input_tokens: 100, output_tokens: 20, ..Usage::default() };
+        for (json, want) in [
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120,
+                "prompt_tokens_details":{"cached_tokens":60,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":7}}"#,
+                Usage { cached_tokens: 60, reasoning_tokens: 7, ..base },
+            ),
+            (
+                r#"{"input_tokens":100,"output_tokens":20,"input_tokens_details":{"cached_tokens":60},
+                "output_tokens_details":{"reasoning_tokens":7}}"#,
+                Usage { cached_tokens: 60, reasoning_tokens: 7, ..base },
+            ),
+            (
+                r#"{"input_tokens":30,"cache_read_input_tokens":60,"cache_creation_input_tokens":10,"output_tokens":20}"#,
+                Usage { cached_tokens: 60, cache_write_tokens: 10, ..base },
+            ),
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":20,"prompt_cache_hit_tokens":5}"#,
+                Usage { cached_tokens: 5, ..base },
+            ),
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":20,"cost":0.0125,"is_byok":true,
+                "prompt_tokens_details":{"cached_tokens":1,"cache_write_tokens":2},"cost_details":{"upstream_inference_cost":0.2}}"#,
+                Usage {
+                    cached_tokens: 1,
+                    cache_write_tokens: 2,
+                    cost: Some(0.0125),
+                    upstream_cost: Some(0.2),
+                    ..base
+                },
+            ),
+            (r#"{"prompt_tokens":100.0,"completion_tokens":"20","cost":null}"#, base),
+            (r#"{"prompt_tokens":100,"completion_tokens":20,"cost":-1,"cost_details":null}"#, base),
+            (
+                r#"{"prompt_tokens":null,"prompt_tokens_details":null,"input_tokens_details":[]}"#,
+                Usage::default(),
+            ),
+            ("{}", Usage::default()),
+        ] {
+            assert_eq!(read(json), want, "{json}");
+        }
+    }
+
+    #[test]
+    fn larger_wins_field_by_field() {
+        let mut usage = Usage { input_tokens: 10, output_tokens: 1, cost: Some(0.5), ..Usage::default() };
+        usage.merge_max(&Usage {
+            input_tokens: 0,
+            output_tokens: 9,
+            cached_tokens: 4,
+            cost: None,
+            ..Usage::default()
+        });
+        assert_eq!(
+            usage,
+            Usage {
+                input_tokens: 10,
+                output_tokens: 9,
+                cached_tokens: 4,
+                cost: Some(0.5),
+                ..Usage::default()
+            }
+        );
+        usage.merge_max(&Usage { cost: Some(0.7), upstream_cost: Some(0.0), ..Usage::default() });
+        assert_eq!((usage.cost, usage.upstream_cost), (Some(0.7), Some(0.0)));
+    }
+}
