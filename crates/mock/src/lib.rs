@@ -1,1 +1,36 @@
-//! Scripted AI providers with real wire formats: demo, tests, benchmarks.
+//! Scripted AI providers with real wire formats, for the demo, the tests and the benchmarks.
+//!
+//! [`MockServer`] speaks the APIs of OpenAI, Anthropic and OpenRouter over HTTP/1.1, h2c and TLS, does what a
+//! [`Script`] says, and remembers what it received. [`FastServer`] answers one fixed body at almost no cost.
+//!
+//! Which provider a path belongs to is decided in this order: [`Script::flavour`]; the longest matching
+//! [`Script::mounts`] prefix; a path segment `anthropic` or `openrouter` or `openai`; the endpoint itself
+//! (`/messages` is Anthropic, all else OpenAI). Any prefix may stand before the endpoint.
+//!
+//! Nothing here shares code with the gateway: a mistake there must not be repeated here.
+
+mod answer;
+mod body;
+mod demo;
+mod fast;
+mod faults;
+mod handle;
+mod ids;
+mod io;
+mod raw;
+mod request;
+mod script;
+mod server;
+mod state;
+
+pub use demo::demo_script;
+pub use fast::{FAST_COMPLETION, FastServer};
+pub use script::{
+    Behaviour, Fault, Flavour, Length, Mount, RateLimit, Rule, Script, ScriptError, Surface, ToolUse,
+    Trickle, UsageCounts,
+};
+pub use server::MockServer;
+pub use state::{Counters, Recorded};
+
+#[cfg(test)]
+mod tests;
