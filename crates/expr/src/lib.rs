@@ -1,10 +1,38 @@
 //! CEL expressions and `${}` interpolation of a traffic policy. Pure: no I/O, no clock of its own.
+//!
+//! A [`Program`] is one expression, a [`Template`] a text with expressions in it. Both are compiled once, when a
+//! policy is loaded, with every name checked for the [`Scope`] they stand in, and run on an [`Activation`] that
+//! borrows the facts of one request.
+//!
+//! How it works: [`cel`] parses the text; `lower` turns the tree into one whose names are places in a table,
+//! whose macros are loops and whose reads of engine data are soft; the interpreter of [`cel`] runs that, with
+//! [`Value`] as its own type of values.
 
 mod activation;
+mod engine;
+mod error;
+mod functions;
+mod issue;
+mod limits;
+mod lower;
+mod natives;
+mod ops;
+mod pred;
+mod program;
+mod scan;
+mod slot;
+mod template;
+mod text;
+mod val;
 mod value;
 
 pub use activation::{
     Activation, ConnectionFacts, EndpointFacts, MissingSecret, NoSecrets, RequestFacts, ResponseFacts,
     SecretSource, TlsFacts,
 };
+pub use error::{EvalError, EvalErrorKind};
+pub use issue::Issue;
+pub use limits::{MAX_DEPTH, MAX_LIST, MAX_SOURCE, MAX_STEPS, MAX_TEXT};
+pub use program::{Facts, Program, Scope};
+pub use template::Template;
 pub use value::{Entity, EntityKind, Map, Object, UnknownPrice, Value};

@@ -63,6 +63,10 @@ pub trait Object: fmt::Debug + Send + Sync + 'static {
         let value = self.field(first)?;
         if rest.is_empty() { Some(value) } else { value.path(rest) }
     }
+    /// Whether `name in record` holds. A record whose [`Self::field`] answers for every name overrides this.
+    fn contains(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
     /// What a missing field reads as: `true` makes it `null` (engine data), `false` an error (user data).
     fn soft(&self) -> bool {
         false

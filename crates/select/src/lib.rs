@@ -1,1 +1,32 @@
 //! From the names a client sends to an ordered plan of attempts: names, tiers, keys, health, metrics windows. Pure.
+//!
+//! A [`Universe`] is prepared once for each policy. For each request [`plan()`] turns an [`Ask`] into a [`Plan`],
+//! [`order_keys`] says which keys of a candidate's provider are tried, and a [`Walk`] goes through both.
+//! [`Metrics`] remember how attempts ended, for strategies to read.
+
+mod entity;
+mod error;
+mod fault;
+mod keys;
+mod metrics;
+mod plan;
+mod resolve;
+#[cfg(test)]
+mod testing;
+mod universe;
+mod walk;
+
+pub use error::{Refusal, SelectError, kind_of_status, status_of_code};
+pub use fault::{Fault, OutcomeClass, class_of_status};
+pub use keys::{
+    Key, KeyError, KeyOrder, KeyReport, client_key_fits, is_gateway_key, is_placeholder, key_id, order_keys,
+    trim_key,
+};
+pub use metrics::{
+    Clock, ErrorRates, KeySnapshot, KeyStats, Latencies, Latency, Metrics, ModelStats, Quota, QuotaValues,
+    Sample, SampleOutcome, Snapshot, Tokens,
+};
+pub use plan::{Candidate, Fallthrough, OnFailure, Order, Plan, Selection, Strategy, StrategyReport, plan};
+pub use resolve::{Ask, RejectKind, Rejected};
+pub use universe::{Options, ProviderOrder, Universe};
+pub use walk::{Attempt, Failure, Knobs, Passthrough, Verdict, Walk, errlist};

@@ -1,0 +1,79 @@
+//! `log`: adds an entry to the request's line in the access log.
+
+use crate::action::{Action, ActionType, BuildError, Flow, RequestCx, ResponseCx, ResponseFlow};
+use crate::answer::Fault;
+use crate::exchange::Exchange;
+use async_trait::async_trait;
+use std::sync::Arc;
+use tollgate_expr::{EvalError, Map, Value};
+use tollgate_policy::{ActionSpec, Field, JsonTemplate, KeyRule, Phase, Shape, Terminating};
+
+pub(super) static ACTION: ActionType = ActionType {
+    spec: &SPEC,
+    build: |config, cx| {
+        let metadata = config.get("metadata").and_then(|m| m.json_template());
+        let metadata = metadata.ok_or_else(|| BuildError {
+            at: cx.def.at,
+            code: "ERR_NGROK_2203",
+            message: "`metadata` cannot be read".into(),
+            help: None,
+        })?;
+        Ok(Box::new(Log { metadata }))
+    },
+};
+
+static SPEC: ActionSpec = ActionSpec {
+    name: "log",
+    result_name: "log",
+    summary: "Adds an entry to the request's line in the access log.",
+    phases: &[Phase::HttpRequest, Phase::HttpResponse],
+    terminating: Terminating::Never,
+    fields: &[Field::required(
+        "metadata",
+        Shape::Map { value: &Shape::Json, min: 0, max: 100, keys: KeyRule::Any },
+        "What to record. Text is interpolated; a text that is exactly one `${}` keeps its type. Never put secrets here.",
+    )],
+    check: None,
+    example: "- type: log\n  config:\n    metadata:\n      team: ${req.headers['x-team'][0]}\n",
+};
+
+struct Log {
+    metadata: JsonTemplate,
+}
+
+fn record(exchange: &mut Exchange, metadata: Result<Value, EvalError>) -> Result<(), Fault> {
+    let metadata = metadata.map_err(|e| Fault::interpolation("metadata", &e))?;
+    exchange.set_result(SPEC.result_name, || {
+        Value::Map(Arc::new(Map::from([("metadata".into(), metadata.clone())])))
+    });
+    exchange.logs.push(metadata);
+    Ok(())
+}
+
+#[async_trait]
+impl Action for Log {
+    async fn on_request(&self, cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
+        let metadata = self.metadata.eval(&cx.exchange.activation());
+        record(cx.exchange, metadata)?;
+        Ok(Flow::Continue)
+    }
+
+    fn on_response(&self, cx: &mut ResponseCx<'_>) -> Result<ResponseFlow, Fault> {
+        let metadata = self.metadata.eval(&cx.exchange.activation_with(cx.response));
+        record(cx.exchange, metadata)?;
+        Ok(ResponseFlow::Continue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::run_request;
+
+    #[tokio::test]
+    async fn entries_keep_their_types() {
+        let policy = "on_http_request:\n  - type: log\n    config: {metadata: {n: '${1 + 1}', t: 'x-${req.method}', l: [true]}}\n";
+        let run = run_request(policy, "GET / HTTP/1.1\r\n\r\n").await;
+        let entries: Vec<_> = run.exchange.logs.iter().map(|v| v.to_json().to_string()).collect();
+        assert_eq!(entries, [r#"{"l":[true],"n":2,"t":"x-GET"}"#]);
+    }
+}

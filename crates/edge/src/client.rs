@@ -1,0 +1,47 @@
+//! The client's side of a request, as actions see it. Implemented over Pingora's session in
+//! [`crate::proxy`], and without any network for dry runs in [`crate::dry`].
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+/// Reads the request's body and writes the answer.
+#[async_trait]
+pub trait Client: Send {
+    /// The whole body, within the limits of the listener. Read once; later calls are an error of ours.
+    async fn body(&mut self) -> Result<Bytes, BodyError>;
+
+    /// Sends the head of the answer. `end` when no body follows.
+    async fn head(&mut self, status: StatusCode, headers: HeaderMap, end: bool) -> Result<(), ClientGone>;
+
+    /// Sends a part of the body as it is, at once.
+    async fn chunk(&mut self, data: Bytes, end: bool) -> Result<(), ClientGone>;
+
+    /// Resolves when the client leaves. Cancel safe.
+    async fn gone(&mut self);
+}
+
+/// The client closed its connection or stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the client closed the connection")]
+pub struct ClientGone;
+
+/// Why a request's body could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is longer than the listener allows.
+    #[error("the request body is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// It did not arrive in time, or too slowly.
+    #[error("the request body did not arrive in time")]
+    TooSlow,
+    /// Too much is buffered for other requests.
+    #[error("the gateway is buffering too many request bodies")]
+    Overloaded,
+    /// The client left or broke the framing.
+    #[error("the client closed the connection before its request was complete")]
+    Gone,
+}

@@ -1,0 +1,160 @@
+//! A policy ready to run, and the state that outlives it.
+
+use crate::action::{Action, BuildContext};
+use crate::actions;
+use crate::gateway::Gateway;
+use crate::phase::Rule;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tollgate_catalog::Catalog;
+use tollgate_expr::SecretSource;
+use tollgate_policy::{Diagnostic, Diagnostics, Severity, Source};
+
+/// What every policy of the process shares.
+pub struct Shared {
+    /// The built-in providers and models.
+    pub catalog: Arc<Catalog>,
+    /// Rolling metrics per model and key; survive reloads.
+    pub stats: tollgate_select::Metrics,
+    /// What `/metrics` shows.
+    pub metrics: Arc<tollgate_observe::Metrics>,
+    /// Where `secrets.get` looks.
+    pub secrets: Arc<dyn SecretSource + Send + Sync>,
+    /// Random per process: makes key ids useless to whoever finds one in a log of another process.
+    pub key_salt: [u8; 16],
+    /// Names without a provider that nothing knows go to this provider.
+    pub default_backend: Option<String>,
+    /// Every request asks for this model, whatever the client names.
+    pub force_model: Option<String>,
+}
+
+impl Shared {
+    /// A name for this process that others cannot guess.
+    #[must_use]
+    pub fn instance(&self) -> String {
+        use sha2::Digest;
+        let hash = sha2::Sha256::digest(self.key_salt);
+        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// One policy, compiled. Immutable; a request keeps the one it began with.
+pub struct Engine {
+    /// Short hash of the policy's text.
+    pub revision: Arc<str>,
+    /// The file it came from.
+    pub file: Arc<str>,
+    /// `on_http_request`
+    pub request: Vec<Rule>,
+    /// `on_http_response`
+    pub response: Vec<Rule>,
+    /// Whether anything reads `actions.*`.
+    pub wants_results: bool,
+    /// When it was loaded.
+    pub loaded: SystemTime,
+}
+
+/// An engine and what is worth saying about its policy.
+pub struct LoadedEngine {
+    /// The engine; `None` when the policy has errors.
+    pub engine: Option<Engine>,
+    /// Errors and warnings, in the order of the file.
+    pub diagnostics: Diagnostics,
+}
+
+impl Engine {
+    /// Loads, checks and builds a policy.
+    #[must_use]
+    pub fn load(source: &Source, shared: &Shared) -> LoadedEngine {
+        let loaded = tollgate_policy::load(source, actions::specs());
+        let Some(policy) = loaded.policy else {
+            return LoadedEngine { engine: None, diagnostics: loaded.diagnostics };
+        };
+        let mut found = Vec::new();
+        let wants_results = mentions_results(&source.text);
+        let mut build = |rules: &[tollgate_policy::Rule]| -> Vec<Rule> {
+            rules.iter().map(|rule| build_rule(rule, shared, source, &mut found)).collect()
+        };
+        let engine = Engine {
+            request: build(&policy.on_http_request),
+            response: build(&policy.on_http_response),
+            revision: policy.revision.as_str().into(),
+            file: source.name.as_str().into(),
+            wants_results,
+            loaded: SystemTime::now(),
+        };
+        for (vault, name, at) in policy.secrets() {
+            if let Err(missing) = shared.secrets.secret(&vault, &name) {
+                let help = format!(
+                    "requests that need it will fail; `tollgate secrets create --vault {vault} --name {name} --value -` stores it"
+                );
+                found.push(diagnostic(
+                    source,
+                    at,
+                    Severity::Warning,
+                    "missing-secret",
+                    missing.to_string(),
+                    Some(help),
+                ));
+            }
+        }
+        let diagnostics = loaded.diagnostics.with(found);
+        let engine = (!diagnostics.has_errors()).then_some(engine);
+        LoadedEngine { engine, diagnostics }
+    }
+
+    /// The gateways of the policy, in the order of the file.
+    pub fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        self.request.iter().flat_map(|rule| &rule.actions).filter_map(|action| action.as_gateway())
+    }
+}
+
+fn build_rule(
+    rule: &tollgate_policy::Rule,
+    shared: &Shared,
+    source: &Source,
+    found: &mut Vec<Diagnostic>,
+) -> Rule {
+    let mut built: Vec<Box<dyn Action>> = Vec::new();
+    let mut kinds = Vec::new();
+    for def in &rule.actions {
+        let Some(kind) = actions::find(def.spec.name) else { continue };
+        match (kind.build)(&def.read(), &BuildContext { shared, def }) {
+            Ok(action) => {
+                built.push(action);
+                kinds.push((def.spec.name, def.at));
+            }
+            Err(e) => found.push(diagnostic(source, e.at, Severity::Error, e.code, e.message, e.help)),
+        }
+    }
+    let label = rule.name.as_ref().map_or_else(|| rule.id.clone(), |name| format!("{} ({name})", rule.id));
+    Rule {
+        label,
+        expressions: rule.expressions.iter().map(|e| e.program.clone()).collect(),
+        actions: built,
+        at: rule.at,
+        kinds,
+    }
+}
+
+fn diagnostic(
+    source: &Source,
+    at: tollgate_policy::Location,
+    severity: Severity,
+    code: &'static str,
+    message: String,
+    help: Option<String>,
+) -> Diagnostic {
+    Diagnostic { severity, file: source.name.clone(), at, code, message, help }
+}
+
+/// Whether the text reads `actions.…` or `actions[…]` anywhere; the key `actions:` does not count.
+fn mentions_results(text: &str) -> bool {
+    text.match_indices("actions").any(|(at, word)| {
+        let rest = text.get(at + word.len()..).unwrap_or("").trim_start();
+        rest.starts_with('.')
+            || rest.starts_with('[') && !text.get(..at).unwrap_or("").ends_with(['"', '\n', ' '])
+            || rest.starts_with("[\"")
+            || rest.starts_with("['")
+    })
+}

@@ -1,0 +1,130 @@
+//! One request on its way through the phases: what rules read and what actions change.
+
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tollgate_expr::{
+    Activation, ConnectionFacts, EndpointFacts, Map, RequestFacts, ResponseFacts, SecretSource, Value,
+};
+
+/// The state of one request. Typed, one struct, dropped with the request.
+pub struct Exchange {
+    /// The request as the rules so far have left it.
+    pub request: RequestFacts,
+    /// The connection it came on.
+    pub connection: Arc<ConnectionFacts>,
+    /// The listener it came to.
+    pub endpoint: Arc<EndpointFacts>,
+    /// Where `secrets.get` looks.
+    pub secrets: Arc<dyn SecretSource + Send + Sync>,
+    /// The time every expression of this request sees.
+    pub now: SystemTime,
+    /// `vars.*` of the phase that runs; emptied when a phase begins.
+    pub vars: Map,
+    /// What follows `actions.ngrok.`; outlives the phases.
+    pub results: Map,
+    /// Whether anything in the policy reads `actions.*`; if not, results are not recorded.
+    pub wants_results: bool,
+    /// Entries of the `log` action.
+    pub logs: Vec<Value>,
+    /// The body, once some action needed it.
+    pub body: Option<Bytes>,
+    /// What the access log and metrics say of this request.
+    pub record: Record,
+    /// What the gateway notes down while the request is explained; `None` when it is served.
+    pub trace: Option<Box<crate::explain::Trace>>,
+}
+
+/// The outcome of a request, gathered on the way, written once.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// The model names the client sent, as `a` or `a,b`.
+    pub model_asked: Option<String>,
+    /// The provider that answered.
+    pub provider: Option<String>,
+    /// The model that answered, as the provider calls it.
+    pub model_served: Option<String>,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Whether the answer is a stream of events.
+    pub stream: bool,
+    /// Prompt tokens as the provider counted them.
+    pub input_tokens: u64,
+    /// Answer tokens as the provider counted them.
+    pub output_tokens: u64,
+    /// From the request's head to the first content.
+    pub first_token_ms: Option<u64>,
+    /// Why the answer is an error of ours.
+    pub error_code: Option<u16>,
+    /// How it ended.
+    pub outcome: Ending,
+    /// The API the path belongs to, for metrics.
+    pub surface: Option<&'static str>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// A whole answer was sent.
+    #[default]
+    Complete,
+    /// The gateway answered with an error of its own.
+    Refused,
+    /// The client left before the end.
+    ClientGone,
+    /// The provider failed after its answer had begun.
+    Truncated,
+}
+
+impl Ending {
+    /// The word used in the access log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Refused => "refused",
+            Self::ClientGone => "client_gone",
+            Self::Truncated => "truncated",
+        }
+    }
+}
+
+impl Exchange {
+    /// What an expression of the request phase sees.
+    #[must_use]
+    pub fn activation(&self) -> Activation<'_> {
+        Activation {
+            request: Some(&self.request),
+            response: None,
+            connection: Some(&self.connection),
+            endpoint: Some(&self.endpoint),
+            vars: Some(&self.vars),
+            results: Some(&self.results),
+            ai: None,
+            secrets: &*self.secrets,
+            now: self.now,
+        }
+    }
+
+    /// What an expression of the response phase sees.
+    #[must_use]
+    pub fn activation_with<'a>(&'a self, response: &'a ResponseFacts) -> Activation<'a> {
+        Activation { response: Some(response), ..self.activation() }
+    }
+
+    /// Records the result of an action under `actions.ngrok.<name>`, replacing that of its last run.
+    pub fn set_result(&mut self, name: &str, value: impl FnOnce() -> Value) {
+        if self.wants_results {
+            self.results.insert(name.into(), value());
+        }
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange")
+            .field("id", &self.request.id)
+            .field("record", &self.record)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,357 @@
+//! The attempt loop: one candidate and key after the other, until one answers.
+
+use super::errors::Failure;
+use super::prepare::{Estimates, Prepared};
+use super::receive::{Committed, Failed, receive};
+use super::relay::{Relayed, relay};
+use super::report::{Made, Report};
+use super::{Gateway, Incoming, RESULT};
+use crate::action::{Flow, RequestCx};
+use crate::answer::{Answer, Fault as PolicyFault};
+use crate::exchange::Ending;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tollgate_dialect::{AttemptLine, limits};
+use tollgate_observe::AttemptOutcome;
+use tollgate_select::{
+    Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, OutcomeClass, Plan, Quota, Sample, SampleOutcome,
+    Walk,
+};
+
+/// One attempt that is under way or over.
+struct Try<'a> {
+    attempt: Attempt,
+    candidate: &'a Candidate,
+    key: Option<&'a Key>,
+    started: Instant,
+}
+
+/// How an attempt ended.
+enum Tried {
+    Committed(Box<Committed>),
+    Failed(Box<Failed>),
+    ClientGone,
+}
+
+impl Gateway {
+    /// Walks the plan until an answer is committed, then relays it.
+    pub(super) async fn attempt_all(
+        &self,
+        cx: &mut RequestCx<'_>,
+        incoming: &Incoming,
+        mut prepared: Prepared,
+    ) -> Result<Flow, PolicyFault> {
+        let mut report = prepared.report.take();
+        let estimates = Estimates::new(incoming);
+        let mut walk = Walk::new(&prepared.plan, self.walk_knobs());
+        let mut last = None;
+        while let Some(attempt) = walk.next(|candidate| keys_of(&prepared, candidate)) {
+            let left = self.knobs.total_timeout.saturating_sub(incoming.started.elapsed());
+            if left.is_zero() {
+                walk.failed(Fault::AttemptTimeout);
+                walk.timed_out(self.knobs.total_timeout);
+                break;
+            }
+            let Some(this) = this_try(&prepared, attempt) else { break };
+            if let Some(fault) = self.too_large(this.candidate, &estimates) {
+                walk.failed(fault);
+                continue;
+            }
+            if let Some(report) = &mut report {
+                report.candidate(this.candidate, &prepared);
+            }
+            cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
+            match self.try_one(cx, incoming, &prepared, &this, left, &mut report).await {
+                Tried::Committed(committed) => {
+                    if walk.attempts() > 1 {
+                        self.metrics.failovers.inc();
+                    }
+                    return Ok(self.answered(cx, incoming, &this, *committed, report, &estimates).await);
+                }
+                Tried::ClientGone => {
+                    cx.exchange.record.outcome = Ending::ClientGone;
+                    return Ok(Flow::Answered);
+                }
+                Tried::Failed(failed) => {
+                    let total_spent = incoming.started.elapsed() >= self.knobs.total_timeout;
+                    let retry_after = failed.retry_after.map(|after| after.as_secs());
+                    walk.failed_with(failed.fault.clone(), retry_after);
+                    last = Some(failed);
+                    if total_spent {
+                        walk.timed_out(self.knobs.total_timeout);
+                        break;
+                    }
+                }
+            }
+        }
+        self.exhausted(cx, incoming, (&walk, &prepared.plan), last, report).await
+    }
+
+    fn walk_knobs(&self) -> WalkKnobs {
+        WalkKnobs {
+            max_attempts: self.knobs.max_attempts,
+            stop_on: self.knobs.stop_on_client_error.clone(),
+            passthrough: self.knobs.error_passthrough,
+            ..WalkKnobs::default()
+        }
+    }
+
+    /// The size of the prompt, for a candidate whose encoding decides.
+    fn too_large(&self, candidate: &Candidate, estimates: &Estimates<'_>) -> Option<Fault> {
+        let max = self.knobs.max_input_tokens?;
+        let tokens = estimates.get(candidate.model.tokenizer);
+        (tokens > max).then_some(Fault::InputTooLarge { tokens, max })
+    }
+
+    /// One attempt: sent, and received up to its commit point.
+    async fn try_one(
+        &self,
+        cx: &mut RequestCx<'_>,
+        incoming: &Incoming,
+        prepared: &Prepared,
+        this: &Try<'_>,
+        left: Duration,
+        report: &mut Option<Report>,
+    ) -> Tried {
+        let time = self.knobs.per_request_timeout.min(left);
+        let built = match self.call(cx.exchange, incoming, prepared, this.candidate, this.attempt.key, time) {
+            Ok(built) => built,
+            Err(fault) => return Tried::Failed(Box::new(fault.into())),
+        };
+        let url = report.is_some().then(|| built.call.url.full.clone());
+        let deadline = this.started + time;
+        let (surface, now) = (incoming.surface, cx.exchange.now);
+        let upstream = cx.upstream;
+        let work = async {
+            let reply = upstream.open(built.call).await?;
+            receive(reply, surface, this.started, deadline, now).await
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = cx.client.gone() => {
+                tracing::debug!(request_id = %cx.exchange.request.id, "the client left; the attempt is cancelled");
+                return Tried::ClientGone;
+            }
+        };
+        let made = |result: Result<&Committed, &Failed>| Made {
+            url: url.unwrap_or_default(),
+            key: this.key,
+            dropped: built.dropped,
+            took: this.started.elapsed(),
+            result: result.map(|c| (c.status, c.headers.clone(), c.head_after)).map_err(Failed::summary),
+        };
+        match outcome {
+            Ok(committed) => {
+                if let Some(report) = report {
+                    report.made(made(Ok(&committed)));
+                }
+                Tried::Committed(Box::new(committed))
+            }
+            Err(failed) => {
+                if let Some(report) = report {
+                    report.made(made(Err(&failed)));
+                }
+                super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
+                self.record_failure(this, &failed, &cx.exchange.request.id);
+                Tried::Failed(Box::new(failed))
+            }
+        }
+    }
+
+    /// Counts a failed attempt: against the model, the key and the provider, each as far as it says something of it.
+    fn record_failure(&self, this: &Try<'_>, failed: &Failed, request_id: &str) {
+        let Candidate { provider, upstream_model, stats, .. } = this.candidate;
+        let took = this.started.elapsed();
+        tracing::info!(
+            request_id, provider = %provider.id, model = %upstream_model, fault = %failed.fault.describe(),
+            said = failed.said.as_ref().map_or("", |said| said.message.as_str()), took_ms = millis(took),
+            "attempt failed"
+        );
+        if let Some(outcome) = failed.fault.sample_outcome() {
+            let sample = Sample { at_ms: now_ms(), outcome, upstream_ms: millis(took), ..Sample::default() };
+            stats.record(&sample);
+            if let Some(key) = this.key {
+                key.stats.record(&sample);
+            }
+        }
+        if let (Some(key), Some(answer)) = (this.key, &failed.answer) {
+            note_quota(key, &answer.headers);
+        }
+        if let Some(runtime) = self.runtime.get(provider) {
+            runtime.metrics.attempt(attempt_outcome(failed.fault.class()), took);
+        }
+    }
+
+    /// Relays a committed answer and counts it, once, however it ends.
+    async fn answered(
+        &self,
+        cx: &mut RequestCx<'_>,
+        incoming: &Incoming,
+        this: &Try<'_>,
+        committed: Committed,
+        report: Option<Report>,
+        estimates: &Estimates<'_>,
+    ) -> Flow {
+        let Candidate { provider, upstream_model, .. } = this.candidate;
+        cx.exchange.record.provider = Some(provider.id.clone());
+        cx.exchange.record.model_served = Some(upstream_model.clone());
+        super::trace::attempt(cx.exchange, this.candidate, this.key, "ok");
+        if let Some(key) = this.key {
+            note_quota(key, &committed.headers);
+        }
+        if let Some(mut report) = report {
+            report.success(this.candidate, incoming.started.elapsed().saturating_sub(report.waited()));
+            cx.exchange.set_result(RESULT, || report.value());
+        }
+        let gateway_ms = millis(this.started.saturating_duration_since(incoming.started));
+        let relayed = relay(cx, committed, incoming.surface, self.knobs.stream_idle_timeout).await;
+        self.record_answer(cx, incoming, this, &relayed, gateway_ms, estimates);
+        Flow::Answered
+    }
+
+    fn record_answer(
+        &self,
+        cx: &mut RequestCx<'_>,
+        incoming: &Incoming,
+        this: &Try<'_>,
+        relayed: &Relayed,
+        gateway_ms: u32,
+        _estimates: &Estimates<'_>,
+    ) {
+        let took = this.started.elapsed();
+        let usage = relayed.usage.unwrap_or_default();
+        let first = relayed.first_content.map(|at| at.saturating_duration_since(this.started));
+        let streamed = relayed.stream.then_some(first).flatten();
+        let outcome = match relayed.ending {
+            Ending::Truncated => SampleOutcome::Other,
+            _ => SampleOutcome::Success,
+        };
+        let tokens = if usage.output_tokens > 0 { usage.output_tokens } else { relayed.content_frames };
+        let writing = streamed.map(|first| took.saturating_sub(first));
+        let sample = Sample {
+            at_ms: now_ms(),
+            outcome,
+            upstream_ms: millis(took),
+            gateway_ms,
+            first_token_ms: streamed.map(millis),
+            per_token_ms: writing
+                .map(|writing| millis(writing) / u32::try_from(tokens.max(1)).unwrap_or(u32::MAX)),
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            // Four bytes a token is the usual rule of thumb; counting exactly costs more than the request.
+            estimated_input_tokens: incoming.body.len() as u64 / 4,
+            estimated_output_tokens: relayed.content_frames,
+        };
+        this.candidate.stats.record(&sample);
+        if let Some(key) = this.key {
+            key.stats.record(&sample);
+        }
+        if let Some(runtime) = self.runtime.get(&this.candidate.provider) {
+            let outcome = if relayed.ending == Ending::Truncated {
+                AttemptOutcome::Transient
+            } else {
+                AttemptOutcome::Success
+            };
+            runtime.metrics.attempt(outcome, took);
+            runtime.metrics.tokens(usage.input_tokens, usage.output_tokens);
+            if let Some(first) = streamed {
+                runtime.metrics.first_token(first);
+            }
+        }
+        let record = &mut cx.exchange.record;
+        record.outcome = relayed.ending;
+        record.stream = relayed.stream;
+        (record.input_tokens, record.output_tokens) = (usage.input_tokens, usage.output_tokens);
+        let since_head = relayed.first_content.map(|at| at.saturating_duration_since(incoming.started));
+        record.first_token_ms = since_head.and_then(|d| u64::try_from(d.as_millis()).ok());
+    }
+
+    /// Nothing answered.
+    async fn exhausted(
+        &self,
+        cx: &mut RequestCx<'_>,
+        incoming: &Incoming,
+        (walk, plan): (&Walk<'_>, &Plan),
+        last: Option<Box<Failed>>,
+        report: Option<Report>,
+    ) -> Result<Flow, PolicyFault> {
+        cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
+        let verdict = walk.verdict();
+        let mut failure = Failure::verdict(&verdict, attempt_lines(walk, plan));
+        if verdict.pass_through.is_some() {
+            failure.passed = last.and_then(|last| last.answer).map(pass);
+        }
+        if let Some(report) = report {
+            cx.exchange.set_result(RESULT, || report.value());
+        }
+        self.fail(cx, Some(incoming.surface), failure).await
+    }
+}
+
+/// A provider's error answer as it goes to the client.
+fn pass(answer: super::receive::FailedAnswer) -> Answer {
+    let mut headers = answer.headers;
+    super::relay::clean(&mut headers);
+    Answer { status: answer.status, headers, body: answer.body, response_phase: false }
+}
+
+/// What was tried, for the list in an error body.
+fn attempt_lines(walk: &Walk<'_>, plan: &Plan) -> Vec<AttemptLine> {
+    let line = |failure: &tollgate_select::Failure| {
+        let candidate = plan.candidates.get(failure.candidate)?;
+        Some(AttemptLine {
+            status: failure.fault.status(),
+            target: format!("{}/{}", candidate.provider.id, candidate.upstream_model),
+            reason: failure.fault.describe().into_owned(),
+        })
+    };
+    walk.failures().iter().filter_map(line).collect()
+}
+
+fn keys_of(prepared: &Prepared, candidate: &Candidate) -> Result<Vec<Option<usize>>, Fault> {
+    let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
+    chain.map_or(Err(Fault::NoKey), |chain| chain.order.clone())
+}
+
+fn this_try(prepared: &Prepared, attempt: Attempt) -> Option<Try<'_>> {
+    let candidate = prepared.plan.candidates.get(attempt.candidate)?;
+    let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
+    let key = attempt.key.and_then(|index| chain?.keys.get(index)).map(|key| &**key);
+    Some(Try { attempt, candidate, key, started: Instant::now() })
+}
+
+fn note_quota(key: &Key, headers: &http::HeaderMap) {
+    let now = SystemTime::now();
+    let Some(seen) = limits::read(headers, now) else { return };
+    let now_ms = now_ms();
+    let at = |after: Option<Duration>| after.map(|after| now_ms + u64::from(millis(after)));
+    let quota = Quota {
+        limit_requests: seen.limit_requests,
+        remaining_requests: seen.remaining_requests,
+        reset_requests_at_ms: at(seen.reset_requests),
+        limit_tokens: seen.limit_tokens,
+        remaining_tokens: seen.remaining_tokens,
+        reset_tokens_at_ms: at(seen.reset_tokens),
+    };
+    key.stats.set_quota(&quota, now_ms);
+}
+
+fn attempt_outcome(class: OutcomeClass) -> AttemptOutcome {
+    match class {
+        OutcomeClass::Success => AttemptOutcome::Success,
+        OutcomeClass::Neutral => AttemptOutcome::Neutral,
+        OutcomeClass::Key => AttemptOutcome::Key,
+        OutcomeClass::Quota => AttemptOutcome::Quota,
+        OutcomeClass::Transient => AttemptOutcome::Transient,
+        OutcomeClass::Hard => AttemptOutcome::Hard,
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,175 @@
+//! One attempt's request to a provider: body, URL and headers.
+
+use super::keys::ClientKeyHeader;
+use super::prepare::{Keychain, Prepared};
+use super::{Gateway, Incoming};
+use crate::exchange::Exchange;
+use crate::upstream::Call;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+use std::time::Duration;
+use tollgate_catalog::AuthStyle;
+use tollgate_dialect::{Edited, Edits, Format, Surface, edit, headers as wire};
+use tollgate_select::{Candidate, Fault, Key};
+
+/// Names the gateways a request has passed, so that a loop is noticed.
+pub(crate) const VIA: HeaderName = HeaderName::from_static("x-tollgate-via");
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+/// The version sent when the client names none (Anthropic's versioning page).
+const DEFAULT_ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+/// These belong to the account of the client's key.
+const ACCOUNT: [HeaderName; 2] =
+    [HeaderName::from_static("openai-organization"), HeaderName::from_static("openai-project")];
+
+/// A call and what editing its body left out.
+pub(crate) struct BuiltCall {
+    pub(crate) call: Call,
+    pub(crate) dropped: Vec<String>,
+}
+
+impl Gateway {
+    /// The request for one candidate and key.
+    pub(crate) fn call(
+        &self,
+        exchange: &Exchange,
+        incoming: &Incoming,
+        prepared: &Prepared,
+        candidate: &Candidate,
+        key: Option<usize>,
+        time: Duration,
+    ) -> Result<BuiltCall, Fault> {
+        let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
+        let key = key.and_then(|index| chain.and_then(|chain| chain.keys.get(index)));
+        let mut query = prepared.rendered.query.clone();
+        let styles = self.runtime.auth(&candidate.provider, incoming.surface.format());
+        if let Some(key) = key {
+            query.extend(styles.iter().filter_map(|style| match style {
+                AuthStyle::Query(name) => Some((name.clone(), key.value.expose_secret().to_owned())),
+                _ => None,
+            }));
+        }
+        let client_query = exchange.request.uri.query();
+        let url = self.runtime.url(&candidate.provider, incoming.surface, client_query, &query);
+        let url = url.map_err(|_| Fault::BadAnswer)?;
+        let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate);
+        let headers = self.headers(exchange, incoming.surface, prepared, chain, key, styles);
+        let id = self.runtime.get(&candidate.provider).map(|r| Arc::clone(&r.id));
+        let call = Call {
+            provider: id.unwrap_or_else(|| candidate.provider.id.as_str().into()),
+            model: candidate.upstream_model.as_str().into(),
+            url,
+            method: Method::POST,
+            headers,
+            body: chunks,
+            connect_timeout: self.knobs.connect_timeout.min(time),
+            head_timeout: time,
+        };
+        Ok(BuiltCall { call, dropped })
+    }
+
+    /// The body for one candidate: bytes nobody edited stay as the client wrote them.
+    fn edited(&self, incoming: &Incoming, prepared: &Prepared, candidate: &Candidate) -> Edited {
+        let provider = &candidate.provider;
+        let edits = Edits {
+            model: Some(&candidate.upstream_model),
+            remove_models: true,
+            merge: prepared.rendered.body.as_ref(),
+            max_output_tokens: self.knobs.max_output_tokens,
+            reasoning_model: candidate.model.supported_features.iter().any(|f| f == "reasoning"),
+            surface: incoming.surface,
+            allow: provider.supported_params(incoming.surface),
+            deny: &[&provider.drop_params, &candidate.model.unsupported_params],
+            include_usage: false,
+        };
+        edit(&incoming.body, &incoming.peek, &edits)
+    }
+
+    fn headers(
+        &self,
+        exchange: &Exchange,
+        surface: Surface,
+        prepared: &Prepared,
+        chain: Option<&Keychain>,
+        key: Option<&Arc<Key>>,
+        styles: &[AuthStyle],
+    ) -> HeaderMap {
+        let from = &exchange.request.headers;
+        let mut headers = HeaderMap::with_capacity(from.len() + 6);
+        for (name, value) in from {
+            if forwarded(name) && !wire::is_named_by_connection(from, name.as_str()) {
+                headers.append(name, value.clone());
+            }
+        }
+        if chain.is_some_and(|chain| chain.configured) {
+            for name in ACCOUNT {
+                headers.remove(name);
+            }
+        }
+        if let Some(key) = key {
+            let passed = chain.filter(|chain| !chain.configured).and(prepared.client_key.as_ref());
+            authenticate(
+                &mut headers,
+                key.value.expose_secret(),
+                styles,
+                passed.map(|(header, _)| *header),
+                surface,
+            );
+        }
+        if surface.format() == Format::Anthropic {
+            headers.entry(ANTHROPIC_VERSION).or_insert(DEFAULT_ANTHROPIC_VERSION);
+        }
+        headers.insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Ok(instance) = HeaderValue::try_from(&self.shared.instance) {
+            headers.append(VIA, instance);
+        }
+        for (name, value) in &prepared.rendered.headers {
+            headers.insert(name, value.clone());
+        }
+        headers
+    }
+}
+
+/// Whether a header of the client goes on to a provider. Credentials never do by themselves: the key of the
+/// attempt is set afterwards.
+fn forwarded(name: &HeaderName) -> bool {
+    if *name == VIA {
+        return true;
+    }
+    let text = name.as_str();
+    let regenerated = matches!(text, "content-type" | "cookie");
+    !regenerated && !wire::is_stripped(text) && !wire::is_client_credential(text)
+}
+
+fn authenticate(
+    headers: &mut HeaderMap,
+    key: &str,
+    styles: &[AuthStyle],
+    passed: Option<ClientKeyHeader>,
+    surface: Surface,
+) {
+    // An OAuth token of the client stays the bearer token it came as.
+    let keep_bearer = passed == Some(ClientKeyHeader::Bearer) && surface.format() == Format::Anthropic;
+    let bearer = [AuthStyle::Bearer];
+    let styles = if keep_bearer { &bearer[..] } else { styles };
+    for style in styles {
+        let (name, value) = match style {
+            AuthStyle::Bearer => (AUTHORIZATION, format!("Bearer {key}")),
+            AuthStyle::XApiKey => (X_API_KEY, key.to_owned()),
+            AuthStyle::ApiKey => (API_KEY, key.to_owned()),
+            AuthStyle::Header(name) => match HeaderName::try_from(name.as_str()) {
+                Ok(name) => (name, key.to_owned()),
+                Err(_) => continue,
+            },
+            AuthStyle::Query(_) | AuthStyle::None => continue,
+        };
+        if let Ok(mut value) = HeaderValue::try_from(value) {
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
+}

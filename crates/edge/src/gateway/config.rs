@@ -1,0 +1,299 @@
+//! From the checked configuration of an `ai-gateway` to what runs.
+
+use crate::action::{BuildContext, BuildError};
+use crate::actions::header_names::{HeaderTemplate, templates};
+use crate::gateway::keys::KeySlot;
+use crate::gateway::{Gateway, Knobs, OnError};
+use foldhash::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tollgate_catalog::{
+    ApiSurface, AuthStyle, Catalog, ModelOverlay, OverlayError, Pricing, ProviderOverlay,
+};
+use tollgate_dialect::{Format, Surface};
+use tollgate_expr::{Program, Scope, Template};
+use tollgate_policy::{Checker, Config};
+use tollgate_select::{
+    Fallthrough, OnFailure, Options, Order, Passthrough, ProviderOrder, Selection, Strategy, Universe,
+};
+
+/// Default of `per_request_timeout`.
+const PER_REQUEST: Duration = Duration::from_secs(3 * 60);
+/// Default of `total_timeout`.
+const TOTAL: Duration = Duration::from_secs(6 * 60);
+/// Default of `connect_timeout`.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Default of `max_attempts`.
+const MAX_ATTEMPTS: usize = 25;
+
+/// Checks beyond the shapes of the fields: what the catalogue says of `providers`.
+pub fn check(config: &Config<'_>, checker: &mut Checker) {
+    let providers = config.get("providers").map(|list| list.as_list()).unwrap_or_default();
+    for provider in &providers {
+        check_surfaces(provider, checker);
+        if let Some(auth) = provider.get("auth")
+            && auth.as_str().and_then(auth_style).is_none()
+        {
+            let help = "write bearer, x-api-key, api-key, header:NAME, query:NAME or none";
+            checker.error(auth, "ERR_NGROK_2222", "this is no way to send a key".into(), Some(help.into()));
+        }
+    }
+    let overlays: Vec<ProviderOverlay> = providers.iter().map(overlay).collect();
+    if let Err(errors) = Catalog::builtin().with_overlays(&overlays) {
+        for error in errors {
+            let at = place(config, &error);
+            checker.error(at, "ERR_NGROK_2204", error.message, error.help);
+        }
+    }
+    let duration = |name: &str| config.get(name).and_then(|c| c.as_duration());
+    let (per, total) =
+        (duration("per_request_timeout").unwrap_or(PER_REQUEST), duration("total_timeout").unwrap_or(TOTAL));
+    if let Some(at) = config.get("per_request_timeout").filter(|_| per > total) {
+        let message =
+            "`per_request_timeout` is longer than `total_timeout`: the first attempt may use all the time";
+        checker.warning(at, "ERR_NGROK_2225", message.into(), None);
+    }
+}
+
+fn check_surfaces(provider: &Config<'_>, checker: &mut Checker) {
+    for entry in provider.get("supported_api_surfaces").map(|l| l.as_list()).unwrap_or_default() {
+        let format = entry.get("format").and_then(|f| f.as_str());
+        let surface = entry.get("surface");
+        let name = surface.and_then(|s| s.as_str());
+        let fits = match name {
+            None => true,
+            Some("messages") => format == Some("anthropic"),
+            Some(_) => format == Some("openai"),
+        };
+        if let (false, Some(at)) = (fits, surface) {
+            let message =
+                format!("`{}` is not a surface of the format `{}`", name.unwrap_or(""), format.unwrap_or(""));
+            checker.error(
+                at,
+                "ERR_NGROK_2222",
+                message,
+                Some("`messages` is anthropic's; the others are openai's".into()),
+            );
+        }
+        if let (Some(params), None) = (entry.get("supported_params"), surface) {
+            let message = "`supported_params` needs `surface`".to_owned();
+            checker.error(
+                params,
+                "ERR_NGROK_2240",
+                message,
+                Some("say which surface the list is for".into()),
+            );
+        }
+    }
+}
+
+/// The place in the policy that an error of the catalogue is about.
+fn place<'a>(config: &Config<'a>, error: &OverlayError) -> Config<'a> {
+    let list = |at: &Config<'a>, name: &str, index: usize| {
+        at.get(name).and_then(|list| list.as_list().get(index).copied())
+    };
+    let mut at = list(config, "providers", error.index).unwrap_or(*config);
+    if let Some(model) = error.model {
+        at = list(&at, "models", model).unwrap_or(at);
+    }
+    at.get(error.field).unwrap_or(at)
+}
+
+/// Builds the gateway.
+pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, BuildError> {
+    let listed = config.get("providers").map(|list| list.as_list()).unwrap_or_default();
+    let overlays: Vec<ProviderOverlay> = listed.iter().map(overlay).collect();
+    let catalog = cx.shared.catalog.with_overlays(&overlays).map_err(|errors| BuildError {
+        at: config.location(),
+        code: "ERR_NGROK_2204",
+        message: errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; "),
+        help: None,
+    })?;
+    let catalog = Arc::new(catalog);
+    let flag = |name: &str| config.get(name).and_then(|c| c.as_bool()).unwrap_or(false);
+    let options = Options {
+        only_allow_configured_providers: flag("only_allow_configured_providers"),
+        only_allow_configured_models: flag("only_allow_configured_models"),
+        accept_author_slug: flag("accept_author_slug"),
+        provider_order: match word(config, "provider_order") {
+            Some("alphabetical") => ProviderOrder::Alphabetical,
+            _ => ProviderOrder::Config,
+        },
+    };
+    let mut keys: HashMap<String, Vec<KeySlot>> = HashMap::default();
+    for (entry, overlay) in listed.iter().zip(&overlays) {
+        let slots = keys.entry(overlay.id.to_ascii_lowercase()).or_default();
+        for key in entry.get("api_keys").map(|l| l.as_list()).unwrap_or_default() {
+            let value = key.get("value").and_then(|v| v.template()).unwrap_or_else(|| Template::literal(""));
+            slots.push(KeySlot::new(value));
+        }
+    }
+    keys.retain(|_, slots| !slots.is_empty());
+    Ok(Gateway::new(
+        Universe::new(catalog, options, &cx.shared.stats)
+            .with_default_backend(cx.shared.default_backend.as_deref()),
+        selection(config),
+        key_strategies(config),
+        keys,
+        knobs(config)?,
+        cx.shared,
+    ))
+}
+
+fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
+    let duration = |name: &str, default| config.get(name).and_then(|c| c.as_duration()).unwrap_or(default);
+    let number = |name: &str| config.get(name).and_then(|c| c.as_u64());
+    let per_request = duration("per_request_timeout", PER_REQUEST);
+    let statuses = config.get("stop_on_client_error").map(|l| l.as_list()).unwrap_or_default();
+    let query = config.get("query_params").map(|q| q.entries()).unwrap_or_default();
+    let headers: Vec<HeaderTemplate> = templates(config.get("headers"))?;
+    Ok(Knobs {
+        max_input_tokens: number("max_input_tokens"),
+        max_output_tokens: number("max_output_tokens"),
+        headers,
+        query_params: query.into_iter().filter_map(|(n, v)| Some((n.to_owned(), v.template()?))).collect(),
+        body: config.get("body").and_then(|b| b.json_template()),
+        on_error: if word(config, "on_error") == Some("continue") {
+            OnError::Continue
+        } else {
+            OnError::Halt
+        },
+        per_request_timeout: per_request,
+        total_timeout: duration("total_timeout", TOTAL),
+        connect_timeout: duration("connect_timeout", CONNECT),
+        stream_idle_timeout: duration("stream_idle_timeout", per_request),
+        max_attempts: number("max_attempts").and_then(|n| usize::try_from(n).ok()).unwrap_or(MAX_ATTEMPTS),
+        stop_on_client_error: statuses.iter().filter_map(|s| u16::try_from(s.as_u64()?).ok()).collect(),
+        error_passthrough: match word(config, "error_passthrough") {
+            Some("last") => Passthrough::Last,
+            Some("aggregate") => Passthrough::Aggregate,
+            _ => Passthrough::Auto,
+        },
+    })
+}
+
+fn selection(config: &Config<'_>) -> Selection {
+    let Some(selection) = config.get("model_selection") else { return Selection::default() };
+    let strategies = selection.get("strategy").map(|s| s.as_list()).unwrap_or_default();
+    Selection {
+        strategies: strategies
+            .iter()
+            .filter_map(|entry| {
+                let expr = entry.get("expr").unwrap_or(*entry);
+                let stop = word(entry, "on_failure") == Some("stop");
+                let on_failure = if stop { OnFailure::Stop } else { OnFailure::Next };
+                Some(Strategy { program: expr.program_in(Scope::ModelStrategy)?, on_failure })
+            })
+            .collect(),
+        fallthrough: match word(&selection, "fallthrough") {
+            Some("first_match") => Fallthrough::FirstMatch,
+            _ => Fallthrough::Tiers,
+        },
+        order: if word(&selection, "order") == Some("strategy") { Order::Strategy } else { Order::Client },
+    }
+}
+
+fn key_strategies(config: &Config<'_>) -> Vec<Program> {
+    let strategies = config.get("api_key_selection").and_then(|s| s.get("strategy"));
+    let strategies = strategies.map(|s| s.as_list()).unwrap_or_default();
+    strategies.iter().filter_map(|entry| entry.program_in(Scope::KeyStrategy)).collect()
+}
+
+fn word<'a>(config: &Config<'a>, name: &str) -> Option<&'a str> {
+    config.get(name).and_then(|c| c.as_str())
+}
+
+fn overlay(config: &Config<'_>) -> ProviderOverlay {
+    let text = |name: &str| word(config, name).map(str::to_owned);
+    let surfaces = config.get("supported_api_surfaces").map(|list| list.as_list());
+    ProviderOverlay {
+        id: text("id").unwrap_or_default(),
+        aliases: texts(config, "id_aliases").unwrap_or_default(),
+        base_url: text("base_url"),
+        path_prefix: text("path_prefix"),
+        auth: word(config, "auth").and_then(auth_style),
+        display_name: text("display_name"),
+        description: text("description"),
+        website: text("website"),
+        disabled: config.get("disabled").and_then(|c| c.as_bool()).unwrap_or(false),
+        metadata: metadata(config),
+        models: config.get("models").map(|l| l.as_list()).unwrap_or_default().iter().map(model).collect(),
+        surfaces: surfaces.map(|list| list.iter().filter_map(api_surface).collect()),
+    }
+}
+
+fn model(config: &Config<'_>) -> ModelOverlay {
+    let text = |name: &str| word(config, name).map(str::to_owned);
+    let number = |name: &str| config.get(name).and_then(|c| c.as_u64());
+    ModelOverlay {
+        id: text("id").unwrap_or_default(),
+        aliases: texts(config, "id_aliases").unwrap_or_default(),
+        author_id: text("author_id"),
+        display_name: text("display_name"),
+        description: text("description"),
+        disabled: config.get("disabled").and_then(|c| c.as_bool()).unwrap_or(false),
+        metadata: metadata(config),
+        input_modalities: texts(config, "input_modalities"),
+        output_modalities: texts(config, "output_modalities"),
+        max_context_window: number("max_context_window"),
+        max_output_tokens: number("max_output_tokens"),
+        supported_features: texts(config, "supported_features"),
+        unsupported_params: config.get("unsupported_params").map(params),
+        pricing: config.get("pricing").map(|p| pricing(&p)),
+    }
+}
+
+fn pricing(config: &Config<'_>) -> Pricing {
+    let price = |name: &str| config.get(name).and_then(|c| c.as_f64());
+    Pricing {
+        input: price("input"),
+        output: price("output"),
+        input_cache_read: price("input_cache_read"),
+        input_cache_write: price("input_cache_write"),
+        ..Pricing::default()
+    }
+}
+
+fn metadata(config: &Config<'_>) -> serde_json::Map<String, serde_json::Value> {
+    match config.get("metadata").map(|m| m.to_json()) {
+        Some(serde_json::Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
+    }
+}
+
+fn texts(config: &Config<'_>, name: &str) -> Option<Vec<String>> {
+    let list = config.get(name)?.as_list();
+    Some(list.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
+}
+
+/// Names given as strings or as `{name: …}`.
+fn params(list: Config<'_>) -> Vec<String> {
+    let named = |item: &Config<'_>| word(item, "name").or(item.as_str()).map(str::to_owned);
+    list.as_list().iter().filter_map(named).collect()
+}
+
+fn api_surface(config: &Config<'_>) -> Option<ApiSurface> {
+    let format = if word(config, "format")? == "anthropic" { Format::Anthropic } else { Format::OpenAi };
+    let named = |name: &str| Surface::ALL.into_iter().find(|s| s.name() == name);
+    Some(ApiSurface {
+        format,
+        surface: word(config, "surface").and_then(named),
+        supported_params: config.get("supported_params").map(params).unwrap_or_default(),
+    })
+}
+
+fn auth_style(text: &str) -> Option<AuthStyle> {
+    Some(match text {
+        "bearer" => AuthStyle::Bearer,
+        "x-api-key" => AuthStyle::XApiKey,
+        "api-key" => AuthStyle::ApiKey,
+        "none" => AuthStyle::None,
+        other => match other.split_once(':')? {
+            ("header", name) if http::HeaderName::try_from(name).is_ok() => {
+                AuthStyle::Header(name.to_owned())
+            }
+            ("query", name) if !name.is_empty() => AuthStyle::Query(name.to_owned()),
+            _ => return None,
+        },
+    })
+}

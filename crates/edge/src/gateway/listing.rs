@@ -1,0 +1,102 @@
+//! `GET /v1/models`: the models this gateway would accept, in the client's dialect.
+
+use super::Gateway;
+use super::errors::Failure;
+use crate::answer::Answer;
+use crate::exchange::Exchange;
+use http::StatusCode;
+use http::header::AUTHORIZATION;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tollgate_catalog::{Model, Provider};
+use tollgate_dialect::{Format, ListedModel, Surface, models};
+
+impl Gateway {
+    /// The list, answered locally.
+    pub(super) fn list_models(&self, exchange: &Exchange) -> Answer {
+        let listed = self.listed();
+        let body = match format(exchange) {
+            Format::OpenAi => models::list_openai(&listed),
+            Format::Anthropic => {
+                let query = exchange.request.uri.query().unwrap_or("");
+                let parameter = |name: &str| {
+                    query
+                        .split('&')
+                        .filter_map(|pair| pair.split_once('='))
+                        .find(|(n, _)| *n == name)
+                        .map(|(_, v)| v)
+                };
+                let limit = parameter("limit").and_then(|n| n.parse().ok());
+                models::list_anthropic(&listed, limit, parameter("after_id"), parameter("before_id"))
+            }
+        };
+        Answer { response_phase: true, ..Answer::json(StatusCode::OK, body) }
+    }
+
+    /// One model, or 404.
+    pub(super) fn get_model(&self, exchange: &Exchange, id: &str) -> Result<Answer, Box<Failure>> {
+        let listed = self.listed();
+        let found = listed.iter().find(|model| model.id.eq_ignore_ascii_case(id)).ok_or_else(|| {
+            let message = format!("No matching models found: {id} (unknown model)");
+            let failure = Failure::new(3804, StatusCode::NOT_FOUND, message);
+            Box::new(Failure { kind: Some("model_not_found"), param: Some("model"), ..failure })
+        })?;
+        let body = match format(exchange) {
+            Format::OpenAi => models::one_openai(found),
+            Format::Anthropic => models::one_anthropic(found),
+        };
+        Ok(Answer { response_phase: true, ..Answer::json(StatusCode::OK, body) })
+    }
+
+    /// Every allowed model as `provider:id`, and bare where the bare id is unique and may be used so.
+    fn listed(&self) -> Vec<ListedModel> {
+        let mut bare: BTreeMap<String, usize> = BTreeMap::new();
+        let mut allowed: Vec<(&Arc<Provider>, &Arc<Model>)> = Vec::new();
+        for surface in [Surface::ChatCompletions, Surface::Responses, Surface::Messages, Surface::Embeddings]
+        {
+            for (provider, model) in self.universe.allowed(surface) {
+                if !allowed.iter().any(|(_, known)| Arc::ptr_eq(known, model)) {
+                    allowed.push((provider, model));
+                }
+            }
+        }
+        for (provider, model) in &allowed {
+            if !provider.prefix_required {
+                *bare.entry(model.id.to_ascii_lowercase()).or_default() += 1;
+            }
+        }
+        let mut listed = Vec::with_capacity(allowed.len() * 2);
+        for (provider, model) in &allowed {
+            let entry = |id: String| ListedModel {
+                id,
+                created: 0,
+                owned_by: if model.author_id.is_empty() {
+                    provider.id.clone()
+                } else {
+                    model.author_id.clone()
+                },
+                display_name: if model.display_name.is_empty() {
+                    model.id.clone()
+                } else {
+                    model.display_name.clone()
+                },
+                context_length: Some(model.max_context_window).filter(|n| *n > 0),
+                max_output_tokens: Some(model.max_output_tokens).filter(|n| *n > 0),
+                provider: provider.id.clone(),
+            };
+            if !provider.prefix_required && bare.get(&model.id.to_ascii_lowercase()) == Some(&1) {
+                listed.push(entry(model.id.clone()));
+            }
+            listed.push(entry(format!("{}:{}", provider.id, model.id)));
+        }
+        listed
+    }
+}
+
+/// Anthropic's clients send their version header, or a key the Anthropic way only.
+fn format(exchange: &Exchange) -> Format {
+    let headers = &exchange.request.headers;
+    let anthropic = headers.contains_key("anthropic-version")
+        || headers.contains_key("x-api-key") && !headers.contains_key(AUTHORIZATION);
+    if anthropic { Format::Anthropic } else { Format::OpenAi }
+}

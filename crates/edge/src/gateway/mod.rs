@@ -1,0 +1,253 @@
+//! The `ai-gateway`: from a client's request to the first provider that answers.
+//!
+//! [`Gateway::run`] reads the body and the names in it; [`prepare`] makes what every attempt shares; [`attempts`]
+//! walks the plan; [`receive`] decides whether an answer is one, and [`relay`] sends it on; [`report`] is what
+//! rules can read afterwards.
+
+pub mod config;
+pub mod keys;
+
+mod attempts;
+mod call;
+mod errors;
+mod listing;
+mod prepare;
+mod receive;
+mod relay;
+mod report;
+mod runtime;
+mod status;
+#[cfg(test)]
+mod tests;
+mod trace;
+
+pub use prepare::{Prepared, Refused};
+
+use crate::action::{Flow, RequestCx};
+use crate::actions::header_names::HeaderTemplate;
+use crate::answer::Fault as PolicyFault;
+use crate::client::BodyError;
+use crate::engine::Shared;
+use crate::exchange::Ending;
+use bytes::Bytes;
+use errors::Failure;
+use foldhash::HashMap;
+use http::Method;
+use keys::KeySlot;
+use runtime::Runtime;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tollgate_catalog::Catalog;
+use tollgate_dialect::{Endpoint, Surface, route};
+use tollgate_expr::{Program, Template};
+use tollgate_policy::JsonTemplate;
+use tollgate_select::{Passthrough, Selection, Universe};
+
+/// One configured `ai-gateway`.
+pub struct Gateway {
+    universe: Universe,
+    selection: Selection,
+    key_strategies: Vec<Program>,
+    /// Configured keys by provider id, lower case. A provider without an entry uses the client's key.
+    keys: HashMap<String, Vec<KeySlot>>,
+    knobs: Knobs,
+    runtime: Runtime,
+    shared: Names,
+    stats: tollgate_select::Metrics,
+    metrics: Arc<tollgate_observe::Metrics>,
+}
+
+/// Names the command line gives to requests.
+struct Names {
+    force_model: Option<String>,
+    instance: String,
+    key_salt: [u8; 16],
+}
+
+/// What an `ai-gateway` does beside choosing: fixed once it is built.
+pub struct Knobs {
+    /// `max_input_tokens`
+    pub max_input_tokens: Option<u64>,
+    /// `max_output_tokens`
+    pub max_output_tokens: Option<u64>,
+    /// `headers`
+    pub(crate) headers: Vec<HeaderTemplate>,
+    /// `query_params`
+    pub query_params: Vec<(String, Template)>,
+    /// `body`
+    pub body: Option<JsonTemplate>,
+    /// `on_error`
+    pub on_error: OnError,
+    /// `per_request_timeout`
+    pub per_request_timeout: Duration,
+    /// `total_timeout`
+    pub total_timeout: Duration,
+    /// `connect_timeout`
+    pub connect_timeout: Duration,
+    /// `stream_idle_timeout`
+    pub stream_idle_timeout: Duration,
+    /// `max_attempts`
+    pub max_attempts: usize,
+    /// `stop_on_client_error`
+    pub stop_on_client_error: Vec<u16>,
+    /// `error_passthrough`
+    pub error_passthrough: Passthrough,
+}
+
+/// `on_error`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// The error is the answer.
+    Halt,
+    /// The next action runs.
+    Continue,
+}
+
+/// A request whose body has been read and peeked at.
+pub(crate) struct Incoming {
+    pub(crate) surface: Surface,
+    pub(crate) body: Bytes,
+    pub(crate) peek: tollgate_dialect::Peek,
+    pub(crate) started: Instant,
+}
+
+impl Gateway {
+    /// A gateway over these models.
+    #[must_use]
+    pub(crate) fn new(
+        universe: Universe,
+        selection: Selection,
+        key_strategies: Vec<Program>,
+        keys: HashMap<String, Vec<KeySlot>>,
+        knobs: Knobs,
+        shared: &Shared,
+    ) -> Self {
+        let runtime = Runtime::new(universe.catalog(), &shared.metrics);
+        let shared_names = Names {
+            force_model: shared.force_model.clone(),
+            instance: shared.instance(),
+            key_salt: shared.key_salt,
+        };
+        let (stats, metrics) = (shared.stats.clone(), Arc::clone(&shared.metrics));
+        Self {
+            universe,
+            selection,
+            key_strategies,
+            keys,
+            knobs,
+            runtime,
+            shared: shared_names,
+            stats,
+            metrics,
+        }
+    }
+
+    /// The providers and models it knows.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        self.universe.catalog()
+    }
+
+    /// Answers a request, or refuses it, or lets the next action run.
+    pub async fn run(&self, cx: &mut RequestCx<'_>) -> Result<Flow, PolicyFault> {
+        let started = Instant::now();
+        let endpoint = route(cx.exchange.request.uri.path());
+        if let Some(failure) = self.wrong_method_or_loop(&endpoint, cx) {
+            return self.fail(cx, endpoint_surface(&endpoint), failure).await;
+        }
+        match endpoint {
+            Endpoint::Ai(surface) => self.serve(cx, surface, started).await,
+            Endpoint::ListModels => Ok(Flow::Respond(self.list_models(cx.exchange))),
+            Endpoint::GetModel(id) => match self.get_model(cx.exchange, &id) {
+                Ok(answer) => Ok(Flow::Respond(answer)),
+                Err(failure) => self.fail(cx, None, *failure).await,
+            },
+            Endpoint::Other => {
+                let failure = Failure::unsupported_path(cx.exchange.request.uri.path());
+                self.fail(cx, None, failure).await
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        cx: &mut RequestCx<'_>,
+        surface: Surface,
+        started: Instant,
+    ) -> Result<Flow, PolicyFault> {
+        cx.exchange.record.surface = Some(surface.name());
+        let body = match &cx.exchange.body {
+            Some(body) => body.clone(),
+            None => match cx.client.body().await {
+                Ok(body) => body,
+                Err(BodyError::Gone) => {
+                    cx.exchange.record.outcome = Ending::ClientGone;
+                    return Ok(Flow::Answered);
+                }
+                Err(error) => return self.fail(cx, Some(surface), Failure::body(&error)).await,
+            },
+        };
+        cx.exchange.body = Some(body.clone());
+        cx.exchange.request.body_received = Some(SystemTime::now());
+        let incoming = match self.peek(surface, body, started) {
+            Ok(incoming) => incoming,
+            Err(failure) => return self.fail(cx, Some(surface), *failure).await,
+        };
+        note_names(cx.exchange, &incoming.peek);
+        match self.prepare(cx.exchange, &incoming) {
+            Ok(prepared) => {
+                self.trace_plan(cx.exchange, &incoming, &prepared);
+                self.attempt_all(cx, &incoming, prepared).await
+            }
+            Err(refused) => {
+                let Refused { failure, report } = *refused;
+                if let Some(report) = report {
+                    trace::selection(cx.exchange, &report);
+                    cx.exchange.set_result(RESULT, || report.value());
+                }
+                self.fail(cx, Some(surface), failure).await
+            }
+        }
+    }
+
+    /// The names of a request's body; `--force-model` replaces them.
+    pub(crate) fn peek(
+        &self,
+        surface: Surface,
+        body: Bytes,
+        started: Instant,
+    ) -> Result<Incoming, Box<Failure>> {
+        let mut peek = tollgate_dialect::peek(&body).map_err(|e| Box::new(Failure::invalid_body(&e)))?;
+        if let Some(forced) = &self.shared.force_model {
+            peek.model = Some(forced.clone());
+            peek.models.clear();
+        }
+        Ok(Incoming { surface, body, peek, started })
+    }
+
+    fn wrong_method_or_loop(&self, endpoint: &Endpoint, cx: &RequestCx<'_>) -> Option<Failure> {
+        let request = &cx.exchange.request;
+        let allowed: &[Method] = tollgate_dialect::methods(endpoint);
+        if !allowed.is_empty() && !allowed.contains(&request.method) {
+            return Some(Failure::method(&request.method, allowed));
+        }
+        let seen = request.headers.get_all(&call::VIA).iter().any(|via| via == self.shared.instance.as_str());
+        seen.then(Failure::loop_detected)
+    }
+}
+
+/// The name of the results: `actions.ngrok.ai_gateway`.
+pub(crate) const RESULT: &str = "ai_gateway";
+
+fn endpoint_surface(endpoint: &Endpoint) -> Option<Surface> {
+    match endpoint {
+        Endpoint::Ai(surface) => Some(*surface),
+        _ => None,
+    }
+}
+
+fn note_names(exchange: &mut crate::exchange::Exchange, peek: &tollgate_dialect::Peek) {
+    let named: Vec<&str> = peek.model.iter().chain(&peek.models).map(String::as_str).collect();
+    exchange.record.model_asked = (!named.is_empty()).then(|| named.join(","));
+    exchange.record.stream = peek.stream;
+}

@@ -1,0 +1,229 @@
+//! What every attempt of a request shares: the plan, the keys, the interpolated values.
+
+use super::errors::Failure;
+use super::keys::{ClientKeyHeader, client_key, passing};
+use super::report::Report;
+use super::{Gateway, Incoming};
+use crate::answer::Fault as PolicyFault;
+use crate::exchange::Exchange;
+use http::{HeaderName, HeaderValue, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map as JsonMap, Value as Json};
+use std::sync::{Arc, OnceLock};
+use tollgate_catalog::{AuthStyle, Provider, Tokenizer};
+use tollgate_dialect::tokens;
+use tollgate_expr::EvalError;
+use tollgate_select::{Ask, Candidate, Fault, Key, Plan, client_key_fits, order_keys, plan};
+
+/// A request ready for its attempts.
+pub struct Prepared {
+    /// What is tried, in order.
+    pub plan: Plan,
+    /// The keys of each provider in the plan.
+    pub(crate) keychain: Vec<Keychain>,
+    pub(crate) rendered: Rendered,
+    /// The client's key and the header it came in.
+    pub(crate) client_key: Option<(ClientKeyHeader, SecretString)>,
+    pub(crate) report: Option<Report>,
+}
+
+/// The keys of one provider, in the order they are tried.
+pub(crate) struct Keychain {
+    pub(crate) provider: String,
+    /// In the order of the policy; indexes into it name keys.
+    pub(crate) keys: Vec<Arc<Key>>,
+    /// What the walk is told.
+    pub(crate) order: Result<Vec<Option<usize>>, Fault>,
+    /// Configured keys replace the client's; the client's own is passed through.
+    pub(crate) configured: bool,
+    pub(crate) reports: Vec<tollgate_select::KeyReport>,
+}
+
+/// Interpolated once, before the first attempt.
+#[derive(Default)]
+pub(crate) struct Rendered {
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) body: Option<JsonMap<String, Json>>,
+}
+
+/// Why a request gets no attempt.
+#[derive(Debug)]
+pub struct Refused {
+    pub(crate) failure: Failure,
+    pub(crate) report: Option<Report>,
+}
+
+impl Gateway {
+    /// Plans a request. Sends nothing.
+    pub(crate) fn prepare(&self, exchange: &Exchange, incoming: &Incoming) -> Result<Prepared, Box<Refused>> {
+        self.stats.clock().set(exchange.now);
+        let client = client_key(&exchange.request.headers, incoming.surface.format());
+        let mut report = exchange.wants_results.then(|| Report::begin(exchange, incoming, client.as_ref()));
+        let estimates = Estimates::new(incoming);
+        let input_tokens = || estimates.get(Tokenizer::O200kBase);
+        let has_key = |provider: &Provider| self.has_key(provider, client.as_ref());
+        let user_agent = exchange.request.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
+        let ask = Ask {
+            model: incoming.peek.model.as_deref(),
+            models: &incoming.peek.models,
+            surface: incoming.surface,
+            format: incoming.surface.format(),
+            stream: incoming.peek.stream,
+            user_agent: user_agent.unwrap_or(""),
+            path: exchange.request.uri.path(),
+            input_tokens: &input_tokens,
+            has_key: &has_key,
+        };
+        let detail = exchange.wants_results;
+        let plan = match plan(&self.universe, &ask, &self.selection, &exchange.activation(), detail) {
+            Ok(plan) => plan,
+            Err(refusal) => {
+                if let Some(report) = &mut report {
+                    report.selection(&refusal.rejected, &refusal.reports);
+                }
+                return Err(Box::new(Refused { failure: Failure::selection(&refusal.error), report }));
+            }
+        };
+        if let Some(report) = &mut report {
+            report.selection(&plan.rejected, &plan.reports);
+        }
+        let shared = self.render(exchange).and_then(|rendered| {
+            let keychain = self.keychain(exchange, &plan, &ask, client.as_ref())?;
+            Ok((rendered, keychain))
+        });
+        match shared {
+            Ok((rendered, keychain)) => Ok(Prepared { plan, keychain, rendered, client_key: client, report }),
+            Err(fault) => Err(Box::new(Refused { failure: Failure::policy(&fault), report })),
+        }
+    }
+
+    fn has_key(&self, provider: &Provider, client: Option<&(ClientKeyHeader, SecretString)>) -> bool {
+        if self.keys.contains_key(&provider.id.to_ascii_lowercase()) {
+            return true;
+        }
+        match client {
+            Some((_, key)) => client_key_fits(self.catalog(), provider, key.expose_secret()),
+            None => provider.custom || provider.auth == AuthStyle::None,
+        }
+    }
+
+    fn render(&self, exchange: &Exchange) -> Result<Rendered, PolicyFault> {
+        let knobs = &self.knobs;
+        if knobs.headers.is_empty() && knobs.query_params.is_empty() && knobs.body.is_none() {
+            return Ok(Rendered::default());
+        }
+        let activation = exchange.activation();
+        let headers = knobs.headers.iter().map(|h| Ok((h.name.clone(), h.render(&activation)?)));
+        let query = knobs.query_params.iter().map(|(name, value)| {
+            let text = value
+                .render(&activation)
+                .map_err(|e| PolicyFault::interpolation(&format!("query parameter `{name}`"), &e))?;
+            Ok((name.clone(), text.into_owned()))
+        });
+        let body = match &knobs.body {
+            None => None,
+            Some(template) => {
+                let value = template.eval(&activation).map_err(|e| PolicyFault::interpolation("body", &e))?;
+                match value.to_json() {
+                    Json::Object(map) => Some(map),
+                    _ => None,
+                }
+            }
+        };
+        Ok(Rendered {
+            headers: headers.collect::<Result<_, PolicyFault>>()?,
+            query: query.collect::<Result<_, PolicyFault>>()?,
+            body,
+        })
+    }
+
+    /// The keys of every provider in the plan. A secret that is missing fails the request, before any attempt.
+    fn keychain(
+        &self,
+        exchange: &Exchange,
+        plan: &Plan,
+        ask: &Ask<'_>,
+        client: Option<&(ClientKeyHeader, SecretString)>,
+    ) -> Result<Vec<Keychain>, PolicyFault> {
+        let mut chains: Vec<Keychain> = Vec::with_capacity(2);
+        for Candidate { provider, .. } in &plan.candidates {
+            if !chains.iter().any(|chain| chain.provider == provider.id) {
+                chains.push(self.provider_keys(exchange, provider, ask, client)?);
+            }
+        }
+        Ok(chains)
+    }
+
+    fn provider_keys(
+        &self,
+        exchange: &Exchange,
+        provider: &Provider,
+        ask: &Ask<'_>,
+        client: Option<&(ClientKeyHeader, SecretString)>,
+    ) -> Result<Keychain, PolicyFault> {
+        let activation = exchange.activation();
+        let slots = self.keys.get(&provider.id.to_ascii_lowercase());
+        let mut keys = Vec::new();
+        for slot in slots.into_iter().flatten() {
+            match slot.key(&activation, &provider.id, &self.stats, &self.shared.key_salt) {
+                Ok(Some(key)) => keys.push(key),
+                Ok(None) => {
+                    tracing::warn!(provider = %provider.id, "an API key of this provider is empty and is skipped")
+                }
+                Err(error) => return Err(key_fault(&provider.id, &error)),
+            }
+        }
+        let configured = slots.is_some();
+        let mut fault = None;
+        if !configured && let Some((_, key)) = client {
+            if client_key_fits(self.catalog(), provider, key.expose_secret()) {
+                let read = !self.key_strategies.is_empty();
+                keys.push(passing(key.clone(), &provider.id, &self.stats, &self.shared.key_salt, read));
+            } else {
+                fault = Some(Fault::ForeignKey);
+            }
+        }
+        let may_go_without = !configured && (provider.custom || provider.auth == AuthStyle::None);
+        let mut reports = Vec::new();
+        let order = if keys.is_empty() {
+            if may_go_without { Ok(vec![None]) } else { Err(fault.unwrap_or(Fault::NoKey)) }
+        } else {
+            match order_keys(&keys, &self.key_strategies, &activation, ask, self.selection.fallthrough) {
+                Ok(ordered) => {
+                    reports = ordered.reports;
+                    Ok(ordered.order.into_iter().map(Some).collect())
+                }
+                Err(error) => Err(Fault::KeySelection(error.to_string().into())),
+            }
+        };
+        Ok(Keychain { provider: provider.id.clone(), keys, order, configured, reports })
+    }
+}
+
+fn key_fault(provider: &str, error: &EvalError) -> PolicyFault {
+    PolicyFault {
+        code: 2238,
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        message: format!("an API key of provider {provider} could not be read: {error}"),
+    }
+}
+
+/// Token estimates of a body, each encoding computed at most once.
+pub(crate) struct Estimates<'a> {
+    incoming: &'a Incoming,
+    known: [OnceLock<u64>; 2],
+}
+
+impl<'a> Estimates<'a> {
+    pub(crate) fn new(incoming: &'a Incoming) -> Self {
+        Self { incoming, known: [OnceLock::new(), OnceLock::new()] }
+    }
+
+    pub(crate) fn get(&self, tokenizer: Tokenizer) -> u64 {
+        let o200k = tokenizer == Tokenizer::O200kBase;
+        let [cl100k_cell, o200k_cell] = &self.known;
+        let cell = if o200k { o200k_cell } else { cl100k_cell };
+        *cell.get_or_init(|| tokens::estimate(self.incoming.surface, &self.incoming.body, o200k))
+    }
+}

@@ -1,0 +1,268 @@
+//! Decides whether an answer is one, holding back what has come until that is known.
+//!
+//! The commit point is the first content: before it every abnormal end is a failed attempt.
+
+use crate::upstream::Reply;
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use std::time::{Duration, Instant};
+use tollgate_dialect::{
+    Answer, Frame, FrameKind, Splitter, StreamReader, Surface, UpstreamError, Usage, inspect_answer, limits,
+};
+use tollgate_select::Fault;
+
+/// Frames held back before the first content.
+const HELD_FRAMES: usize = 64;
+/// Bytes held back before the first content, and the size up to which a plain answer is held whole.
+const HELD_BYTES: usize = 256 * 1024;
+/// Bytes of an error body that are read; more closes the connection.
+const ERROR_BODY: usize = 64 * 1024;
+/// Time to read an error body.
+const ERROR_BODY_TIME: Duration = Duration::from_secs(1);
+
+/// An answer worth sending to the client.
+pub(super) struct Committed {
+    pub(super) reply: Box<dyn Reply>,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) begun: Begun,
+    /// From the start of the attempt to the head of its answer.
+    pub(super) head_after: Duration,
+}
+
+/// What has come of the answer so far.
+pub(super) enum Begun {
+    /// All of a plain answer.
+    Whole { body: Bytes, usage: Option<Usage> },
+    /// The beginning of a long plain answer.
+    Part { body: Bytes },
+    /// The beginning of a stream of events, up to its first content.
+    Stream(Box<StreamBegun>),
+    /// Not inspected: a redirect, or an answer without a body.
+    Opaque,
+}
+
+/// A stream whose first content has come.
+pub(super) struct StreamBegun {
+    pub(super) held: Vec<Bytes>,
+    pub(super) splitter: Splitter,
+    pub(super) reader: StreamReader,
+    pub(super) content_frames: u64,
+    pub(super) ended: bool,
+}
+
+/// An attempt that failed, with what the provider said.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) fault: Fault,
+    /// The provider's HTTP answer, when there was one.
+    pub(super) answer: Option<FailedAnswer>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) said: Option<UpstreamError>,
+}
+
+/// The HTTP answer of a failed attempt.
+#[derive(Debug)]
+pub(super) struct FailedAnswer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self { fault, answer: None, retry_after: None, said: None }
+    }
+}
+
+/// Reads an answer up to its commit point, or to the reason why there is none.
+pub(super) async fn receive(
+    mut reply: Box<dyn Reply>,
+    surface: Surface,
+    started: Instant,
+    deadline: Instant,
+    now: std::time::SystemTime,
+) -> Result<Committed, Failed> {
+    let head_after = started.elapsed();
+    let (status, headers) = (reply.status(), reply.take_headers());
+    if status.is_client_error() || status.is_server_error() {
+        return Err(failed_answer(reply, status, headers, now).await);
+    }
+    let committed = |reply, headers, begun| Committed { reply, status, headers, begun, head_after };
+    if !status.is_success() || matches!(status.as_u16(), 204 | 205) {
+        return Ok(committed(reply, headers, Begun::Opaque));
+    }
+    let clock = Deadline(deadline);
+    let begun = if is_event_stream(&headers) {
+        first_content(&mut *reply, surface, &clock).await
+    } else {
+        plain_answer(&mut *reply, surface, &clock).await
+    };
+    match begun {
+        Ok(begun) => Ok(committed(reply, headers, begun)),
+        Err(said) => {
+            let (fault, said) = *said;
+            Err(Failed { fault, answer: None, retry_after: limits::retry_after(&headers, None, now), said })
+        }
+    }
+}
+
+type NotAnAnswer = Box<(Fault, Option<UpstreamError>)>;
+
+fn not_an_answer(fault: Fault) -> NotAnAnswer {
+    Box::new((fault, None))
+}
+
+fn stream_error(error: UpstreamError) -> NotAnAnswer {
+    Box::new((Fault::StreamError { status: error.status }, Some(error)))
+}
+
+struct Deadline(Instant);
+
+impl Deadline {
+    async fn chunk(&self, reply: &mut dyn Reply) -> Result<Option<Bytes>, NotAnAnswer> {
+        let left = self.0.saturating_duration_since(Instant::now());
+        match pingora_timeout::timeout(left, reply.chunk()).await {
+            Ok(chunk) => chunk.map_err(not_an_answer),
+            Err(_) => Err(not_an_answer(Fault::ContentTimeout)),
+        }
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    value.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("text/event-stream")
+}
+
+/// Holds a stream back until its first content.
+async fn first_content(
+    reply: &mut dyn Reply,
+    surface: Surface,
+    clock: &Deadline,
+) -> Result<Begun, NotAnAnswer> {
+    let mut stream = StreamBegun {
+        held: Vec::new(),
+        splitter: Splitter::new(),
+        reader: StreamReader::new(surface),
+        content_frames: 0,
+        ended: false,
+    };
+    let mut held_bytes = 0;
+    loop {
+        while let Some(frame) = stream.splitter.next() {
+            let decided = stream.hold(&frame)?;
+            held_bytes += frame.raw.len();
+            if decided || stream.held.len() >= HELD_FRAMES || held_bytes >= HELD_BYTES {
+                return Ok(Begun::Stream(Box::new(stream)));
+            }
+        }
+        match clock.chunk(reply).await? {
+            Some(chunk) => stream.splitter.feed(chunk),
+            None => {
+                if let Some(rest) = stream.splitter.finish() {
+                    stream.hold(&rest)?;
+                }
+                stream.ended = true;
+                // A stream may rightly end without content: a refusal, or all tokens spent on reasoning.
+                let finished = stream.reader.finished();
+                return if finished {
+                    Ok(Begun::Stream(Box::new(stream)))
+                } else {
+                    Err(not_an_answer(Fault::Closed))
+                };
+            }
+        }
+    }
+}
+
+impl StreamBegun {
+    /// Takes one frame in. `true` when it decides for the stream.
+    fn hold(&mut self, frame: &Frame) -> Result<bool, NotAnAnswer> {
+        if frame.overflow() {
+            return Err(not_an_answer(Fault::BadAnswer));
+        }
+        let decided = match self.reader.read(frame) {
+            FrameKind::Error(error) => return Err(stream_error(error)),
+            FrameKind::Garbage => return Err(not_an_answer(Fault::BadAnswer)),
+            FrameKind::Content => {
+                self.content_frames += 1;
+                true
+            }
+            FrameKind::Finish | FrameKind::Done => true,
+            FrameKind::Comment | FrameKind::Preamble | FrameKind::Usage => false,
+        };
+        self.held.push(frame.raw.clone());
+        Ok(decided)
+    }
+}
+
+/// Holds a plain answer whole, up to a size, and sees that it is one.
+async fn plain_answer(
+    reply: &mut dyn Reply,
+    surface: Surface,
+    clock: &Deadline,
+) -> Result<Begun, NotAnAnswer> {
+    let mut only: Option<Bytes> = None;
+    let mut joined = BytesMut::new();
+    loop {
+        let Some(chunk) = clock.chunk(reply).await.map_err(|late| Box::new(whole_late(*late)))? else {
+            break;
+        };
+        if only.is_none() && joined.is_empty() {
+            only = Some(chunk);
+        } else {
+            if let Some(first) = only.take() {
+                joined.extend_from_slice(&first);
+            }
+            joined.extend_from_slice(&chunk);
+        }
+        let length = only.as_ref().map_or(joined.len(), Bytes::len);
+        if length > HELD_BYTES {
+            let body = only.unwrap_or_else(|| joined.freeze());
+            let starts_well = matches!(body.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'['));
+            return if starts_well { Ok(Begun::Part { body }) } else { Err(not_an_answer(Fault::BadAnswer)) };
+        }
+    }
+    let body = only.unwrap_or_else(|| joined.freeze());
+    match inspect_answer(surface, &body) {
+        Answer::Good { usage, .. } => Ok(Begun::Whole { body, usage }),
+        Answer::Error(error) => Err(stream_error(error)),
+        Answer::NotJson => Err(not_an_answer(Fault::BadAnswer)),
+    }
+}
+
+/// A plain answer is late as a whole.
+fn whole_late((fault, said): (Fault, Option<UpstreamError>)) -> (Fault, Option<UpstreamError>) {
+    (if fault == Fault::ContentTimeout { Fault::AttemptTimeout } else { fault }, said)
+}
+
+/// Reads an error body within bounds, so that the connection can be used again.
+async fn failed_answer(
+    mut reply: Box<dyn Reply>,
+    status: StatusCode,
+    headers: HeaderMap,
+    now: std::time::SystemTime,
+) -> Failed {
+    let mut body = BytesMut::new();
+    let read = async {
+        loop {
+            match reply.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= ERROR_BODY => body.extend_from_slice(&chunk),
+                Ok(None) => return true,
+                _ => return false,
+            }
+        }
+    };
+    let whole = pingora_timeout::timeout(ERROR_BODY_TIME, read).await.unwrap_or(false);
+    if whole {
+        reply.done().await;
+    }
+    let body = body.freeze();
+    Failed {
+        fault: Fault::Status(status.as_u16()),
+        retry_after: limits::retry_after(&headers, Some(&body), now),
+        said: Some(tollgate_dialect::inspect_error(&body)),
+        answer: Some(FailedAnswer { status, headers, body }),
+    }
+}

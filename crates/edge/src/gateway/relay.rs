@@ -1,0 +1,296 @@
+//! Sends a committed answer on to the client: every event as it comes, no byte changed.
+//!
+//! From here on nothing fails over. A stream that breaks off ends with an error in the client's dialect and without
+//! its closing mark, so that no client takes a part for the whole.
+
+use super::receive::{Begun, Committed, StreamBegun};
+use crate::action::RequestCx;
+use crate::answer::Answer;
+use crate::client::{Client, ClientGone};
+use crate::exchange::Ending;
+use crate::phase;
+use crate::proxy::headers as ours;
+use crate::upstream::Reply;
+use bytes::{Bytes, BytesMut};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use std::time::{Duration, Instant};
+use tollgate_dialect::{
+    Answer as Inspected, FrameKind, GatewayError, Surface, Usage, headers as wire, inspect_answer,
+    render_stream_error,
+};
+use tollgate_expr::ResponseFacts;
+
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// A plain answer up to this size is kept to read its usage at the end.
+const INSPECTED_BYTES: usize = 4 << 20; // 4 MiB
+
+/// How the relaying ended.
+#[derive(Debug, Default)]
+pub(super) struct Relayed {
+    pub(super) usage: Option<Usage>,
+    /// Frames with content, as an estimate of tokens where usage is not reported.
+    pub(super) content_frames: u64,
+    /// When the first content was sent.
+    pub(super) first_content: Option<Instant>,
+    pub(super) ending: Ending,
+    pub(super) stream: bool,
+}
+
+/// Sends the head and the body of an answer.
+pub(super) async fn relay(
+    cx: &mut RequestCx<'_>,
+    committed: Committed,
+    surface: Surface,
+    idle: Duration,
+) -> Relayed {
+    let Committed { reply, status, headers, begun, .. } = committed;
+    let mut facts = ResponseFacts { status, headers };
+    clean(&mut facts.headers);
+    let stream = matches!(begun, Begun::Stream(_));
+    if stream {
+        facts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        facts.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    }
+    let replaced = phase::run_response(&cx.engine.response, cx.exchange, &mut facts);
+    if let Some(answer) = replaced {
+        drop(reply);
+        return replace(cx, answer).await;
+    }
+    ours::stamp(&mut facts.headers, cx.exchange, cx.engine);
+    let mut to = To {
+        client: &mut *cx.client,
+        reply,
+        idle,
+        surface,
+        relayed: Relayed { stream, ..Relayed::default() },
+    };
+    let sent = match begun {
+        Begun::Whole { body, usage } => to.whole(facts, body, usage).await,
+        Begun::Part { body } => to.part(facts, body).await,
+        Begun::Stream(begun) => to.stream(facts, *begun, &cx.exchange.request.id).await,
+        Begun::Opaque => to.opaque(facts).await,
+    };
+    let To { reply, mut relayed, .. } = to;
+    match sent {
+        Err(ClientGone) => relayed.ending = Ending::ClientGone, // dropping the reply cancels it upstream
+        Ok(()) if relayed.ending == Ending::Complete => reply.done().await,
+        Ok(()) => {}
+    }
+    relayed
+}
+
+/// The headers of a provider that go on to the client.
+pub(super) fn clean(headers: &mut HeaderMap) {
+    let dropped: Vec<HeaderName> =
+        headers.keys().filter(|name| wire::is_withheld(name.as_str())).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+    headers.remove(http::header::SET_COOKIE);
+    headers.remove(CONTENT_LENGTH);
+    ours::unstamp(headers);
+}
+
+/// A rule of the response phase answers instead.
+async fn replace(cx: &mut RequestCx<'_>, answer: Answer) -> Relayed {
+    let mut headers = answer.headers;
+    ours::stamp(&mut headers, cx.exchange, cx.engine);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
+    let end = answer.body.is_empty();
+    let mut sent = cx.client.head(answer.status, headers, end).await;
+    if sent.is_ok() && !end {
+        sent = cx.client.chunk(answer.body, true).await;
+    }
+    let ending = if sent.is_err() { Ending::ClientGone } else { Ending::Complete };
+    Relayed { ending, ..Relayed::default() }
+}
+
+struct To<'a> {
+    client: &'a mut dyn Client,
+    reply: Box<dyn Reply>,
+    idle: Duration,
+    surface: Surface,
+    relayed: Relayed,
+}
+
+/// What came next from the provider.
+enum Next {
+    Chunk(Bytes),
+    End,
+    Failed(&'static str),
+}
+
+impl To<'_> {
+    async fn whole(
+        &mut self,
+        mut facts: ResponseFacts,
+        body: Bytes,
+        usage: Option<Usage>,
+    ) -> Result<(), ClientGone> {
+        self.relayed.usage = usage;
+        self.relayed.first_content = Some(Instant::now());
+        facts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        self.client.head(facts.status, facts.headers, body.is_empty()).await?;
+        if body.is_empty() { Ok(()) } else { self.client.chunk(body, true).await }
+    }
+
+    /// A long plain answer: sent as it comes, and read for its usage when it is not too long.
+    async fn part(&mut self, facts: ResponseFacts, body: Bytes) -> Result<(), ClientGone> {
+        self.relayed.first_content = Some(Instant::now());
+        let mut seen = BytesMut::from(&body[..]);
+        self.client.head(facts.status, facts.headers, false).await?;
+        self.client.chunk(body, false).await?;
+        loop {
+            match self.next().await? {
+                Next::Chunk(chunk) => {
+                    if seen.len() + chunk.len() <= INSPECTED_BYTES {
+                        seen.extend_from_slice(&chunk);
+                    }
+                    self.client.chunk(chunk, false).await?;
+                }
+                Next::End => {
+                    if let Inspected::Good { usage, .. } = inspect_answer(self.surface, &seen) {
+                        self.relayed.usage = usage;
+                    }
+                    return self.client.chunk(Bytes::new(), true).await;
+                }
+                Next::Failed(_) => {
+                    // The head promised success: all that is left is to break the framing.
+                    self.relayed.ending = Ending::Truncated;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn opaque(&mut self, facts: ResponseFacts) -> Result<(), ClientGone> {
+        let bodiless = matches!(facts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        self.client.head(facts.status, facts.headers, bodiless).await?;
+        if bodiless {
+            return Ok(());
+        }
+        loop {
+            match self.next().await? {
+                Next::Chunk(chunk) => self.client.chunk(chunk, false).await?,
+                Next::End => return self.client.chunk(Bytes::new(), true).await,
+                Next::Failed(_) => {
+                    self.relayed.ending = Ending::Truncated;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn stream(
+        &mut self,
+        facts: ResponseFacts,
+        mut begun: StreamBegun,
+        id: &str,
+    ) -> Result<(), ClientGone> {
+        self.relayed.content_frames = begun.content_frames;
+        self.relayed.first_content = Some(Instant::now());
+        self.client.head(facts.status, facts.headers, false).await?;
+        let held = std::mem::take(&mut begun.held);
+        self.send(join(held)).await?;
+        loop {
+            if let Some(failure) = self.frames(&mut begun).await? {
+                return self.fail(failure, id, false).await;
+            }
+            if begun.ended {
+                return self.end_of_stream(&mut begun, id).await;
+            }
+            match self.next().await? {
+                Next::Chunk(chunk) => begun.splitter.feed(chunk),
+                Next::End => begun.ended = true,
+                Next::Failed(why) => {
+                    if let Some(rest) = begun.splitter.finish() {
+                        self.send(rest.raw).await?;
+                    }
+                    return self.fail(why, id, true).await;
+                }
+            }
+        }
+    }
+
+    /// Sends every whole frame that has come. `Some` when the provider reported an error in one of them: it has
+    /// been sent as it is, and nothing follows it.
+    async fn frames(&mut self, begun: &mut StreamBegun) -> Result<Option<&'static str>, ClientGone> {
+        let mut ready = Vec::new();
+        let mut failed = None;
+        while let Some(frame) = begun.splitter.next() {
+            let kind = if frame.overflow() { FrameKind::Comment } else { begun.reader.read(&frame) };
+            ready.push(frame.raw);
+            match kind {
+                FrameKind::Content => self.relayed.content_frames += 1,
+                FrameKind::Error(_) => {
+                    failed = Some("");
+                    break;
+                }
+                _ => {}
+            }
+        }
+        self.send(join(ready)).await?;
+        Ok(failed)
+    }
+
+    async fn end_of_stream(&mut self, begun: &mut StreamBegun, id: &str) -> Result<(), ClientGone> {
+        if let Some(rest) = begun.splitter.finish() {
+            begun.reader.read(&rest);
+            self.send(rest.raw).await?;
+        }
+        self.relayed.usage = begun.reader.usage();
+        if begun.reader.finished() {
+            self.client.chunk(Bytes::new(), true).await
+        } else {
+            self.fail("the provider ended the stream before the answer was complete", id, true).await
+        }
+    }
+
+    /// Ends a stream that cannot go on. `why` is empty when the provider has said it itself.
+    async fn fail(&mut self, why: &str, id: &str, ours: bool) -> Result<(), ClientGone> {
+        self.relayed.ending = Ending::Truncated;
+        if ours {
+            let error = GatewayError {
+                code: 3800,
+                status: StatusCode::BAD_GATEWAY,
+                message: format!("The answer broke off: {why}"),
+                request_id: id.to_owned(),
+                ..GatewayError::default()
+            };
+            self.client.chunk(render_stream_error(self.surface, &error), false).await?;
+        }
+        self.client.chunk(Bytes::new(), true).await
+    }
+
+    async fn send(&mut self, data: Bytes) -> Result<(), ClientGone> {
+        if data.is_empty() { Ok(()) } else { self.client.chunk(data, false).await }
+    }
+
+    /// Waits for the provider, for its silence to become too long, or for the client to leave.
+    async fn next(&mut self) -> Result<Next, ClientGone> {
+        let Self { client, reply, idle, .. } = self;
+        tokio::select! {
+            biased;
+            chunk = pingora_timeout::timeout(*idle, reply.chunk()) => Ok(match chunk {
+                Err(_) => Next::Failed("the provider stopped sending"),
+                Ok(Ok(Some(chunk))) => Next::Chunk(chunk),
+                Ok(Ok(None)) => Next::End,
+                Ok(Err(_)) => Next::Failed("the provider closed the connection in the middle of the answer"),
+            }),
+            () = client.gone() => Err(ClientGone),
+        }
+    }
+}
+
+/// One write for frames that came together; a single one is not copied.
+fn join(mut frames: Vec<Bytes>) -> Bytes {
+    if frames.len() <= 1 {
+        return frames.pop().unwrap_or_default();
+    }
+    let mut joined = BytesMut::with_capacity(frames.iter().map(Bytes::len).sum());
+    for frame in &frames {
+        joined.extend_from_slice(frame);
+    }
+    joined.freeze()
+}

@@ -1,0 +1,236 @@
+//! `actions.ngrok.ai_gateway`: what rules, `log` and `explain` can read of a request's way through the gateway.
+//!
+//! Built only when the policy reads it. Keys are trimmed, headers with credentials too; bodies of failed answers are
+//! cut at 1 KiB and redacted.
+
+use super::Incoming;
+use super::keys::ClientKeyHeader;
+use super::prepare::{Keychain, Prepared};
+use super::receive::Failed;
+use crate::exchange::Exchange;
+use http::{HeaderMap, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value as Json, json};
+use std::time::Duration;
+use tollgate_dialect::{headers as wire, redact, tokens};
+use tollgate_expr::Value;
+use tollgate_select::{Candidate, Key, Rejected, StrategyReport, trim_key};
+
+/// Bytes of a failed answer's body that are kept.
+const BODY_ON_ERROR: usize = 1024;
+
+/// The tree while it grows.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    client: Json,
+    selection: Vec<Json>,
+    tried: Vec<Json>,
+    input_tokens: u64,
+    gateway_ms: u128,
+    waited: Duration,
+    success: Option<Json>,
+}
+
+/// One request made to a provider.
+pub(super) struct Made<'a> {
+    pub(super) url: String,
+    pub(super) key: Option<&'a Key>,
+    pub(super) dropped: Vec<String>,
+    pub(super) took: Duration,
+    pub(super) result: Result<(StatusCode, HeaderMap, Duration), Summary>,
+}
+
+/// What is kept of a failed attempt.
+pub(super) struct Summary {
+    why: String,
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Failed {
+    pub(super) fn summary(&self) -> Summary {
+        let answer = self.answer.as_ref();
+        let cut = |body: &[u8]| {
+            let text = String::from_utf8_lossy(body.get(..body.len().min(BODY_ON_ERROR)).unwrap_or(body));
+            redact(&text).into_owned()
+        };
+        let said = self.said.as_ref().map(|said| redact(&said.message).into_owned()).unwrap_or_default();
+        let why = self.fault.describe();
+        Summary {
+            why: if said.is_empty() { why.into_owned() } else { format!("{why}: {said}") },
+            status: answer.map_or(0, |a| a.status.as_u16()),
+            headers: answer.map(|a| a.headers.clone()).unwrap_or_default(),
+            body: answer.map(|a| cut(&a.body)).unwrap_or_default(),
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn begin(
+        exchange: &Exchange,
+        incoming: &Incoming,
+        key: Option<&(ClientKeyHeader, SecretString)>,
+    ) -> Self {
+        let request = &exchange.request;
+        let agent = request.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
+        let client = json!({
+            "method": request.method.as_str(),
+            "path": request.uri.path(),
+            "request_headers": header_lists(&request.headers),
+            "user_agent": agent.unwrap_or(""),
+            "model": incoming.peek.model.as_deref().unwrap_or(""),
+            "models": incoming.peek.models,
+            "api_key_hash": key.map_or(String::new(), |(_, key)| trim_key(key.expose_secret())),
+            "rejected_models": [],
+        });
+        Self {
+            client,
+            selection: Vec::new(),
+            tried: Vec::new(),
+            input_tokens: tokens::estimate(incoming.surface, &incoming.body, true),
+            gateway_ms: 0,
+            waited: Duration::ZERO,
+            success: None,
+        }
+    }
+
+    pub(super) fn selection(&mut self, rejected: &[Rejected], reports: &[StrategyReport]) {
+        let rejected: Vec<Json> =
+            rejected.iter().map(|r| json!({"model": r.model, "reason": r.reason})).collect();
+        if let Some(client) = self.client.as_object_mut() {
+            client.insert("rejected_models".into(), rejected.into());
+        }
+        self.selection = reports.iter().map(strategy).collect();
+    }
+
+    /// Begins the entry of a candidate, unless it is the one at hand already.
+    pub(super) fn candidate(&mut self, candidate: &Candidate, prepared: &Prepared) {
+        let (provider, model) = (&candidate.provider.id, &candidate.upstream_model);
+        let same = |entry: &Json| entry["provider"] == **provider && entry["model"] == **model;
+        if self.tried.last().is_some_and(same) {
+            return;
+        }
+        let chain = prepared.keychain.iter().find(|chain| chain.provider == *provider);
+        self.tried.push(json!({
+            "model": model,
+            "provider": provider,
+            "author": candidate.model.author_id,
+            "api_key_selection": chain.map(key_reports).unwrap_or_default(),
+            "requests_made": [],
+        }));
+    }
+
+    pub(super) fn made(&mut self, made: Made<'_>) {
+        self.waited += made.took;
+        let key = made.key.map_or(String::new(), |key| trim_key(key.value.expose_secret()));
+        let (error, status, headers, body, first_byte) = match &made.result {
+            Ok((status, headers, head_after)) => (None, status.as_u16(), headers, "", Some(*head_after)),
+            Err(s) => (Some(s.why.as_str()), s.status, &s.headers, s.body.as_str(), None),
+        };
+        let request = json!({
+            "status": if error.is_none() { "success" } else { "error" },
+            "error": error.unwrap_or(""),
+            "upstream_input_tokens": 0,
+            "upstream_output_tokens": 0,
+            "dropped_params": made.dropped,
+            "request": {"url": made.url, "api_key": key},
+            "response": {"status_code": status, "headers": header_lists(headers), "body_on_error": body},
+            "upstream_latency": {
+                "time_to_first_byte_ms": millis(first_byte.unwrap_or(made.took)),
+                "total_ms": millis(made.took),
+            },
+        });
+        let last = self.tried.last_mut().and_then(|entry| entry["requests_made"].as_array_mut());
+        if let Some(requests) = last {
+            requests.push(request);
+        }
+    }
+
+    pub(super) fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    pub(super) fn success(&mut self, candidate: &Candidate, gateway: Duration) {
+        let model_index = self.tried.len().saturating_sub(1);
+        let requests =
+            self.tried.last().and_then(|entry| entry["requests_made"].as_array()).map_or(0, Vec::len);
+        self.gateway_ms = gateway.as_millis();
+        self.success = Some(json!({
+            "model_index": model_index,
+            "request_index": requests.saturating_sub(1),
+            "model": candidate.upstream_model,
+            "provider": candidate.provider.id,
+            "author": candidate.model.author_id,
+        }));
+    }
+
+    /// The tree as JSON.
+    pub(super) fn json(&self) -> Json {
+        let status = if self.success.is_some() { "success" } else { "error" };
+        let mut tree = json!({
+            "status": status,
+            "client": self.client,
+            "input_ngrok_tokens": self.input_tokens,
+            "output_ngrok_tokens": 0,
+            "gateway_latency_ms": u64::try_from(self.gateway_ms).unwrap_or(u64::MAX),
+            "model_selection": self.selection,
+            "models_tried": self.tried,
+        });
+        if let (Some(success), Some(tree)) = (&self.success, tree.as_object_mut()) {
+            tree.insert("success".into(), success.clone());
+        }
+        tree
+    }
+
+    /// The tree as rules read it.
+    pub(super) fn value(&self) -> Value {
+        Value::from_json(&self.json())
+    }
+}
+
+/// The tree with the error that ended the request; what was recorded before it stays.
+pub(super) fn with_error(known: Option<Value>, code: u16, message: &str) -> Value {
+    let mut tree = match known.map(|known| known.to_json()) {
+        Some(Json::Object(tree)) => tree,
+        _ => Map::new(),
+    };
+    tree.insert("status".into(), "error".into());
+    tree.insert("error".into(), json!({"code": format!("ERR_NGROK_{code}"), "message": message}));
+    Value::from_json(&Json::Object(tree))
+}
+
+fn strategy(report: &StrategyReport) -> Json {
+    json!({
+        "strategy": report.strategy,
+        "error": report.error.as_deref().unwrap_or(""),
+        "candidates_returned": report.candidates_returned,
+        "candidates_after_allowed_filter": report.candidates_after_allowed_filter,
+        "candidates_after_client_filter": report.candidates_after_client_filter,
+        "models_to_try": report.models_to_try,
+    })
+}
+
+fn key_reports(chain: &Keychain) -> Vec<Json> {
+    let report = |r: &tollgate_select::KeyReport| json!({"strategy": r.strategy, "error": r.error.as_deref().unwrap_or(""), "keys_to_try": r.keys_to_try});
+    chain.reports.iter().map(report).collect()
+}
+
+/// Headers as lists of values; credentials are trimmed.
+fn header_lists(headers: &HeaderMap) -> Json {
+    let mut map = Map::new();
+    for name in headers.keys() {
+        let secret =
+            wire::is_client_credential(name.as_str()) || matches!(name.as_str(), "cookie" | "set-cookie");
+        let values = headers.get_all(name).iter().map(|value| {
+            let text = value.to_str().unwrap_or("");
+            Json::from(if secret { trim_key(text) } else { text.to_owned() })
+        });
+        map.insert(name.as_str().to_owned(), values.collect::<Vec<_>>().into());
+    }
+    Json::Object(map)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,52 @@
+//! What `/status` shows of a gateway's providers.
+
+use super::Gateway;
+use secrecy::ExposeSecret;
+use tollgate_observe::{KeyStatus, ModelStatus, ProviderStatus};
+use tollgate_select::trim_key;
+
+impl Gateway {
+    /// Providers that are configured or have been used, with what is known of their models and keys.
+    #[must_use]
+    pub fn status(&self) -> Vec<ProviderStatus> {
+        let now = self.stats.clock().now_ms();
+        let mut shown = Vec::new();
+        for provider in self.catalog().providers().iter().filter(|p| !p.disabled) {
+            let models: Vec<ModelStatus> = self
+                .stats
+                .models_of(&provider.id)
+                .into_iter()
+                .map(|(id, stats)| {
+                    let seen = stats.snapshot(now);
+                    ModelStatus { id, request_count: seen.request_count, error_rate: seen.error_rate.total }
+                })
+                .collect();
+            let slots = self.keys.get(&provider.id.to_ascii_lowercase());
+            let keys: Vec<KeyStatus> = slots
+                .into_iter()
+                .flatten()
+                .filter_map(|slot| slot.last())
+                .map(|key| {
+                    let quota = key.stats.snapshot(now).quota;
+                    KeyStatus {
+                        key: trim_key(key.value.expose_secret()),
+                        remaining_requests: quota.remaining_requests,
+                        remaining_tokens: quota.remaining_tokens,
+                        limit_requests: quota.limit_requests,
+                        limit_tokens: quota.limit_tokens,
+                        ..KeyStatus::default()
+                    }
+                })
+                .collect();
+            if provider.configured || !models.is_empty() {
+                shown.push(ProviderStatus {
+                    id: provider.id.clone(),
+                    models,
+                    keys,
+                    ..ProviderStatus::default()
+                });
+            }
+        }
+        shown
+    }
+}

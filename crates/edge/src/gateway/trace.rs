@@ -1,0 +1,84 @@
+//! What `tollgate explain` shows, noted down by the code that does the work.
+
+use super::prepare::Prepared;
+use super::report::Report;
+use super::{Gateway, Incoming};
+use crate::exchange::Exchange;
+use secrecy::ExposeSecret;
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+use tollgate_select::{Candidate, Fault, Key, trim_key};
+
+impl Gateway {
+    /// Every candidate with where it would go, with which keys, and what would be left out.
+    pub(super) fn trace_plan(&self, exchange: &mut Exchange, incoming: &Incoming, prepared: &Prepared) {
+        if exchange.trace.is_none() {
+            return;
+        }
+        let planned: Vec<Json> = prepared
+            .plan
+            .candidates
+            .iter()
+            .map(|c| self.candidate(exchange, incoming, prepared, c))
+            .collect();
+        if let Some(report) = &prepared.report {
+            selection(exchange, report);
+        }
+        if let Some(trace) = &mut exchange.trace {
+            trace.models_to_try = planned;
+        }
+    }
+
+    fn candidate(
+        &self,
+        exchange: &Exchange,
+        incoming: &Incoming,
+        prepared: &Prepared,
+        candidate: &Candidate,
+    ) -> Json {
+        let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
+        let order = chain.map_or(Err(Fault::NoKey), |chain| chain.order.clone());
+        let trimmed = |index: &Option<usize>| {
+            let key = index.and_then(|index| chain.and_then(|chain| chain.keys.get(index)));
+            key.map(|key| trim_key(key.value.expose_secret()))
+        };
+        let keys: Vec<String> = order.iter().flatten().filter_map(trimmed).collect();
+        let call = self.call(exchange, incoming, prepared, candidate, None, Duration::ZERO);
+        let (url, dropped) =
+            call.map_or((String::new(), Vec::new()), |b| (b.call.url.full.clone(), b.dropped));
+        json!({
+            "provider": candidate.provider.id,
+            "model": candidate.upstream_model,
+            "requested": candidate.requested,
+            "url": url,
+            "keys": keys,
+            "skipped": order.err().map(|fault| fault.describe().into_owned()),
+            "dialect": incoming.surface.format().name(),
+            "dropped_params": dropped,
+        })
+    }
+}
+
+/// The client's names and what each strategy did.
+pub(super) fn selection(exchange: &mut Exchange, report: &Report) {
+    let Some(trace) = &mut exchange.trace else { return };
+    let tree = report.json();
+    let part = |path: &str| tree.pointer(path).cloned().unwrap_or_default();
+    trace.client = json!({
+        "model": part("/client/model"),
+        "models": part("/client/models"),
+        "rejected_models": part("/client/rejected_models"),
+    });
+    trace.model_selection = part("/model_selection");
+}
+
+/// One attempt and how it went.
+pub(super) fn attempt(exchange: &mut Exchange, candidate: &Candidate, key: Option<&Key>, outcome: &str) {
+    let Some(trace) = &mut exchange.trace else { return };
+    trace.attempts.push(json!({
+        "provider": candidate.provider.id,
+        "model": candidate.upstream_model,
+        "key": key.map(|key| trim_key(key.value.expose_secret())),
+        "outcome": outcome,
+    }));
+}

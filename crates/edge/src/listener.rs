@@ -1,0 +1,101 @@
+//! What one listener serves: its policy, its limits, its ways out.
+
+use crate::engine::{Engine, Shared};
+use crate::limits::{Budget, Limits};
+use crate::proxy::targets::{Target, Targets};
+use crate::upstream::Upstream;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tollgate_expr::EndpointFacts;
+use tollgate_observe::{AccessLog, InFlight};
+
+/// One listener. Everything a request needs is reached from here without a lock.
+pub struct Listener {
+    /// The policy in force; swapped by a reload.
+    pub engine: ArcSwap<Engine>,
+    /// State of the process.
+    pub shared: Arc<Shared>,
+    /// `endpoint.*`
+    pub endpoint: Arc<EndpointFacts>,
+    /// What it takes from clients.
+    pub limits: Limits,
+    /// Bytes all listeners may buffer.
+    pub budget: Arc<Budget>,
+    /// The way to providers.
+    pub upstream: Arc<dyn Upstream>,
+    /// Where traffic goes that no rule answers.
+    pub plain: Option<PlainUpstream>,
+    /// The access log.
+    pub access_log: Arc<AccessLog>,
+    /// Requests being served.
+    pub in_flight: Arc<InFlight>,
+}
+
+/// The upstream of `--upstream`.
+pub struct PlainUpstream {
+    /// Scheme, host and port, resolved.
+    pub target: Arc<Target>,
+    /// Path put before every request's, without a slash at its end.
+    pub prefix: String,
+}
+
+/// An address for `--upstream` that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is no upstream: {why}; write http://HOST[:PORT], https://HOST[:PORT], HOST:PORT or a PORT")]
+pub struct BadUpstream {
+    text: String,
+    why: &'static str,
+}
+
+impl PlainUpstream {
+    /// Reads a URL, `host:port`, or a port of this machine.
+    pub fn parse(text: &str, targets: &Targets) -> Result<Self, BadUpstream> {
+        let bad = |why| BadUpstream { text: text.to_owned(), why };
+        let url = match text.parse::<u16>() {
+            Ok(port) => format!("http://127.0.0.1:{port}"),
+            Err(_) if text.contains("://") => text.to_owned(),
+            Err(_) => format!("http://{text}"),
+        };
+        let uri: http::Uri = url.parse().map_err(|_| bad("it is not a URL"))?;
+        let https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(bad("the scheme must be http or https")),
+        };
+        if uri.query().is_some() {
+            return Err(bad("a query cannot be kept"));
+        }
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad("it names no host"))?;
+        let written =
+            uri.authority().is_some_and(|a| a.as_str().rsplit(']').next().unwrap_or("").contains(':'));
+        let port = match uri.port_u16() {
+            Some(port) => port,
+            None if written => return Err(bad("its port is none")),
+            None if https => 443,
+            None => 80,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let prefix = uri.path().trim_end_matches('/').to_owned();
+        Ok(Self { target: targets.get(https, host, port), prefix })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upstreams_are_urls_hosts_or_ports() {
+        let targets = Targets::default();
+        for good in
+            ["3000", "localhost:3000", "http://10.0.0.1", "https://example.com/base/", "http://[::1]:80"]
+        {
+            assert!(PlainUpstream::parse(good, &targets).is_ok(), "{good}");
+        }
+        for bad in ["ftp://x", "http://", "http://x?y=1", "localhost:99999999"] {
+            assert!(PlainUpstream::parse(bad, &targets).is_err(), "{bad}");
+        }
+        let with_path = PlainUpstream::parse("https://example.com/base/", &targets).map(|u| u.prefix);
+        assert_eq!(with_path, Ok("/base".to_owned()));
+    }
+}

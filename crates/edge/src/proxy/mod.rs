@@ -1,0 +1,11 @@
+//! Everything that touches Pingora: the service of a listener, its sessions, and calls to providers.
+
+pub mod admin;
+pub mod headers;
+mod log;
+pub mod plain;
+pub mod provider;
+pub mod request;
+pub mod service;
+pub mod session;
+pub mod targets;

@@ -1,0 +1,207 @@
+//! Calls to providers over Pingora's connector.
+
+use crate::proxy::targets::Targets;
+use crate::upstream::{Call, Reply, Upstream};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use pingora_core::connectors::http::Connector;
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::upstreams::peer::{HttpPeer, Peer};
+use pingora_error::{Error, ErrorType};
+use pingora_http::RequestHeader;
+use std::sync::Arc;
+use std::time::Instant;
+use tollgate_select::Fault;
+
+/// One write of a body never covers more than this, so that a slow upload has many deadlines, not one.
+const WRITE_SLICE: usize = 256 * 1024;
+/// Connections of a pool that may turn out to be closed before a fresh one is opened.
+const STALE_RETRIES: usize = 1;
+/// Marks a peer whose pool is always empty, so that the connection is new.
+const FRESH: u64 = u64::MAX;
+
+/// The way to providers.
+pub struct Providers {
+    connector: Arc<Connector>,
+    targets: Targets,
+}
+
+impl Providers {
+    /// Over this connector, whose pool is shared by all listeners.
+    #[must_use]
+    pub fn new(connector: Arc<Connector>) -> Self {
+        Self { connector, targets: Targets::default() }
+    }
+}
+
+#[async_trait]
+impl Upstream for Providers {
+    async fn open(&self, call: Call) -> Result<Box<dyn Reply>, Fault> {
+        let started = Instant::now();
+        let target = self.targets.get(call.url.https, &call.url.host, call.url.port);
+        let connect_deadline = started + call.connect_timeout;
+        let head_deadline = started + call.head_timeout;
+        let mut fresh = false;
+        for _ in 0..=STALE_RETRIES {
+            let connecting = Box::pin(self.connect(&target, fresh));
+            let (mut session, peer, reused) =
+                within(connect_deadline, Fault::ConnectTimeout, connecting).await?;
+            let sent = exchange(&mut session, &call, &peer);
+            match within(head_deadline, Fault::HeadTimeout, sent).await {
+                Ok(()) => {
+                    let connector = Arc::clone(&self.connector);
+                    return Ok(Box::new(ProviderReply { session, peer, connector }));
+                }
+                // A pooled connection that the provider had closed: not an answer of the provider.
+                Err(Fault::Closed) if reused && session.response_header().is_none() => fresh = true,
+                Err(fault) => {
+                    session.shutdown().await;
+                    return Err(fault);
+                }
+            }
+        }
+        Err(Fault::Closed)
+    }
+}
+
+impl Providers {
+    async fn connect(
+        &self,
+        target: &super::targets::Target,
+        fresh: bool,
+    ) -> Result<(HttpSession, Arc<HttpPeer>, bool), Fault> {
+        let mut last = Fault::Dns;
+        for peer in target.peers().await?.iter() {
+            let opened = if fresh {
+                let mut alone = HttpPeer::clone(peer);
+                alone.group_key = FRESH;
+                self.connector.get_http_session(&alone).await
+            } else {
+                self.connector.get_http_session(&**peer).await
+            };
+            match opened {
+                Ok((session, reused)) => return Ok((session, Arc::clone(peer), reused && !fresh)),
+                Err(error) => last = connect_fault(&error),
+            }
+        }
+        Err(last)
+    }
+}
+
+async fn within<T>(
+    deadline: Instant,
+    late: Fault,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    pingora_timeout::timeout(left, work).await.unwrap_or(Err(late))
+}
+
+/// Sends the request and reads the head of the answer.
+async fn exchange(session: &mut HttpSession, call: &Call, peer: &HttpPeer) -> Result<(), Fault> {
+    session.set_write_timeout(peer.options.write_timeout);
+    session.set_read_timeout(None); // our own clocks apply
+    let head = request_head(call, peer, matches!(session, HttpSession::H2(_)))?;
+    session.write_request_header(Box::new(head)).await.map_err(|e| io_fault(&e))?;
+    let written = send_body(session, call).await;
+    loop {
+        // An early answer (401, 413) may be waiting although the write failed.
+        if let Err(error) = session.read_response_header().await {
+            return Err(written.err().unwrap_or_else(|| io_fault(&error)));
+        }
+        match session.response_header() {
+            Some(head)
+                if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {}
+            Some(_) => return Ok(()),
+            None => return Err(Fault::BadAnswer),
+        }
+    }
+}
+
+async fn send_body(session: &mut HttpSession, call: &Call) -> Result<(), Fault> {
+    for part in &call.body {
+        let mut rest = part.clone();
+        while !rest.is_empty() {
+            let slice = rest.split_to(rest.len().min(WRITE_SLICE));
+            session.write_request_body(slice, false).await.map_err(|e| io_fault(&e))?;
+        }
+    }
+    session.finish_request_body().await.map_err(|e| io_fault(&e))
+}
+
+fn request_head(call: &Call, peer: &HttpPeer, h2: bool) -> Result<RequestHeader, Fault> {
+    let path = call.url.path_and_query.as_bytes();
+    let mut head = RequestHeader::build_no_case(call.method.clone(), path, Some(call.headers.len() + 2))
+        .map_err(|_| Fault::BadAnswer)?;
+    for (name, value) in &call.headers {
+        head.append_header(name, value).map_err(|_| Fault::BadAnswer)?;
+    }
+    if h2 {
+        let scheme = if peer.is_tls() { "https" } else { "http" };
+        let uri = http::Uri::builder()
+            .scheme(scheme)
+            .authority(call.url.authority.as_str())
+            .path_and_query(call.url.path_and_query.as_str())
+            .build()
+            .map_err(|_| Fault::BadAnswer)?;
+        head.set_uri(uri);
+    } else {
+        head.insert_header(http::header::HOST, call.url.authority.as_str()).map_err(|_| Fault::BadAnswer)?;
+    }
+    let length: usize = call.body.iter().map(Bytes::len).sum();
+    if length > 0 || call.method == http::Method::POST {
+        head.insert_header(http::header::CONTENT_LENGTH, length).map_err(|_| Fault::BadAnswer)?;
+    }
+    Ok(head)
+}
+
+struct ProviderReply {
+    session: HttpSession,
+    peer: Arc<HttpPeer>,
+    connector: Arc<Connector>,
+}
+
+#[async_trait]
+impl Reply for ProviderReply {
+    fn status(&self) -> StatusCode {
+        self.session.response_header().map_or(StatusCode::BAD_GATEWAY, |head| head.status)
+    }
+
+    fn take_headers(&mut self) -> HeaderMap {
+        self.session.response_header().map(|head| head.headers.clone()).unwrap_or_default()
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
+        self.session.read_response_body().await.map_err(|e| io_fault(&e))
+    }
+
+    async fn done(mut self: Box<Self>) {
+        let Self { mut session, peer, connector } = *self;
+        if session.response_done() {
+            connector.release_http_session(session, &*peer, peer.idle_timeout()).await;
+        } else {
+            session.shutdown().await;
+        }
+    }
+}
+
+fn connect_fault(error: &Error) -> Fault {
+    match error.etype() {
+        ErrorType::ConnectTimedout => Fault::ConnectTimeout,
+        ErrorType::TLSHandshakeFailure
+        | ErrorType::TLSHandshakeTimedout
+        | ErrorType::TLSWantX509Lookup
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError => Fault::Tls,
+        _ => Fault::Connect,
+    }
+}
+
+fn io_fault(error: &Error) -> Fault {
+    match error.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => Fault::AttemptTimeout,
+        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::InvalidH2 => Fault::BadAnswer,
+        _ => Fault::Closed,
+    }
+}

@@ -1,0 +1,169 @@
+//! From Pingora's request to the facts that rules read.
+
+use crate::answer::Fault;
+use crate::engine::Engine;
+use crate::exchange::{Exchange, Record};
+use crate::listener::Listener;
+use http::{StatusCode, Uri};
+use pingora_proxy::Session;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tollgate_expr::{ConnectionFacts, Map, RequestFacts, TlsFacts};
+
+/// The exchange of a request whose head has been read.
+#[must_use]
+pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> Exchange {
+    let head = session.req_header();
+    let now = SystemTime::now();
+    let host = head.headers.get(http::header::HOST).and_then(|v| v.to_str().ok());
+    let host = host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("");
+    let request = RequestFacts {
+        id: request_id(),
+        method: head.method.clone(),
+        uri: normalised(&head.uri),
+        raw_uri: head.uri.clone(),
+        scheme: listener.endpoint.protocol,
+        host: host.to_ascii_lowercase().into(),
+        version: head.version,
+        headers: head.headers.clone(),
+        received: now,
+        body_received: None,
+    };
+    Exchange {
+        request,
+        connection: Arc::new(connection(session, now)),
+        endpoint: Arc::clone(&listener.endpoint),
+        secrets: Arc::clone(&listener.shared.secrets),
+        now,
+        vars: Map::new(),
+        results: Map::new(),
+        wants_results: engine.wants_results,
+        logs: Vec::new(),
+        body: None,
+        record: Record::default(),
+        trace: None,
+    }
+}
+
+/// The error for a head larger than the listener takes; counts names and values.
+#[must_use]
+pub fn head_too_large(session: &Session, limit: usize) -> Option<Fault> {
+    let head = session.req_header();
+    let fields: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let total = fields + head.raw_path().len();
+    (total > limit).then(|| Fault {
+        code: 2209,
+        status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        message: format!("the request's headers have {total} bytes; at most {limit} are accepted"),
+    })
+}
+
+fn request_id() -> Arc<str> {
+    format!("req_{:024x}", fastrand::u128(..) >> 32).into()
+}
+
+fn connection(session: &Session, now: SystemTime) -> ConnectionFacts {
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let inet = |address: Option<&pingora_core::protocols::l4::socket::SocketAddr>| {
+        address.and_then(|a| a.as_inet().copied()).unwrap_or(nowhere)
+    };
+    let digest = session.digest();
+    let started = digest
+        .and_then(|d| d.timing_digest.first().and_then(Option::as_ref))
+        .map_or(now, |timing| timing.established_ts);
+    let alpn = if session.as_downstream().is_http2() { "h2" } else { "http/1.1" };
+    let tls = digest.and_then(|d| d.ssl_digest.as_ref()).map(|ssl| TlsFacts {
+        version: ssl.version.trim_start_matches("TLSv").replace('_', "."),
+        cipher_suite: ssl.cipher.to_string(),
+        sni: String::new(),
+        alpn: alpn.into(),
+    });
+    ConnectionFacts { client: inet(session.client_addr()), server: inet(session.server_addr()), started, tls }
+}
+
+/// Path and query with dot segments removed and unreserved characters decoded (RFC 3986 section 6.2.2);
+/// duplicate slashes stay. The same path is matched and forwarded.
+fn normalised(uri: &Uri) -> Uri {
+    let path = uri.path();
+    let clean = !path.contains('%') && !path.contains("/.");
+    if clean && uri.scheme().is_none() && uri.authority().is_none() {
+        return uri.clone();
+    }
+    let mut text = remove_dot_segments(&decode_unreserved(path));
+    if let Some(query) = uri.query() {
+        text.push('?');
+        text.push_str(query);
+    }
+    text.parse().unwrap_or_else(|_| uri.clone())
+}
+
+fn decode_unreserved(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte {
+            Some(b) if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => {
+                out.push(char::from(b));
+                rest = after.get(2..).unwrap_or("");
+            }
+            _ => {
+                out.push('%');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn remove_dot_segments(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        match segment {
+            "." if last => kept.push(""),
+            "." => {}
+            ".." => {
+                kept.pop();
+                if last {
+                    kept.push("");
+                }
+            }
+            other => kept.push(other),
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_normalised_and_queries_are_not() {
+        let rows = [
+            ("/v1/models", "/v1/models"),
+            ("/a/./b/../c?x=%2e", "/a/c?x=%2e"),
+            ("/%7euser/%2e%2e/x", "/x"),
+            ("/a%2Fb//c", "/a%2Fb//c"),
+            ("/../../etc", "/etc"),
+            ("/a/..", "/"),
+            ("/a/b/.", "/a/b/"),
+            ("/bad%zz", "/bad%zz"),
+        ];
+        for (raw, expected) in rows {
+            let uri: Uri = raw.parse().expect("a valid path");
+            assert_eq!(normalised(&uri).to_string(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn an_absolute_form_request_keeps_only_path_and_query() {
+        let uri: Uri = "http://host.example/v1/models?a=b".parse().expect("valid");
+        assert_eq!(normalised(&uri).to_string(), "/v1/models?a=b");
+    }
+}

@@ -1,0 +1,248 @@
+//! The Pingora service of one listener: AI traffic is answered inside the request filter by our own attempt
+//! loop; everything a policy lets through goes on Pingora's plain proxy path.
+
+use crate::action::RequestCx;
+use crate::answer::{Answer, Fault};
+use crate::exchange::{Ending, Exchange};
+use crate::listener::Listener;
+use crate::phase::{self, Outcome};
+use crate::proxy::plain;
+use crate::proxy::request::{exchange_for, head_too_large};
+use crate::proxy::session::SessionClient;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One listener's proxy.
+pub struct EdgeProxy {
+    /// Everything the listener needs.
+    pub listener: Arc<Listener>,
+}
+
+/// The state of one request, from its head to its log line.
+pub struct RequestState {
+    /// The policy the request began with.
+    pub engine: Arc<crate::engine::Engine>,
+    /// Counts the request as in flight until it is dropped.
+    pub in_flight: tollgate_observe::InFlightGuard,
+    /// When the head had been read.
+    pub started: Instant,
+    /// The request as rules see it; absent until the head was read.
+    pub exchange: Option<Exchange>,
+    /// The body that replaces the upstream's, on the plain path.
+    pub replaced: Option<Bytes>,
+    /// Body bytes received and sent.
+    pub received: u64,
+    /// See `received`.
+    pub sent: u64,
+    /// The client left.
+    pub client_gone: bool,
+}
+
+#[async_trait]
+impl ProxyHttp for EdgeProxy {
+    type CTX = RequestState;
+
+    fn new_ctx(&self) -> RequestState {
+        RequestState {
+            engine: self.listener.engine.load_full(),
+            in_flight: self.listener.in_flight.enter(),
+            started: Instant::now(),
+            exchange: None,
+            replaced: None,
+            received: 0,
+            sent: 0,
+            client_gone: false,
+        }
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut RequestState) -> Result<bool> {
+        ctx.started = Instant::now();
+        let mut exchange = exchange_for(session, &self.listener, &ctx.engine);
+        let limits = self.listener.limits;
+        if let Some(fault) = head_too_large(session, limits.max_headers) {
+            let answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);
+            exchange.record.error_code = Some(fault.code);
+            exchange.record.outcome = Ending::Refused;
+            return self.finish(session, ctx, exchange, Outcome::Respond(answer)).await;
+        }
+        let mut client = SessionClient::new(session, limits, Arc::clone(&self.listener.budget));
+        let mut cx = RequestCx {
+            exchange: &mut exchange,
+            client: &mut client,
+            upstream: &*self.listener.upstream,
+            engine: &ctx.engine,
+        };
+        let (outcome, _) = phase::run_request(&ctx.engine.request, &mut cx).await;
+        (ctx.sent, ctx.received) = (client.sent, client.received);
+        self.finish(session, ctx, exchange, outcome).await
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut RequestState) -> Result<Box<HttpPeer>> {
+        plain::peer(&self.listener).await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut RequestState,
+    ) -> Result<()> {
+        ctx.exchange.as_ref().map_or(Ok(()), |exchange| plain::request(&self.listener, exchange, request))
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut RequestState,
+    ) -> Result<()> {
+        // An action read the body and then let the request through: send what it read.
+        if let Some(read) = ctx.exchange.as_mut().and_then(|exchange| exchange.body.take()) {
+            *body = Some(read);
+        } else if let (Some(part), false) = (&body, end && ctx.received > 0) {
+            ctx.received += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut RequestState,
+    ) -> Result<()> {
+        let Some(exchange) = ctx.exchange.as_mut() else { return Ok(()) };
+        ctx.replaced = plain::response(&self.listener, &ctx.engine, exchange, response)?;
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut RequestState,
+    ) -> Result<Option<Duration>> {
+        if let Some(replacement) = &mut ctx.replaced {
+            *body = end.then(|| std::mem::take(replacement));
+        }
+        ctx.sent += body.as_ref().map_or(0, |part| part.len() as u64);
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut RequestState,
+    ) -> FailToProxy {
+        let begun = session.response_written().is_some();
+        if *error.esource() == pingora_error::ErrorSource::Downstream {
+            ctx.client_gone = true;
+        }
+        let Some(exchange) = ctx.exchange.as_mut().filter(|_| !ctx.client_gone) else {
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        };
+        if begun {
+            exchange.record.outcome = Ending::Truncated;
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
+        let fault = plain::fault(error);
+        exchange.record.error_code = Some(fault.code);
+        exchange.record.outcome = Ending::Refused;
+        let answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);
+        let status = answer.status.as_u16();
+        let _ = self.send(session, ctx, answer).await;
+        FailToProxy { error_code: status, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _ctx: &RequestState, _error: &Error) -> bool {
+        true // the access log and the record say it
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut RequestState) {
+        if error.is_some_and(|e| *e.esource() == pingora_error::ErrorSource::Downstream) {
+            ctx.client_gone = true;
+        }
+        super::log::write(&self.listener, session, ctx);
+    }
+}
+
+impl EdgeProxy {
+    /// Carries out how the request phase ended. `Ok(true)`: answered; `Ok(false)`: on to the plain path.
+    async fn finish(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestState,
+        mut exchange: Exchange,
+        outcome: Outcome,
+    ) -> Result<bool> {
+        let answer = match outcome {
+            Outcome::Answered => {
+                ctx.client_gone = exchange.record.outcome == Ending::ClientGone;
+                if exchange.record.outcome != Ending::Complete {
+                    session.as_downstream_mut().set_keepalive(None);
+                }
+                ctx.exchange = Some(exchange);
+                return Ok(true);
+            }
+            Outcome::Respond(answer) => answer,
+            Outcome::Fallthrough if self.listener.plain.is_some() => {
+                ctx.exchange = Some(exchange);
+                return Ok(false);
+            }
+            Outcome::Fallthrough => {
+                let fault = Fault {
+                    code: 6029,
+                    status: StatusCode::NOT_FOUND,
+                    message: "no rule of the policy answered this request, and there is no upstream to send it to; \
+                              start with --upstream URL, or end the policy with an action that answers"
+                        .into(),
+                };
+                exchange.record.error_code = Some(fault.code);
+                exchange.record.outcome = Ending::Refused;
+                fault.answer(exchange.request.uri.path(), &exchange.request.id)
+            }
+        };
+        let answer = self.through_response_phase(ctx, &mut exchange, answer);
+        ctx.exchange = Some(exchange);
+        self.send(session, ctx, answer).await;
+        Ok(true)
+    }
+
+    fn through_response_phase(&self, ctx: &RequestState, exchange: &mut Exchange, answer: Answer) -> Answer {
+        if !answer.response_phase {
+            return answer;
+        }
+        let mut facts = tollgate_expr::ResponseFacts { status: answer.status, headers: answer.headers };
+        match phase::run_response(&ctx.engine.response, exchange, &mut facts) {
+            Some(replacement) => replacement,
+            None => Answer {
+                status: facts.status,
+                headers: facts.headers,
+                ..Answer { headers: http::HeaderMap::new(), ..answer }
+            },
+        }
+    }
+
+    async fn send(&self, session: &mut Session, ctx: &mut RequestState, answer: Answer) {
+        let Answer { status, mut headers, body, .. } = answer;
+        if let Some(exchange) = &ctx.exchange {
+            super::headers::stamp(&mut headers, exchange, &ctx.engine);
+        }
+        let mut client = SessionClient::new(session, self.listener.limits, Arc::clone(&self.listener.budget));
+        let sent = client.answer(status, headers, body).await;
+        ctx.sent += client.sent;
+        if sent.is_err() {
+            ctx.client_gone = true;
+        }
+    }
+}

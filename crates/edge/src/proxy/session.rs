@@ -1,0 +1,215 @@
+//! The client's side of a request over Pingora's session.
+
+use crate::client::{BodyError, Client, ClientGone};
+use crate::limits::{Budget, Limits, Reserved};
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use pingora_error::ErrorType;
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a body that nobody wants is read on after an early answer, so that the client sees the answer
+/// instead of a reset connection.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// A [`Client`] over a session.
+pub struct SessionClient<'s> {
+    session: &'s mut Session,
+    limits: Limits,
+    budget: Arc<Budget>,
+    /// Keeps the body's share of the budget until the request ends.
+    reserved: Option<Reserved>,
+    /// The answer's body bytes, for the access log.
+    pub sent: u64,
+    /// The request's body bytes, for the access log.
+    pub received: u64,
+    pipelined: bool,
+}
+
+impl<'s> SessionClient<'s> {
+    /// A client with the limits of its listener.
+    #[must_use]
+    pub fn new(session: &'s mut Session, limits: Limits, budget: Arc<Budget>) -> Self {
+        Self { session, limits, budget, reserved: None, sent: 0, received: 0, pipelined: false }
+    }
+
+    /// Sends a complete answer, then reads away a body the client is still sending.
+    pub async fn answer(
+        &mut self,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(), ClientGone> {
+        let head_only = self.session.req_header().method == http::Method::HEAD;
+        let bodiless = matches!(status.as_u16(), 100..=199 | 204 | 304);
+        if !bodiless {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        let end = body.is_empty() || head_only || bodiless;
+        self.head(status, headers, end).await?;
+        if !end {
+            self.chunk(body, true).await?;
+        }
+        if !self.session.as_downstream_mut().is_body_done() {
+            let drain = self.session.as_downstream_mut().drain_request_body();
+            if pingora_timeout::timeout(DRAIN, drain).await.is_err() {
+                self.session.as_downstream_mut().set_keepalive(None);
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_all(&mut self) -> Result<Bytes, BodyError> {
+        let limit = self.limits.max_body;
+        let header = |name| self.session.req_header().headers.get(name);
+        let announced =
+            header(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(BodyError::TooLarge { limit });
+        }
+        let expects = header(EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let mut reserved =
+            Budget::reserve(&self.budget, announced.unwrap_or(0)).ok_or(BodyError::Overloaded)?;
+        if expects {
+            let asked = self.session.as_downstream_mut().write_continue_response();
+            asked.await.map_err(|_| BodyError::Gone)?;
+        }
+        let pace = Pace::new(&self.limits);
+        let mut whole = Whole::new(announced);
+        loop {
+            let read = self.session.as_downstream_mut().read_request_body();
+            let part = pingora_timeout::timeout(pace.left(), read).await.map_err(|_| BodyError::TooSlow)?;
+            let Some(part) = part.map_err(|e| read_error(&e))? else { break };
+            let length = whole.len() + part.len();
+            if length > limit {
+                return Err(BodyError::TooLarge { limit });
+            }
+            if announced.is_none() && !reserved.grow_to(length) {
+                return Err(BodyError::Overloaded);
+            }
+            whole.push(part);
+            pace.arrived(length)?;
+        }
+        self.reserved = Some(reserved);
+        Ok(whole.into_bytes())
+    }
+}
+
+fn read_error(error: &pingora_error::Error) -> BodyError {
+    match error.etype() {
+        ErrorType::ReadTimedout => BodyError::TooSlow,
+        _ => BodyError::Gone,
+    }
+}
+
+/// The parts of a body; a body that came in one part is not copied.
+struct Whole {
+    only: Option<Bytes>,
+    joined: BytesMut,
+    announced: Option<usize>,
+}
+
+impl Whole {
+    fn new(announced: Option<usize>) -> Self {
+        Self { only: None, joined: BytesMut::new(), announced }
+    }
+
+    fn len(&self) -> usize {
+        self.only.as_ref().map_or(self.joined.len(), Bytes::len)
+    }
+
+    fn push(&mut self, part: Bytes) {
+        if self.len() == 0 {
+            self.only = Some(part);
+            return;
+        }
+        if let Some(first) = self.only.take() {
+            self.joined.reserve(self.announced.unwrap_or(first.len() + part.len()));
+            self.joined.extend_from_slice(&first);
+        }
+        self.joined.extend_from_slice(&part);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        self.only.unwrap_or_else(|| self.joined.freeze())
+    }
+}
+
+/// One deadline around the whole body, and a minimum rate, so that a trickle does not hold its place.
+struct Pace {
+    started: Instant,
+    deadline: Duration,
+    min_rate: usize,
+}
+
+impl Pace {
+    /// The minimum rate applies after this long.
+    const GRACE: Duration = Duration::from_secs(10);
+
+    fn new(limits: &Limits) -> Self {
+        Self { started: Instant::now(), deadline: limits.body_timeout, min_rate: limits.min_body_rate }
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_sub(self.started.elapsed())
+    }
+
+    fn arrived(&self, bytes: usize) -> Result<(), BodyError> {
+        let elapsed = self.started.elapsed();
+        let seconds = usize::try_from(elapsed.as_secs()).unwrap_or(usize::MAX);
+        if elapsed > Self::GRACE && bytes / seconds.max(1) < self.min_rate {
+            return Err(BodyError::TooSlow);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Client for SessionClient<'_> {
+    async fn body(&mut self) -> Result<Bytes, BodyError> {
+        let body = self.read_all().await?;
+        self.received = body.len() as u64;
+        Ok(body)
+    }
+
+    async fn head(&mut self, status: StatusCode, headers: HeaderMap, end: bool) -> Result<(), ClientGone> {
+        let mut head =
+            ResponseHeader::build_no_case(status, Some(headers.len() + 1)).map_err(|_| ClientGone)?;
+        for (name, value) in &headers {
+            head.append_header(name, value).map_err(|_| ClientGone)?;
+        }
+        if !end && !self.session.as_downstream().is_http2() && !headers.contains_key(CONTENT_LENGTH) {
+            head.insert_header(TRANSFER_ENCODING, "chunked").map_err(|_| ClientGone)?;
+        }
+        self.session.write_response_header(Box::new(head), end).await.map_err(|_| ClientGone)
+    }
+
+    async fn chunk(&mut self, data: Bytes, end: bool) -> Result<(), ClientGone> {
+        self.sent += data.len() as u64;
+        let data = if data.is_empty() { None } else { Some(data) };
+        self.session.write_response_body(data, end).await.map_err(|_| ClientGone)
+    }
+
+    async fn gone(&mut self) {
+        if self.pipelined {
+            return std::future::pending().await;
+        }
+        let h2 = self.session.as_downstream().is_http2();
+        let idle = self.session.as_downstream_mut().read_body_or_idle(true).await;
+        let left = match &idle {
+            Err(error) => h2 || matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::ReadError),
+            Ok(_) => h2,
+        };
+        if !left {
+            // The client has sent its next request early: it is still there. Its bytes are lost with the
+            // probe, so the connection ends after this answer and the client sends that request again.
+            self.pipelined = true;
+            self.session.as_downstream_mut().set_keepalive(None);
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Where connections go: names resolved asynchronously and cached, and the Pingora peer of each address.
+
+use arc_swap::ArcSwap;
+use foldhash::HashMap;
+use pingora_core::protocols::{ALPN, TcpKeepalive};
+use pingora_core::upstreams::peer::HttpPeer;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tollgate_select::Fault;
+
+/// How long a resolved name is used before it is looked up again.
+const DNS_TTL: Duration = Duration::from_secs(30);
+/// Addresses of one name that are tried, one after the other.
+const MAX_ADDRESSES: usize = 4;
+/// Idle connections are closed after this long: under the 60 s after which common load balancers drop them.
+const POOL_IDLE: Duration = Duration::from_secs(55);
+
+/// A scheme, host and port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// TLS or plain.
+    pub https: bool,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// All origins seen so far. Reading takes no lock.
+#[derive(Default)]
+pub struct Targets {
+    known: ArcSwap<HashMap<Origin, Arc<Target>>>,
+}
+
+/// One origin with its resolved addresses.
+pub struct Target {
+    origin: Origin,
+    resolved: ArcSwap<Resolved>,
+    refreshing: AtomicBool,
+}
+
+#[derive(Default)]
+struct Resolved {
+    at: Option<Instant>,
+    peers: Vec<Arc<HttpPeer>>,
+}
+
+impl Targets {
+    /// The target of an origin; made on first use.
+    #[must_use]
+    pub fn get(&self, https: bool, host: &str, port: u16) -> Arc<Target> {
+        let origin = Origin { https, host: host.to_owned(), port };
+        if let Some(target) = self.known.load().get(&origin) {
+            return Arc::clone(target);
+        }
+        let target = Arc::new(Target::new(origin.clone()));
+        self.known.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known.entry(origin.clone()).or_insert_with(|| Arc::clone(&target));
+            known
+        });
+        self.known.load().get(&origin).map_or(target, Arc::clone)
+    }
+}
+
+impl Target {
+    fn new(origin: Origin) -> Self {
+        let target = Self { origin, resolved: ArcSwap::default(), refreshing: AtomicBool::new(false) };
+        if let Ok(address) = target.origin.host.parse::<IpAddr>() {
+            let peer = target.peer(SocketAddr::new(address, target.origin.port));
+            target.resolved.store(Arc::new(Resolved { at: None, peers: vec![peer] }));
+        }
+        target
+    }
+
+    /// The peers to try, in order. Looks the name up when nothing fresh is known; when that fails, what was
+    /// known before is used on.
+    pub async fn peers(&self) -> Result<Peers, Fault> {
+        let resolved = self.resolved.load_full();
+        let fresh = resolved.at.is_none_or(|at| at.elapsed() < DNS_TTL);
+        if fresh && !resolved.peers.is_empty() {
+            return Ok(Peers(resolved));
+        }
+        if !resolved.peers.is_empty() && self.refreshing.swap(true, Ordering::AcqRel) {
+            return Ok(Peers(resolved)); // another request is looking it up
+        }
+        let looked_up = tokio::net::lookup_host((self.origin.host.as_str(), self.origin.port)).await;
+        self.refreshing.store(false, Ordering::Release);
+        let peers: Vec<_> = match looked_up {
+            Ok(addresses) => addresses.take(MAX_ADDRESSES).map(|a| self.reuse(&resolved, a)).collect(),
+            Err(_) => Vec::new(),
+        };
+        if peers.is_empty() {
+            return if resolved.peers.is_empty() { Err(Fault::Dns) } else { Ok(Peers(resolved)) };
+        }
+        let resolved = Arc::new(Resolved { at: Some(Instant::now()), peers });
+        self.resolved.store(Arc::clone(&resolved));
+        Ok(Peers(resolved))
+    }
+
+    fn reuse(&self, old: &Resolved, address: SocketAddr) -> Arc<HttpPeer> {
+        let known = old.peers.iter().find(|p| p._address.as_inet() == Some(&address));
+        known.map_or_else(|| self.peer(address), Arc::clone)
+    }
+
+    fn peer(&self, address: SocketAddr) -> Arc<HttpPeer> {
+        let Origin { https, host, .. } = &self.origin;
+        let mut peer = HttpPeer::new(address, *https, if *https { host.clone() } else { String::new() });
+        let options = &mut peer.options;
+        options.connection_timeout = Some(Duration::from_secs(10));
+        options.total_connection_timeout = Some(Duration::from_secs(15));
+        options.write_timeout = Some(Duration::from_secs(30));
+        options.idle_timeout = Some(POOL_IDLE);
+        options.tcp_keepalive = Some(TcpKeepalive {
+            idle: Duration::from_secs(60),
+            interval: Duration::from_secs(10),
+            count: 3,
+            #[cfg(target_os = "linux")]
+            user_timeout: Duration::ZERO,
+        });
+        options.h2_ping_interval = Some(Duration::from_secs(30));
+        options.max_h2_streams = 100;
+        if *https {
+            options.alpn = ALPN::H2H1;
+        }
+        // Neither ALPN nor the CA is part of Pingora's pool key.
+        peer.group_key = u64::from(*https) + 1;
+        Arc::new(peer)
+    }
+}
+
+/// The peers of one target.
+pub struct Peers(Arc<Resolved>);
+
+impl Peers {
+    /// In the order the resolver gave.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<HttpPeer>> {
+        self.0.peers.iter()
+    }
+}

@@ -1,0 +1,339 @@
+//! Starts the listeners, prints where they are, and stops without cutting anybody off.
+
+use crate::engine::{Engine, Shared};
+use crate::limits::{Budget, Limits};
+use crate::listener::{Listener, PlainUpstream};
+use crate::proxy::admin::AdminApp;
+use crate::proxy::provider::Providers;
+use crate::proxy::service::EdgeProxy;
+use crate::proxy::targets::Targets;
+use crate::reload;
+use arc_swap::ArcSwap;
+use pingora_core::apps::HttpServerOptions;
+use pingora_core::apps::http_app::HttpServer;
+use pingora_core::connectors::ConnectorOptions;
+use pingora_core::connectors::http::Connector;
+use pingora_core::listeners::tls::TlsSettings;
+use pingora_core::server::configuration::{Opt, ServerConf};
+use pingora_core::server::{ExecutionPhase, RunArgs, Server};
+use pingora_core::services::listening::Service;
+use pingora_proxy::http_proxy_service_with_name;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tollgate_expr::EndpointFacts;
+use tollgate_observe::{AccessLog, AdminState, AdminToken, InFlight, RunState};
+use tollgate_policy::Source;
+
+/// How long in-flight requests may take to end after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(600);
+/// How long the access log may take to be written at the end.
+const FLUSH: Duration = Duration::from_secs(2);
+/// Windows of HTTP/2 connections of clients: 1 MiB a stream, 4 MiB a connection. Pingora's 64 KiB throttles uploads.
+const H2_STREAM_WINDOW: u32 = 1 << 20;
+const H2_CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// What to serve.
+pub struct ServerOptions {
+    /// The listeners; at least one.
+    pub endpoints: Vec<EndpointOptions>,
+    /// The admin listener; none when absent.
+    pub admin: Option<SocketAddr>,
+    /// Token for the admin listener; needed when it is not on loopback.
+    pub admin_token: Option<String>,
+    /// Worker threads of each listener.
+    pub threads: usize,
+    /// Bytes of request bodies buffered for all listeners together.
+    pub buffered_bodies: usize,
+    /// Where a new process takes the listeners over (SIGQUIT).
+    pub upgrade_sock: Option<PathBuf>,
+    /// Take the listeners over from a running process.
+    pub upgrade: bool,
+    /// The version shown in `/status`.
+    pub version: &'static str,
+}
+
+/// One listener.
+pub struct EndpointOptions {
+    /// Its name in messages and `endpoint.id`.
+    pub name: String,
+    /// Its address; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Certificate chain and key, PEM.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Where traffic goes that no rule answers.
+    pub upstream: Option<String>,
+    /// The policy as it was loaded.
+    pub policy: Source,
+    /// The file to watch; none for a policy that is not in a file of its own.
+    pub file: Option<PathBuf>,
+    /// What it takes from clients.
+    pub limits: Limits,
+}
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A policy has errors; the text is what `check` prints.
+    #[error("{0}")]
+    Policy(String),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {why}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// A certificate or key cannot be used.
+    #[error("cannot use the certificate of endpoint '{endpoint}': {why}")]
+    Tls {
+        /// The endpoint.
+        endpoint: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `--upstream` cannot be used.
+    #[error(transparent)]
+    Upstream(#[from] crate::listener::BadUpstream),
+    /// The system has no root certificates.
+    #[error(
+        "no root certificates found, so no provider can be trusted; install the package ca-certificates or set SSL_CERT_FILE"
+    )]
+    NoRoots,
+    /// An admin listener that anybody could reach.
+    #[error(
+        "the admin listener {0} is reachable from outside; give it a token with TOLLGATE_ADMIN_TOKEN, or listen on 127.0.0.1"
+    )]
+    AdminExposed(SocketAddr),
+}
+
+/// Loads everything and serves until a signal ends it. Returns only with an error; a clean stop ends the process
+/// with status 0.
+pub fn serve(
+    options: ServerOptions,
+    shared: Arc<Shared>,
+    access_log: Arc<AccessLog>,
+    announce: impl FnOnce(Vec<String>) + Send + 'static,
+) -> Result<(), StartError> {
+    let admin_open = options.admin.filter(|a| !a.ip().is_loopback() && options.admin_token.is_none());
+    if let Some(address) = admin_open {
+        return Err(StartError::AdminExposed(address));
+    }
+    let mut server = server(&options);
+    let conf = Arc::clone(&server.configuration);
+    let connector = connector(&conf)?;
+    let in_flight = Arc::clone(shared.metrics.in_flight());
+    let first_file = options.endpoints.first().and_then(|e| e.file.as_ref()).map(|f| f.display().to_string());
+    let run = Arc::new(RunState::new(options.version, first_file, Arc::clone(&in_flight)));
+    let budget = Budget::new(options.buffered_bodies);
+    let targets = Targets::default();
+    let providers = Arc::new(Providers::new(connector));
+    let mut lines = Vec::new();
+    let mut addresses = Vec::new();
+    let mut watched = Vec::new();
+    for endpoint in &options.endpoints {
+        let address = free_address(endpoint.listen, options.upgrade)?;
+        let upstream: Arc<dyn crate::upstream::Upstream> = Arc::<Providers>::clone(&providers);
+        let listener = Listener {
+            engine: ArcSwap::from_pointee(load(endpoint, &shared)?),
+            shared: Arc::clone(&shared),
+            endpoint: Arc::new(facts(endpoint, address)),
+            limits: endpoint.limits,
+            budget: Arc::clone(&budget),
+            upstream,
+            plain: endpoint.upstream.as_deref().map(|url| PlainUpstream::parse(url, &targets)).transpose()?,
+            access_log: Arc::clone(&access_log),
+            in_flight: Arc::clone(&in_flight),
+        };
+        let listener = Arc::new(listener);
+        run.loaded(&listener.engine.load().revision, SystemTime::now());
+        let scheme = listener.endpoint.protocol;
+        lines.push(format!("listening on {scheme}://{address}"));
+        addresses.push(address);
+        server.add_service(proxy_service(&conf, endpoint, address, Arc::clone(&listener))?);
+        watched.push((endpoint.file.clone(), endpoint.policy.clone(), listener));
+    }
+    if let Some(wanted) = options.admin {
+        let address = free_address(wanted, options.upgrade)?;
+        let listeners: Vec<_> = watched.iter().map(|(_, _, l)| Arc::clone(l)).collect();
+        let token = options.admin_token.as_deref().and_then(AdminToken::new);
+        server.add_service(admin_service(address, &run, &shared, listeners, token));
+        lines.push(format!("admin on http://{address} (/status, /metrics, /healthz, /readyz)"));
+        addresses.push(address);
+    }
+    for (file, source, listener) in &watched {
+        let name = file.as_ref().map_or_else(|| source.name.clone(), |f| f.display().to_string());
+        lines.push(format!("policy {name}, revision {}", listener.engine.load().revision));
+    }
+    reload::watch(watched, Arc::clone(&run));
+    drain_on_stop(&server, run, in_flight, access_log);
+    announce_when_listening(addresses, lines, announce);
+    server.run(RunArgs::default());
+    Ok(())
+}
+
+fn server(options: &ServerOptions) -> Server {
+    let mut conf = ServerConf { threads: options.threads.max(1), ..ServerConf::default() };
+    conf.upstream_keepalive_pool_size = 512;
+    // Our own drain ends the process as soon as it is idle; these are only the outer bounds.
+    conf.grace_period_seconds = Some(DRAIN.as_secs());
+    conf.graceful_shutdown_timeout_seconds = Some(5);
+    if let Some(sock) = &options.upgrade_sock {
+        conf.upgrade_sock = sock.display().to_string();
+    }
+    let opt = Opt { upgrade: options.upgrade, ..Opt::default() };
+    let mut server = Server::new_with_opt_and_conf(Some(opt), conf);
+    server.bootstrap();
+    server
+}
+
+/// Pingora panics when the system has no root certificates; that is said in words instead.
+fn connector(conf: &ServerConf) -> Result<Arc<Connector>, StartError> {
+    let options = ConnectorOptions::from_server_conf(conf);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Connector::new(Some(options))));
+    std::panic::set_hook(hook);
+    made.map(Arc::new).map_err(|_| StartError::NoRoots)
+}
+
+fn load(endpoint: &EndpointOptions, shared: &Shared) -> Result<Engine, StartError> {
+    let loaded = Engine::load(&endpoint.policy, shared);
+    let text = loaded.diagnostics.render_text(&endpoint.policy);
+    match loaded.engine {
+        Some(engine) => {
+            if !text.is_empty() {
+                eprint!("{text}");
+            }
+            Ok(engine)
+        }
+        None => Err(StartError::Policy(text)),
+    }
+}
+
+fn facts(endpoint: &EndpointOptions, address: SocketAddr) -> EndpointFacts {
+    EndpointFacts {
+        id: format!("ep_{}", endpoint.name).into(),
+        protocol: if endpoint.tls.is_some() { "https" } else { "http" },
+        host: address.ip().to_string().into(),
+        port: address.port(),
+    }
+}
+
+/// Sees that the address can be had before Pingora panics over it; with port 0, picks a free one.
+fn free_address(wanted: SocketAddr, inherited: bool) -> Result<SocketAddr, StartError> {
+    if inherited {
+        return Ok(wanted);
+    }
+    let bound = TcpListener::bind(wanted).and_then(|listener| listener.local_addr());
+    bound.map_err(|why| StartError::Listen { address: wanted, why })
+}
+
+fn proxy_service(
+    conf: &Arc<ServerConf>,
+    endpoint: &EndpointOptions,
+    address: SocketAddr,
+    listener: Arc<Listener>,
+) -> Result<Service<pingora_proxy::HttpProxy<EdgeProxy>>, StartError> {
+    let mut service = http_proxy_service_with_name(conf, EdgeProxy { listener }, &endpoint.name);
+    if let Some(app) = service.app_logic_mut() {
+        let mut server_options = HttpServerOptions::default();
+        server_options.h2c = true;
+        app.server_options = Some(server_options);
+        let mut h2 = pingora_core::protocols::http::v2::server::default_h2_options();
+        h2.initial_window_size(H2_STREAM_WINDOW).initial_connection_window_size(H2_CONNECTION_WINDOW);
+        app.h2_options = Some(h2);
+    }
+    match &endpoint.tls {
+        None => service.add_tcp(&address.to_string()),
+        Some((cert, key)) => {
+            let tls_error = |why: String| StartError::Tls { endpoint: endpoint.name.clone(), why };
+            for path in [cert, key] {
+                std::fs::read(path).map_err(|e| tls_error(format!("{}: {e}", path.display())))?;
+            }
+            let (cert, key) = (cert.display().to_string(), key.display().to_string());
+            let mut settings =
+                TlsSettings::intermediate(&cert, &key).map_err(|e| tls_error(e.to_string()))?;
+            settings.enable_h2();
+            service.add_tls_with_settings(&address.to_string(), None, settings);
+        }
+    }
+    Ok(service)
+}
+
+fn admin_service(
+    address: SocketAddr,
+    run: &Arc<RunState>,
+    shared: &Arc<Shared>,
+    listeners: Vec<Arc<Listener>>,
+    token: Option<AdminToken>,
+) -> Service<HttpServer<AdminApp>> {
+    let state = AdminState {
+        run: Arc::clone(run),
+        metrics: Arc::clone(&shared.metrics),
+        source: Arc::new(move || crate::proxy::admin::providers(&listeners)),
+        token,
+    };
+    let mut service = Service::new("admin".to_owned(), HttpServer::new_app(AdminApp { state }));
+    service.add_tcp(&address.to_string());
+    service
+}
+
+/// After SIGTERM: no longer ready, then out as soon as nothing is in flight. Pingora alone would sleep through the
+/// whole grace period and then cut what is left.
+fn drain_on_stop(server: &Server, run: Arc<RunState>, in_flight: Arc<InFlight>, log: Arc<AccessLog>) {
+    let mut phases = server.watch_execution_phase();
+    std::thread::spawn(move || {
+        loop {
+            match phases.blocking_recv() {
+                Ok(ExecutionPhase::GracefulTerminate | ExecutionPhase::GracefulUpgradeCloseTimeout) => break,
+                Ok(ExecutionPhase::ShutdownStarted) => {
+                    log.flush(FLUSH);
+                    std::process::exit(0)
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+        run.drain();
+        tracing::info!(
+            in_flight = in_flight.count(),
+            "stopping: serving what has begun, accepting nothing new"
+        );
+        std::thread::sleep(Duration::from_millis(100)); // the accept loops stop
+        let until = Instant::now() + DRAIN;
+        while in_flight.count() > 0 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        log.flush(FLUSH);
+        std::process::exit(0);
+    });
+}
+
+/// Says where everything is once it can be connected to.
+fn announce_when_listening(
+    addresses: Vec<SocketAddr>,
+    lines: Vec<String>,
+    announce: impl FnOnce(Vec<String>) + Send + 'static,
+) {
+    std::thread::spawn(move || {
+        let until = Instant::now() + Duration::from_secs(10);
+        for mut address in addresses {
+            if address.ip().is_unspecified() {
+                address.set_ip(if address.is_ipv4() {
+                    [127, 0, 0, 1].into()
+                } else {
+                    std::net::Ipv6Addr::LOCALHOST.into()
+                });
+            }
+            while std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err()
+                && Instant::now() < until
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        announce(lines);
+    });
+}

@@ -1,0 +1,168 @@
+//! Helpers for unit tests of actions: a policy, a request, no network.
+
+use crate::action::RequestCx;
+use crate::dry::{DryClient, ScriptedUpstream};
+use crate::engine::{Engine, Shared};
+use crate::exchange::{Exchange, Record};
+use crate::phase::{self, Outcome};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tollgate_catalog::Catalog;
+use tollgate_expr::{
+    ConnectionFacts, EndpointFacts, Map, MissingSecret, RequestFacts, ResponseFacts, SecretSource,
+};
+use tollgate_policy::Source;
+
+/// Secrets of a test.
+#[derive(Default)]
+pub(crate) struct TestSecrets(pub(crate) HashMap<(String, String), String>);
+
+impl SecretSource for TestSecrets {
+    fn secret(&self, vault: &str, name: &str) -> Result<secrecy::SecretString, MissingSecret> {
+        let found = self.0.get(&(vault.to_owned(), name.to_owned())).cloned();
+        found.map(Into::into).ok_or_else(|| MissingSecret { vault: vault.into(), name: name.into() })
+    }
+}
+
+pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
+    let secrets =
+        secrets.iter().map(|(v, n, s)| (((*v).to_owned(), (*n).to_owned()), (*s).to_owned())).collect();
+    Shared {
+        catalog: Catalog::builtin(),
+        stats: tollgate_select::Metrics::new(),
+        metrics: Arc::new(tollgate_observe::Metrics::new("test")),
+        secrets: Arc::new(TestSecrets(secrets)),
+        key_salt: [7; 16],
+        default_backend: None,
+        force_model: None,
+    }
+}
+
+/// Loads a policy; the warnings, or the errors as text.
+pub(crate) fn loads(policy: &str) -> Result<String, String> {
+    let source = Source::new("test.yml", policy);
+    let loaded = Engine::load(&source, &shared(&[]));
+    let text = loaded.diagnostics.render_text(&source);
+    if loaded.engine.is_some() { Ok(text) } else { Err(text) }
+}
+
+pub(crate) fn engine(policy: &str, shared: &Shared) -> Engine {
+    let source = Source::new("test.yml", policy);
+    let loaded = Engine::load(&source, shared);
+    loaded.engine.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render_text(&source)))
+}
+
+/// A request that went through `on_http_request`.
+pub(crate) struct Run {
+    pub(crate) exchange: Exchange,
+    engine: Engine,
+    outcome: Outcome,
+}
+
+impl Run {
+    pub(crate) fn status(&self) -> Option<u16> {
+        match &self.outcome {
+            Outcome::Respond(answer) => Some(answer.status.as_u16()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn error_code(&self) -> Option<u16> {
+        self.exchange.record.error_code
+    }
+
+    pub(crate) fn body(&self) -> String {
+        match &self.outcome {
+            Outcome::Respond(answer) => String::from_utf8_lossy(&answer.body).into_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// The headers of the answer after `on_http_response`.
+    pub(crate) fn after_response_phase(mut self) -> HeaderMap {
+        let Outcome::Respond(answer) = self.outcome else { return HeaderMap::new() };
+        let mut facts = ResponseFacts { status: answer.status, headers: answer.headers };
+        match phase::run_response(&self.engine.response, &mut self.exchange, &mut facts) {
+            Some(replaced) => replaced.headers,
+            None => facts.headers,
+        }
+    }
+}
+
+/// Runs a request, written as its head, through a policy.
+pub(crate) async fn run_request(policy: &str, head: &str) -> Run {
+    let shared = shared(&[]);
+    let engine = engine(policy, &shared);
+    let mut exchange = exchange(&shared, &engine, head);
+    let mut client = DryClient::new(Bytes::new());
+    let upstream = ScriptedUpstream::default();
+    let mut cx =
+        RequestCx { exchange: &mut exchange, client: &mut client, upstream: &upstream, engine: &engine };
+    let (outcome, _) = phase::run_request(&engine.request, &mut cx).await;
+    Run { exchange, engine, outcome }
+}
+
+/// Runs a response through `on_http_response` of a policy; its headers afterwards.
+pub(crate) fn run_response(policy: &str, status: u16, headers: &[(&str, &str)]) -> HeaderMap {
+    let shared = shared(&[]);
+    let engine = engine(policy, &shared);
+    let mut exchange = exchange(&shared, &engine, "GET / HTTP/1.1\r\n\r\n");
+    let headers = headers.iter().map(|(n, v)| {
+        (HeaderName::try_from(*n).expect("a name"), HeaderValue::try_from(*v).expect("a value"))
+    });
+    let mut facts =
+        ResponseFacts { status: StatusCode::from_u16(status).expect("a status"), headers: headers.collect() };
+    match phase::run_response(&engine.response, &mut exchange, &mut facts) {
+        Some(replaced) => replaced.headers,
+        None => facts.headers,
+    }
+}
+
+pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange {
+    let mut lines = head.lines();
+    let mut first = lines.next().expect("a request line").split(' ');
+    let method = Method::try_from(first.next().expect("a method")).expect("a method");
+    let uri: Uri = first.next().expect("a path").parse().expect("a path");
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        headers.append(
+            HeaderName::try_from(name).expect("a name"),
+            HeaderValue::try_from(value).expect("a value"),
+        );
+    }
+    let now = SystemTime::now();
+    let address = ([127, 0, 0, 1], 8080).into();
+    Exchange {
+        request: RequestFacts {
+            id: "req_test".into(),
+            method,
+            raw_uri: uri.clone(),
+            uri,
+            scheme: "http",
+            host: headers.get("host").map_or("", |v| v.to_str().unwrap_or("")).into(),
+            version: Version::HTTP_11,
+            headers,
+            received: now,
+            body_received: None,
+        },
+        connection: Arc::new(ConnectionFacts { client: address, server: address, started: now, tls: None }),
+        endpoint: Arc::new(EndpointFacts {
+            id: "ep_test".into(),
+            protocol: "http",
+            host: "localhost".into(),
+            port: 8080,
+        }),
+        secrets: Arc::clone(&shared.secrets),
+        now,
+        vars: Map::new(),
+        results: Map::new(),
+        wants_results: engine.wants_results,
+        logs: Vec::new(),
+        body: None,
+        record: Record::default(),
+        trace: None,
+    }
+}

@@ -1,0 +1,62 @@
+//! The way to providers, as the attempt loop sees it. Implemented over Pingora's connector in
+//! [`crate::proxy`], and by scripted outcomes for dry runs in [`crate::dry`].
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::Duration;
+use tollgate_dialect::url::JoinedUrl;
+use tollgate_select::Fault;
+
+/// One request to a provider, ready to be sent.
+#[derive(Clone)]
+pub struct Call {
+    /// The provider's id, for pools and logs.
+    pub provider: Arc<str>,
+    /// The model as it is sent, for scripted outcomes.
+    pub model: Arc<str>,
+    /// Where to.
+    pub url: Arc<JoinedUrl>,
+    /// The method.
+    pub method: Method,
+    /// All headers but the connection's own; holds the key.
+    pub headers: HeaderMap,
+    /// The body in parts, sent one after the other.
+    pub body: SmallVec<[Bytes; 4]>,
+    /// Time for name, connection and TLS together.
+    pub connect_timeout: Duration,
+    /// Time from the start to the head of the answer.
+    pub head_timeout: Duration,
+}
+
+impl std::fmt::Debug for Call {
+    /// Without headers and body: they hold keys and prompts.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("provider", &self.provider)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens calls.
+#[async_trait]
+pub trait Upstream: Send + Sync {
+    /// Connects, sends, and waits for the head of the answer. Dropping the future cancels the call.
+    async fn open(&self, call: Call) -> Result<Box<dyn Reply>, Fault>;
+}
+
+/// An answer whose head has arrived. Dropping it closes the connection (or resets the stream).
+#[async_trait]
+pub trait Reply: Send {
+    /// The status.
+    fn status(&self) -> StatusCode;
+    /// The headers, taken once.
+    fn take_headers(&mut self) -> HeaderMap;
+    /// The next part of the body; `None` at its end. A body shorter than announced is a fault.
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Fault>;
+    /// The body was read to its end: the connection may be used again.
+    async fn done(self: Box<Self>);
+}

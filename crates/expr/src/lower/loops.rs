@@ -1,0 +1,242 @@
+//! The macros: `filter`, `map`, `all`, `exists`, `exists_one`, `sortBy` with a key, and `has`.
+
+use super::paths::unwind;
+use super::types::Ty;
+use super::{Local, Lowering, Typed, boolean, call, ident, list, native, node};
+use crate::issue::Issue;
+use crate::pred::Predicate;
+use crate::program::Scope;
+use crate::slot::Slot;
+use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators};
+
+/// The name the interpreter knows an accumulator by.
+const RESULT: &str = "@result";
+
+/// Whether a call has the form of a macro.
+pub(super) fn is_macro(call: &CallExpr) -> bool {
+    matches!(
+        (call.func_name.as_str(), call.args.len()),
+        ("filter" | "all" | "exists" | "exists_one" | "existsOne" | "sortBy", 2)
+            | ("map", 2 | 3)
+            | ("sort", 3)
+    )
+}
+
+/// The loop that a macro becomes.
+struct Loop {
+    range: IdedExpr,
+    variable: String,
+    start: IdedExpr,
+    go_on: IdedExpr,
+    step: IdedExpr,
+    result: IdedExpr,
+}
+
+impl Loop {
+    fn tree(self) -> IdedExpr {
+        node(Expr::Comprehension(Box::new(ComprehensionExpr {
+            iter_range: self.range,
+            iter_var: self.variable,
+            iter_var2: None,
+            accu_var: RESULT.into(),
+            accu_init: self.start,
+            loop_cond: self.go_on,
+            loop_step: self.step,
+            result: self.result,
+        })))
+    }
+}
+
+fn int(value: i64) -> IdedExpr {
+    node(Expr::Literal(LiteralValue::Int(value.into())))
+}
+
+/// A loop that collects an item of each element, when a condition holds.
+fn collect(range: IdedExpr, variable: String, condition: Option<IdedExpr>, item: IdedExpr) -> IdedExpr {
+    let append = call(operators::ADD, vec![ident(RESULT), list(vec![item])]);
+    let step = match condition {
+        Some(condition) => call(operators::CONDITIONAL, vec![condition, append, ident(RESULT)]),
+        None => append,
+    };
+    let made =
+        Loop { range, variable, start: list(Vec::new()), go_on: boolean(true), step, result: ident(RESULT) };
+    call("@pack", vec![made.tree()])
+}
+
+impl Lowering<'_> {
+    /// A macro on a receiver.
+    pub(super) fn macro_call(&mut self, tree: &IdedExpr, call: &CallExpr, target: &IdedExpr) -> Typed {
+        let name = call.func_name.as_str();
+        let Some((Expr::Ident(variable), parts)) =
+            call.args.split_first().map(|(first, rest)| (&first.expr, rest))
+        else {
+            let at = call.args.first().map_or(0, |first| self.start_of(first.id));
+            let issue = Issue::at(self.source, at, format!("the first argument of `{name}` must be a name"));
+            return self.refuse(issue.help(format!("as in `{name}(x, ...)`, where `x` is each element")));
+        };
+        if name == "sort" {
+            let at = self.name_at(tree.id, name);
+            let issue = Issue::at(self.source, at, "`sort` with a comparison is not supported yet");
+            return self.refuse(issue.help("use `sortBy(x, key)`"));
+        }
+        let range = self.expr(target);
+        let inner = self.fresh();
+        self.locals.push(Local { name: variable.clone(), inner: inner.clone(), ty: range.ty.element() });
+        let key = self.in_key;
+        self.in_key |= name == "sortBy";
+        let parts_lowered: Vec<Typed> = parts.iter().map(|part| self.expr(part)).collect();
+        self.in_key = key;
+        self.locals.pop();
+        let secret = range.secret || parts_lowered.iter().any(|part| part.secret);
+        if name == "filter"
+            && let [predicate] = parts
+            && let Some(test) = native::test(predicate, variable, range.ty.element())
+        {
+            let lenient = self.is_lenient();
+            let predicate = self.slot(Slot::Predicate(Predicate { test: test.into(), lenient }));
+            let ty = range.ty;
+            return Typed {
+                tree: super::call("@filter", vec![self.soft_list(range), predicate]),
+                ty,
+                secret,
+            };
+        }
+        let ty = range.ty;
+        let walk = if ty.is_soft() { "@range_soft" } else { "@range" };
+        let walked = super::call(walk, vec![range.tree]);
+        let mut parts = parts_lowered.into_iter().map(|part| part.tree);
+        let first = parts.next().unwrap_or_else(|| boolean(false));
+        let (tree, ty) = self.loop_tree(name, walked, inner, first, parts.next(), ty);
+        Typed { tree, ty, secret }
+    }
+
+    fn loop_tree(
+        &mut self,
+        name: &str,
+        range: IdedExpr,
+        variable: String,
+        first: IdedExpr,
+        second: Option<IdedExpr>,
+        ty: Ty,
+    ) -> (IdedExpr, Ty) {
+        let x = || ident(&variable);
+        match (name, second) {
+            ("filter", _) => {
+                let condition = self.lenient(first);
+                (collect(range, variable.clone(), Some(condition), x()), ty)
+            }
+            ("map", Some(item)) => {
+                let condition = self.lenient(first);
+                (collect(range, variable, Some(condition), item), Ty::Any)
+            }
+            ("map", None) => (collect(range, variable, None, first), Ty::Any),
+            ("sortBy", _) => {
+                let pair = call("@pack", vec![list(vec![x(), first])]);
+                (call("@sort", vec![collect(range, variable, None, pair)]), ty)
+            }
+            ("all", _) => {
+                let go_on = call(operators::NOT_STRICTLY_FALSE, vec![ident(RESULT)]);
+                let step = call(operators::LOGICAL_AND, vec![ident(RESULT), self.lenient(first)]);
+                let made = Loop { range, variable, start: boolean(true), go_on, step, result: ident(RESULT) };
+                (made.tree(), Ty::Scalar(crate::engine::Kind::Bool))
+            }
+            ("exists", _) => {
+                let seen = call(operators::LOGICAL_NOT, vec![ident(RESULT)]);
+                let go_on = call(operators::NOT_STRICTLY_FALSE, vec![seen]);
+                let step = call(operators::LOGICAL_OR, vec![ident(RESULT), self.lenient(first)]);
+                let made =
+                    Loop { range, variable, start: boolean(false), go_on, step, result: ident(RESULT) };
+                (made.tree(), Ty::Scalar(crate::engine::Kind::Bool))
+            }
+            _ => {
+                let more = call(operators::ADD, vec![ident(RESULT), int(1)]);
+                let step = call(operators::CONDITIONAL, vec![self.lenient(first), more, ident(RESULT)]);
+                let result = call(operators::EQUALS, vec![ident(RESULT), int(1)]);
+                let made = Loop { range, variable, start: int(0), go_on: boolean(true), step, result };
+                (made.tree(), Ty::Scalar(crate::engine::Kind::Bool))
+            }
+        }
+    }
+
+    fn soft_list(&self, list: Typed) -> IdedExpr {
+        if !list.ty.is_soft() {
+            return list.tree;
+        }
+        // `null` where a list of the engine is missing: an empty one.
+        call("@or_empty", vec![list.tree])
+    }
+
+    /// Whether predicates of this scope are false where metadata is missing or `null` is compared.
+    fn is_lenient(&self) -> bool {
+        matches!(self.scope, Scope::ModelStrategy | Scope::KeyStrategy)
+    }
+
+    /// Makes a predicate false where it ends in an error of that kind ([`crate::EvalError`]).
+    ///
+    /// `&&` absorbs an error beside `false`, so the predicate stands beside `@keep`, which is false when the
+    /// error raised last is of that kind. `@start` forgets an error that the predicate itself absorbed.
+    fn lenient(&self, predicate: IdedExpr) -> IdedExpr {
+        if !self.is_lenient() {
+            return predicate;
+        }
+        let start = || call("@start", Vec::new());
+        let settled = call(operators::CONDITIONAL, vec![predicate, start(), boolean(false)]);
+        let kept = call(operators::LOGICAL_AND, vec![settled, call("@keep", Vec::new())]);
+        call(operators::CONDITIONAL, vec![start(), kept, boolean(false)])
+    }
+
+    /// `has(path)`
+    pub(super) fn has(&mut self, tree: &IdedExpr, call: &CallExpr) -> Typed {
+        let bool_ty = Ty::Scalar(crate::engine::Kind::Bool);
+        let path = call.args.first();
+        let (base, last) = match path.map(|path| &path.expr) {
+            Some(Expr::Select(select)) => (&*select.operand, self.text(&select.field)),
+            Some(Expr::Call(index)) if index.func_name == operators::INDEX => match index.args.as_slice() {
+                [base, key] => (base, self.expr(key).tree),
+                _ => return self.bad_has(tree),
+            },
+            _ => return self.bad_has(tree),
+        };
+        // The whole path is checked; only its reading is not used.
+        let whole = path.map(|path| self.path(path));
+        let secret = whole.as_ref().is_some_and(|whole| whole.secret);
+        if let Some(slot) = path.and_then(|path| self.has_variable(path)) {
+            return Typed::new(self.slot(slot), bool_ty);
+        }
+        if let Some(whole) = whole
+            && let Some(found) = self.present(&whole.tree)
+        {
+            return Typed::new(found, bool_ty);
+        }
+        let base = self.expr(base);
+        Typed { tree: super::call("@has", vec![base.tree, last]), ty: bool_ty, secret }
+    }
+
+    fn bad_has(&mut self, tree: &IdedExpr) -> Typed {
+        let at = self.name_at(tree.id, "has");
+        let issue = Issue::at(self.source, at, "`has` takes a field or an element");
+        self.refuse(issue.help("as in `has(a.b)` or `has(a['b'])`"))
+    }
+
+    /// A field of the engine is there when it holds anything, a result when it is not `null`.
+    fn present(&self, tree: &IdedExpr) -> Option<IdedExpr> {
+        let Expr::Ident(name) = &tree.expr else { return None };
+        let place: usize = name.strip_prefix('@')?.parse().ok()?;
+        match self.slots.get(place)? {
+            Slot::Get(_) | Slot::Header { .. } => Some(call("@present", vec![tree.clone()])),
+            Slot::Results(_) | Slot::Ai(_) => Some(call("@there", vec![tree.clone()])),
+            _ => None,
+        }
+    }
+
+    /// `has(vars.name)`, for which no variable needs to be read.
+    fn has_variable(&self, path: &IdedExpr) -> Option<Slot> {
+        let (base, steps) = unwind(path);
+        let Expr::Ident(root) = &base.expr else { return None };
+        let shadowed = self.locals.iter().any(|local| local.name == *root);
+        match steps.as_slice() {
+            [only] if root == "vars" && !shadowed => Some(Slot::HasVar(only.name()?.into())),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Compiled expressions.
+
+use crate::activation::Activation;
+use crate::error::EvalError;
+use crate::issue::{Issue, offset};
+use crate::limits::{check_length, with_budget, with_stack};
+use crate::lower::{self, Lowered};
+use crate::natives::ENV;
+use crate::scan;
+use crate::slot::{Resolver, Slot};
+use crate::val;
+use crate::value::Value;
+use cel::common::ast::IdedExpr;
+use cel::parser::{ParseError, ParseErrors, Parser};
+use cel::{Context, Env};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// Which variables and functions exist where an expression stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Rules and fields of `on_tcp_connect` and `on_http_request`: `req`, `conn`, `endpoint`, `time`, `vars`, `actions`.
+    Request,
+    /// Those of `on_http_response` and `on_event_stream_message`: also `res`.
+    Response,
+    /// Strategies of `model_selection`: those of a request, and `ai` with models, providers, authors, request.
+    ModelStrategy,
+    /// Strategies of `api_key_selection`: those of a request, and `ai` with keys, request.
+    KeyStrategy,
+}
+
+/// What a program reads, known without running it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The variables it names: `req`, `vars`, `ai`, ...
+    pub roots: BTreeSet<String>,
+    /// The vault and name of each `secrets.get` whose arguments are literals.
+    pub secrets: Vec<(String, String)>,
+    /// Whether two runs with the same request may differ: it reads the time, chance, or secrets.
+    pub volatile: bool,
+    /// Whether it reads `actions.*`.
+    pub reads_results: bool,
+    /// Whether it reads a field `metrics`, `quota` or `error_rate`.
+    pub reads_metrics: bool,
+    /// Whether a model strategy looks at each model by itself: its result, restricted to a part S of `ai.models`,
+    /// is what it returns when `ai.models` is S. (With `randomize`, as a distribution.)
+    pub elementwise: bool,
+}
+
+/// A compiled expression. Cheap to clone.
+#[derive(Clone)]
+pub struct Program(Arc<Inner>);
+
+struct Inner {
+    source: Box<str>,
+    tree: IdedExpr,
+    depth: usize,
+    slots: Vec<Slot>,
+    facts: Facts,
+}
+
+/// The deepest tree that runs. The rewrite adds levels, so this is above the limit of the source.
+const MAX_LOWERED: usize = 1500;
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Program").field(&self.0.source).finish()
+    }
+}
+
+impl Program {
+    /// Compiles an expression: checks its size, syntax, and every name in it.
+    ///
+    /// # Errors
+    ///
+    /// Every fault that was found, in the order of the text.
+    pub fn compile(source: &str, scope: Scope) -> Result<Self, Vec<Issue>> {
+        check_length(source).map_err(|issue| vec![issue])?;
+        if source.trim().is_empty() {
+            return Err(vec![Issue::at(source, 0, "the expression is empty")]);
+        }
+        let depth = scan::depth(source).map_err(|issue| vec![issue])?;
+        with_stack(depth, || compile(source, scope)).unwrap_or_else(|| {
+            Err(vec![Issue::at(source, 0, "the expression is too deep for this machine's memory")])
+        })
+    }
+
+    /// The text it was compiled from.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// What it reads.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    ///
+    /// See [`EvalError`].
+    pub fn eval(&self, a: &Activation<'_>) -> Result<Value, EvalError> {
+        let inner = &*self.0;
+        let run = || {
+            with_budget(|| {
+                let resolver = Resolver::new(a, &inner.slots);
+                let mut context = Context::with_env(Arc::clone(&ENV));
+                context.set_variable_resolver(&resolver);
+                let result = cel::Value::resolve_val(&inner.tree, &context).map_err(EvalError::caught)?;
+                val::value(&*result)
+            })
+        };
+        with_stack(inner.depth, run).unwrap_or_else(|| Err(EvalError::Limit("the stack".into())))
+    }
+
+    /// Runs an expression that must be true or false.
+    ///
+    /// # Errors
+    ///
+    /// See [`EvalError`]; another type of result is one of [`crate::EvalErrorKind::Type`].
+    pub fn test(&self, a: &Activation<'_>) -> Result<bool, EvalError> {
+        match self.eval(a)? {
+            Value::Bool(value) => Ok(value),
+            other => Err(EvalError::types(format!(
+                "the expression must be true or false, it is {}",
+                other.type_name()
+            ))),
+        }
+    }
+}
+
+fn compile(source: &str, scope: Scope) -> Result<Program, Vec<Issue>> {
+    let parser: Parser = Env::default().with_optional_support(false).parser();
+    let parsed = parser.max_recursion_depth(1000).parse_with_source_info(source);
+    let (tree, info) = parsed.map_err(|errors| vec![syntax(source, &errors)])?;
+    let Lowered { tree, slots, facts } = lower::lower(source, scope, &info, &tree)?;
+    let depth = lower::height(&tree);
+    if depth > MAX_LOWERED {
+        return Err(vec![Issue::at(source, 0, "the expression nests too deeply")]);
+    }
+    Ok(Program(Arc::new(Inner { source: source.into(), tree, depth, slots, facts })))
+}
+
+/// The first fault of the syntax. Those behind it are mostly the parser's attempts to go on.
+fn syntax(source: &str, errors: &ParseErrors) -> Issue {
+    let is_syntax = |error: &&ParseError| error.msg.starts_with("Syntax error");
+    let first = errors.errors.iter().find(is_syntax).or(errors.errors.first());
+    let Some(error) = first else { return Issue::at(source, 0, "the expression cannot be read") };
+    let line = usize::try_from(error.pos.0).unwrap_or(1);
+    let column = usize::try_from(error.pos.1).unwrap_or(1);
+    let at = offset(source, line, column);
+    let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg);
+    // "mismatched input 'x' expecting {...}": only the first part is for people.
+    let found = message.split('\'').nth(1).unwrap_or_default();
+    match message.split(' ').next() {
+        _ if message.contains("<EOF>") && !message.starts_with("extraneous") => {
+            Issue::at(source, source.len(), "the expression ends too early")
+        }
+        Some("mismatched" | "extraneous" | "no") => {
+            Issue::at(source, at, format!("`{found}` is unexpected here"))
+        }
+        Some("missing") => Issue::at(source, at, format!("`{found}` is missing here")),
+        Some("reserved") => Issue::at(source, at, message.replace("identifier:", "word")),
+        _ => Issue::at(source, at, message),
+    }
+}

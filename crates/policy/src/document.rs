@@ -1,0 +1,79 @@
+//! The reference page of an action, made from its declaration.
+
+use crate::action::{ActionSpec, Terminating};
+use crate::shape::{Field, Shape, alternatives};
+
+/// A Markdown page: what the action does, where it runs, its fields, an example.
+#[must_use]
+pub fn document_action(spec: &ActionSpec) -> String {
+    let phases: Vec<&str> = spec.phases.iter().map(|phase| phase.key()).collect();
+    let flow = match spec.terminating {
+        Terminating::Always => "Ends the phase: nothing after it runs.",
+        Terminating::OnSuccess => "Ends the phase when it succeeds.",
+        Terminating::Gate => "Lets the request pass, or answers it and ends the phase.",
+        Terminating::Never => "The next action runs.",
+    };
+    let mut page = format!("# `{}`\n\n{}\n\n", spec.name, spec.summary);
+    page.push_str(&format!("- Phases: {}\n", alternatives(&phases).replace(" or ", " and ")));
+    page.push_str(&format!("- Flow: {flow}\n"));
+    page.push_str(&format!("- Results: `actions.ngrok.{}`\n\n", spec.result_name));
+    if spec.fields.is_empty() {
+        page.push_str("It has no `config`.\n\n");
+    } else {
+        page.push_str("## Fields\n\n| field | holds | default | meaning |\n|---|---|---|---|\n");
+        rows(&mut page, "", spec.fields);
+        page.push('\n');
+    }
+    page.push_str(&format!("## Example\n\n```yaml\n{}\n```\n", spec.example.trim_end()));
+    page
+}
+
+fn rows(page: &mut String, path: &str, fields: &[Field]) {
+    for field in fields {
+        let name = format!("{path}{}", field.name);
+        let default = match field.default {
+            Some(default) => format!("`{default}`"),
+            None if field.required => "required".into(),
+            None => "-".into(),
+        };
+        let ours = if field.extension { " *(Tollgate only)*" } else { "" };
+        let cells = [holds(&field.shape), default, format!("{}{ours}", field.doc)];
+        let cells = cells.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
+        page.push_str(&format!("| `{name}` | {} |\n", cells.join(" | ")));
+        nested(page, &name, &field.shape);
+    }
+}
+
+/// What a field holds; unlike in messages it matters here whether text is a template.
+fn holds(shape: &Shape) -> String {
+    match shape {
+        Shape::Template => "text with `${}`".into(),
+        Shape::Json => "any value; text in it with `${}`".into(),
+        Shape::List { item: Shape::Template, .. } => "a list of texts with `${}`".into(),
+        Shape::Map { value: Shape::Template, .. } => "a mapping to texts with `${}`".into(),
+        other => other.describe(),
+    }
+}
+
+fn nested(page: &mut String, path: &str, shape: &Shape) {
+    match shape {
+        Shape::Object(fields) => rows(page, &format!("{path}."), fields),
+        Shape::List { item, .. } => nested(page, &format!("{path}[]"), item),
+        Shape::Map { value, .. } => nested(page, &format!("{path}.*"), value),
+        Shape::OneOf(shapes) => {
+            if let Some(shape) = shapes.iter().find(|shape| has_fields(shape)) {
+                nested(page, path, shape);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn has_fields(shape: &Shape) -> bool {
+    match shape {
+        Shape::Object(_) => true,
+        Shape::List { item, .. } => has_fields(item),
+        Shape::Map { value, .. } => has_fields(value),
+        _ => false,
+    }
+}

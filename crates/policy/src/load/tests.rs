@@ -1,0 +1,4 @@
+mod forms;
+mod hostile;
+mod positions;
+mod rendering;

@@ -1,0 +1,6 @@
+//! Tests of plans.
+
+mod functions;
+mod properties;
+mod scenarios;
+mod speed;

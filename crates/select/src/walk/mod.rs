@@ -1,0 +1,265 @@
+//! The walk through a plan: which attempt comes next, and what the client is told when none is left.
+//!
+//! One state machine for requests and for explaining them. It knows neither sockets nor time: the caller makes the
+//! attempts and reports how they failed.
+
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use verdict::{Passthrough, Verdict, errlist};
+
+use crate::fault::Fault;
+use crate::plan::{Candidate, Plan};
+use std::time::Duration;
+
+/// What a policy says about failing over.
+#[derive(Clone, Debug)]
+pub struct Knobs {
+    /// Attempts after which the walk ends, whatever is left. Default 25.
+    pub max_attempts: usize,
+    /// Statuses that end the walk at once (`stop_on_client_error`). Default none.
+    pub stop_on: Vec<u16>,
+    /// After a provider could not be reached, skip its other keys and models in this request. Default no.
+    pub skip_unreachable: bool,
+    /// What the client sees when everything failed.
+    pub passthrough: Passthrough,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            max_attempts: 25,
+            stop_on: Vec::new(),
+            skip_unreachable: false,
+            passthrough: Passthrough::Auto,
+        }
+    }
+}
+
+/// The next thing to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Index into [`Plan::candidates`].
+    pub candidate: usize,
+    /// Index into the keys of the candidate's provider; `None` means without a key.
+    pub key: Option<usize>,
+}
+
+/// Something that did not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Index into [`Plan::candidates`].
+    pub candidate: usize,
+    /// The key that was used.
+    pub key: Option<usize>,
+    /// Why it failed.
+    pub fault: Fault,
+    /// Whether a request was sent: `false` for a candidate that was passed over.
+    pub sent: bool,
+    /// `retry-after` of the answer, in seconds.
+    pub retry_after_s: Option<u64>,
+}
+
+/// Why a walk is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Nothing is left to try.
+    Exhausted,
+    /// There was more to try than `max_attempts` allows.
+    Capped,
+    /// A status of `stop_on`.
+    Stopped,
+    /// The time for the whole request is used up.
+    TimedOut(Duration),
+}
+
+/// The state of one request's way through its plan.
+#[derive(Debug)]
+pub struct Walk<'p> {
+    plan: &'p Plan,
+    knobs: Knobs,
+    /// The candidate at hand.
+    at: usize,
+    /// Keys still to try for it; `None` before they were asked for.
+    keys: Option<std::vec::IntoIter<Option<usize>>>,
+    /// Whether anything was tried or noted for it.
+    touched: bool,
+    current: Option<Attempt>,
+    tried: Vec<Attempt>,
+    /// Keys a provider answered 401 to.
+    refused: Vec<(&'p str, usize)>,
+    unreachable: Vec<&'p str>,
+    failures: Vec<Failure>,
+    end: Option<End>,
+}
+
+impl<'p> Walk<'p> {
+    /// Stands before the first candidate.
+    #[must_use]
+    pub fn new(plan: &'p Plan, knobs: Knobs) -> Self {
+        Self {
+            plan,
+            knobs,
+            at: 0,
+            keys: None,
+            touched: false,
+            current: None,
+            tried: Vec::new(),
+            refused: Vec::new(),
+            unreachable: Vec::new(),
+            failures: Vec::new(),
+            end: None,
+        }
+    }
+
+    /// The next attempt, or `None` when the walk is over.
+    ///
+    /// `keys` is asked once for each candidate, when its turn comes: for the keys to try, in order, as indexes that
+    /// mean the same key for every model of a provider (`None` for "without a key"), or for why there are none.
+    pub fn next(
+        &mut self,
+        mut keys: impl FnMut(&Candidate) -> Result<Vec<Option<usize>>, Fault>,
+    ) -> Option<Attempt> {
+        while self.end.is_none() {
+            let Some(candidate) = self.plan.candidates.get(self.at) else {
+                self.end = Some(End::Exhausted);
+                break;
+            };
+            if self.keys.is_none() && !self.enter(candidate, &mut keys) {
+                self.leave();
+                continue;
+            }
+            let Some(attempt) = self.next_key(candidate) else {
+                if !self.touched {
+                    self.note(None, Fault::KeyRefusedBefore);
+                }
+                self.leave();
+                continue;
+            };
+            if self.tried.len() >= self.knobs.max_attempts {
+                self.end = Some(End::Capped);
+                break;
+            }
+            self.tried.push(attempt);
+            self.touched = true;
+            self.current = Some(attempt);
+            return Some(attempt);
+        }
+        None
+    }
+
+    /// Reports that the attempt last given failed.
+    pub fn failed(&mut self, fault: Fault) {
+        self.failed_with(fault, None);
+    }
+
+    /// Reports that the attempt last given failed, with the `retry-after` of its answer in seconds.
+    pub fn failed_with(&mut self, fault: Fault, retry_after_s: Option<u64>) {
+        let Some(Attempt { candidate: index, key }) = self.current.take() else { return };
+        let plan = self.plan;
+        let Some(candidate) = plan.candidates.get(index) else { return };
+        let sent = !fault.is_local();
+        if !sent {
+            self.tried.pop();
+        }
+        let provider = candidate.provider.id.as_str();
+        match (fault.status(), key) {
+            (Some(401), Some(key)) => self.refused.push((provider, key)),
+            // The same request with another key cannot fare better.
+            (Some(400 | 404 | 413 | 422), _) => self.keys = Some(Vec::new().into_iter()),
+            _ => {}
+        }
+        if !sent {
+            self.keys = Some(Vec::new().into_iter());
+        }
+        if self.knobs.skip_unreachable && fault.is_unreachable() {
+            self.unreachable.push(provider);
+            self.keys = Some(Vec::new().into_iter());
+        }
+        if fault.status().is_some_and(|status| self.knobs.stop_on.contains(&status)) {
+            self.end = Some(End::Stopped);
+        }
+        self.failures.push(Failure { candidate: index, key, fault, sent, retry_after_s });
+    }
+
+    /// Ends the walk because the time for the whole request, `total`, is used up.
+    pub fn timed_out(&mut self, total: Duration) {
+        self.end = Some(End::TimedOut(total));
+    }
+
+    /// Requests sent so far, the one under way included.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.tried.len()
+    }
+
+    /// What went wrong so far, in order.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// What went wrong so far, one line each: `[429] openai/gpt-4o: 429 Too Many Requests`.
+    #[must_use]
+    pub fn errlist(&self) -> String {
+        errlist(self.plan, &self.failures)
+    }
+
+    /// What the client is told if no attempt succeeds.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        verdict::verdict(self)
+    }
+
+    /// Asks for the keys of a candidate. Answers `false` when it has nothing to try.
+    fn enter(
+        &mut self,
+        candidate: &'p Candidate,
+        keys: &mut impl FnMut(&Candidate) -> Result<Vec<Option<usize>>, Fault>,
+    ) -> bool {
+        if self.unreachable.contains(&candidate.provider.id.as_str()) {
+            self.note(None, Fault::UnreachableBefore);
+            return false;
+        }
+        let fault = match keys(candidate) {
+            Ok(keys) if !keys.is_empty() => {
+                self.keys = Some(keys.into_iter());
+                return true;
+            }
+            Ok(_) => Fault::NoKey,
+            Err(fault) => fault,
+        };
+        self.note(None, fault);
+        false
+    }
+
+    /// The next key of the candidate at hand that is neither refused nor used for the same model before.
+    fn next_key(&mut self, candidate: &'p Candidate) -> Option<Attempt> {
+        let keys = self.keys.as_mut()?;
+        let (plan, refused, tried) = (self.plan, &self.refused, &self.tried);
+        keys.map(|key| Attempt { candidate: self.at, key }).find(|attempt| {
+            let refused =
+                attempt.key.is_some_and(|key| refused.contains(&(candidate.provider.id.as_str(), key)));
+            let repeated = tried.iter().any(|earlier| {
+                earlier.key == attempt.key
+                    && plan.candidates.get(earlier.candidate).is_some_and(|c| c.same_target(candidate))
+            });
+            !refused && !repeated
+        })
+    }
+
+    /// Goes on to the next candidate.
+    fn leave(&mut self) {
+        self.at += 1;
+        self.keys = None;
+        self.touched = false;
+    }
+
+    /// Notes that a candidate was passed over.
+    fn note(&mut self, key: Option<usize>, fault: Fault) {
+        self.touched = true;
+        self.failures.push(Failure { candidate: self.at, key, fault, sent: false, retry_after_s: None });
+    }
+}

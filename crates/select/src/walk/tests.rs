@@ -1,0 +1,238 @@
+//! Tests of the walk and of its end.
+
+use super::*;
+use crate::testing::made;
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+/// Walks through `plan` with `keys` keys a provider, each attempt failing as `fault` says. Answers the attempts.
+fn walk(
+    plan: &Plan,
+    knobs: Knobs,
+    keys: usize,
+    fault: impl Fn(&str, Option<usize>) -> Fault,
+) -> (Vec<String>, Verdict, String) {
+    let mut walk = Walk::new(plan, knobs);
+    let mut made = Vec::new();
+    while let Some(Attempt { candidate, key }) = walk.next(|_| Ok((0..keys).map(Some).collect())) {
+        let target = &plan.candidates[candidate];
+        let name = format!("{}:{}", target.provider.id, target.upstream_model);
+        walk.failed(fault(&name, key));
+        made.push(format!("{name}#{}", key.expect("there are keys")));
+    }
+    (made, walk.verdict(), walk.errlist())
+}
+
+#[test]
+fn every_key_then_the_next_candidate() {
+    let plan = made(&["a:1", "b:2"]);
+    let (attempts, verdict, list) = walk(&plan, Knobs::default(), 2, |_, _| Fault::Status(429));
+    assert_eq!(attempts, ["a:1#0", "a:1#1", "b:2#0", "b:2#1"]);
+    assert_eq!((verdict.code, verdict.status, verdict.pass_through), (3807, 429, None));
+    assert_eq!(verdict.kind, "rate_limit_error");
+    assert_eq!(verdict.should_retry, Some(false));
+    assert_eq!(list.lines().next(), Some("[429] a/1: 429 Too Many Requests"));
+    assert_eq!(list.lines().count(), 4);
+}
+
+#[test]
+fn a_request_that_cannot_fare_better_spares_the_other_keys() {
+    let plan = made(&["a:1", "a:2", "b:3"]);
+    for status in [400, 404, 413, 422] {
+        let (attempts, _, _) = walk(&plan, Knobs::default(), 2, |_, _| Fault::Status(status));
+        assert_eq!(attempts, ["a:1#0", "a:2#0", "b:3#0"], "{status}");
+    }
+    let (attempts, _, _) = walk(&plan, Knobs::default(), 2, |_, _| Fault::StreamError { status: Some(400) });
+    assert_eq!(attempts, ["a:1#0", "a:2#0", "b:3#0"]);
+}
+
+#[test]
+fn a_refused_key_is_not_shown_to_its_provider_again() {
+    let plan = made(&["a:1", "a:2", "b:3"]);
+    let (attempts, verdict, list) = walk(&plan, Knobs::default(), 2, |_, key| match key {
+        Some(0) => Fault::Status(401),
+        _ => Fault::Status(500),
+    });
+    assert_eq!(attempts, ["a:1#0", "a:1#1", "a:2#1", "b:3#0", "b:3#1"]);
+    assert_eq!(verdict.status, 503);
+    assert_eq!(list.lines().count(), 5);
+    let (attempts, verdict, list) = walk(&plan, Knobs::default(), 1, |_, _| Fault::Status(401));
+    assert_eq!(attempts, ["a:1#0", "b:3#0"]);
+    assert_eq!((verdict.status, verdict.kind), (401, "authentication_error"));
+    assert!(list.contains("[0] a/2: every key was refused earlier"), "{list}");
+}
+
+#[test]
+fn the_number_of_attempts_is_bounded() {
+    let plan = made(&["a:1", "b:2", "c:3"]);
+    let knobs = Knobs { max_attempts: 4, ..Knobs::default() };
+    let (attempts, verdict, _) = walk(&plan, knobs.clone(), 2, |_, _| Fault::Connect);
+    assert_eq!(attempts.len(), 4);
+    assert_eq!((verdict.code, verdict.status), (3812, 503));
+    let (attempts, verdict, _) = walk(&made(&["a:1", "b:2"]), knobs, 2, |_, _| Fault::Connect);
+    assert_eq!((attempts.len(), verdict.code), (4, 3807), "nothing was left to try");
+}
+
+#[test]
+fn chosen_statuses_end_the_walk() {
+    let plan = made(&["a:1", "b:2"]);
+    let knobs = Knobs { stop_on: vec![400, 422], ..Knobs::default() };
+    let (attempts, verdict, _) = walk(&plan, knobs, 1, |name, _| match name {
+        "a:1" => Fault::Status(500),
+        _ => Fault::Status(422),
+    });
+    assert_eq!(attempts.len(), 2);
+    assert_eq!((verdict.pass_through, verdict.status), (Some(1), 422));
+}
+
+#[test]
+fn an_unreachable_provider_is_skipped_when_wanted() {
+    let plan = made(&["a:1", "a:2", "b:3"]);
+    let (attempts, _, _) = walk(&plan, Knobs::default(), 2, |_, _| Fault::Connect);
+    assert_eq!(attempts.len(), 6);
+    let knobs = Knobs { skip_unreachable: true, ..Knobs::default() };
+    let (attempts, _, _) = walk(&plan, knobs, 2, |_, _| Fault::Connect);
+    assert_eq!(attempts, ["a:1#0", "b:3#0"]);
+}
+
+#[test]
+fn one_attempt_passes_the_answer_on() {
+    let one = made(&["a:1"]);
+    let sole = |fault: Fault| walk(&one, Knobs::default(), 1, |_, _| fault.clone()).1;
+    let verdict = sole(Fault::Status(429));
+    assert_eq!((verdict.pass_through, verdict.status, verdict.should_retry), (Some(0), 429, None));
+    for fault in [Fault::Dns, Fault::Connect, Fault::Tls, Fault::Closed] {
+        assert_eq!((sole(fault.clone()).code, sole(fault).status), (3800, 502));
+    }
+    assert_eq!((sole(Fault::HeadTimeout).code, sole(Fault::HeadTimeout).status), (3807, 503));
+    let verdict = sole(Fault::StreamError { status: Some(402) });
+    assert_eq!((verdict.code, verdict.status, verdict.pass_through), (3807, 402, None));
+    assert_eq!(sole(Fault::StreamError { status: Some(200) }).status, 503);
+}
+
+#[test]
+fn how_failures_are_passed_on() {
+    let plan = made(&["a:1", "b:2"]);
+    let end = |passthrough| {
+        let knobs = Knobs { passthrough, ..Knobs::default() };
+        walk(&plan, knobs, 1, |name, _| if name == "a:1" { Fault::Status(500) } else { Fault::Status(404) }).1
+    };
+    assert_eq!((end(Passthrough::Auto).pass_through, end(Passthrough::Auto).status), (None, 503));
+    assert_eq!((end(Passthrough::Last).pass_through, end(Passthrough::Last).status), (Some(1), 404));
+    assert_eq!(end(Passthrough::Aggregate).pass_through, None);
+    let one = made(&["a:1"]);
+    let knobs = Knobs { passthrough: Passthrough::Aggregate, ..Knobs::default() };
+    let verdict = walk(&one, knobs, 1, |_, _| Fault::Status(429)).1;
+    assert_eq!((verdict.pass_through, verdict.status), (None, 429));
+}
+
+#[test]
+fn the_smallest_retry_after_counts() {
+    let plan = made(&["a:1", "b:2", "c:3"]);
+    let mut walk = Walk::new(&plan, Knobs::default());
+    for after in [Some(30), Some(7), None] {
+        walk.next(|_| Ok(vec![None])).expect("three candidates");
+        walk.failed_with(Fault::Status(429), after);
+    }
+    assert_eq!(walk.next(|_| Ok(vec![None])), None);
+    assert_eq!(walk.verdict().retry_after_s, Some(7));
+    assert_eq!(walk.attempts(), 3);
+}
+
+#[test]
+fn candidates_that_are_never_sent() {
+    let plan = made(&["a:1", "b:2"]);
+    let code = |fault: fn(&str) -> Fault| {
+        let mut walk = Walk::new(&plan, Knobs::default());
+        assert_eq!(walk.next(|candidate| Err(fault(&candidate.provider.id))), None);
+        assert_eq!((walk.attempts(), walk.failures().len()), (0, 2));
+        (walk.verdict().code, walk.verdict().status)
+    };
+    assert_eq!(code(|_| Fault::NoKey), (3802, 400));
+    assert_eq!(code(|_| Fault::KeySelection("why".into())), (3808, 422));
+    assert_eq!(code(|_| Fault::ForeignKey), (3817, 400));
+    assert_eq!(code(|_| Fault::InputTooLarge { tokens: 9, max: 8 }), (3811, 413));
+    assert_eq!(code(|p| if p == "a" { Fault::NoKey } else { Fault::ForeignKey }), (3802, 400));
+    assert_eq!(
+        code(|p| if p == "a" { Fault::NoKey } else { Fault::InputTooLarge { tokens: 9, max: 8 } }),
+        (3807, 503)
+    );
+    let mut walk = Walk::new(&plan, Knobs::default());
+    assert_eq!(walk.next(|_| Ok(Vec::new())), None);
+    assert_eq!(walk.verdict().code, 3802);
+}
+
+#[test]
+fn a_fault_before_sending_is_no_attempt() {
+    let plan = made(&["a:1", "b:2"]);
+    let knobs = Knobs { max_attempts: 1, ..Knobs::default() };
+    let mut walk = Walk::new(&plan, knobs);
+    walk.next(|_| Ok(vec![Some(0), Some(1)])).expect("first");
+    walk.failed(Fault::InputTooLarge { tokens: 9, max: 8 });
+    let second = walk.next(|_| Ok(vec![Some(0)])).expect("the other candidate");
+    assert_eq!(second.candidate, 1);
+    walk.failed(Fault::Status(404));
+    assert_eq!(walk.next(|_| Ok(vec![])), None);
+    assert_eq!(walk.verdict().pass_through, Some(1));
+}
+
+#[test]
+fn time_ends_everything() {
+    let plan = made(&["a:1", "b:2"]);
+    let mut walk = Walk::new(&plan, Knobs::default());
+    walk.next(|_| Ok(vec![None])).expect("first");
+    walk.failed(Fault::HeadTimeout);
+    walk.timed_out(Duration::from_secs(360));
+    assert_eq!(walk.next(|_| Ok(vec![None])), None);
+    let verdict = walk.verdict();
+    assert_eq!((verdict.code, verdict.status), (3810, 504));
+    assert!(verdict.message.starts_with("Request timed out after 6m."), "{}", verdict.message);
+    for (ms, text) in [(90_000, "1m30s"), (500, "500ms"), (45_000, "45s"), (1_500, "1500ms")] {
+        walk.timed_out(Duration::from_millis(ms));
+        assert!(walk.verdict().message.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_plan_ends_at_once() {
+    let plan = made(&[]);
+    let mut walk = Walk::new(&plan, Knobs::default());
+    assert_eq!(walk.next(|_| Ok(vec![None])), None);
+    assert_eq!(walk.verdict().code, 3807);
+}
+
+proptest! {
+    /// A walk ends, makes at most `max_attempts` attempts and never the same one twice, whatever plan and faults.
+    #[test]
+    fn a_walk_ends_and_repeats_nothing(
+        candidates in prop::collection::vec((0_u8..3, 0_u8..4), 0..12),
+        keys in prop::collection::vec(prop::option::of(0_usize..4), 0..6),
+        faults in prop::collection::vec(0_usize..8, 1..20),
+        max_attempts in 1_usize..30,
+        skip_unreachable: bool,
+    ) {
+        let names: Vec<String> = candidates.iter().map(|(p, m)| format!("p{p}:m{m}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let plan = made(&names);
+        let pool = [
+            Fault::Status(429), Fault::Status(401), Fault::Status(400), Fault::Status(500), Fault::Connect,
+            Fault::HeadTimeout, Fault::NoKey, Fault::StreamError { status: None },
+        ];
+        let mut walk = Walk::new(&plan, Knobs { max_attempts, skip_unreachable, ..Knobs::default() });
+        let mut seen = HashSet::new();
+        let mut steps = 0;
+        while let Some(attempt) = walk.next(|_| Ok(keys.clone())) {
+            steps += 1;
+            prop_assert!(steps <= 12 * 6);
+            let fault = pool[faults[steps % faults.len()]].clone();
+            let target = &plan.candidates[attempt.candidate];
+            if !fault.is_local() {
+                let triple = (target.provider.id.clone(), target.upstream_model.clone(), attempt.key);
+                prop_assert!(seen.insert(triple), "repeated");
+            }
+            walk.failed(fault);
+        }
+        prop_assert!(walk.attempts() <= max_attempts);
+        let _ = walk.verdict();
+    }
+}
