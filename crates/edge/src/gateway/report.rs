@@ -224,11 +224,19 @@ fn header_lists(headers: &HeaderMap) -> Json {
             wire::is_client_credential(name.as_str()) || matches!(name.as_str(), "cookie" | "set-cookie");
         let values = headers.get_all(name).iter().map(|value| {
             let text = value.to_str().unwrap_or("");
-            Json::from(if secret { trim_key(text) } else { text.to_owned() })
+            Json::from(if secret { trimmed(text) } else { text.to_owned() })
         });
         map.insert(name.as_str().to_owned(), values.collect::<Vec<_>>().into());
     }
     Json::Object(map)
+}
+
+/// A credential as people may see it; its scheme (`Bearer`) is no part of it.
+fn trimmed(value: &str) -> String {
+    match value.split_once(' ') {
+        Some((scheme, key)) => format!("{scheme} {}", trim_key(key)),
+        None => trim_key(value),
+    }
 }
 
 fn millis(duration: Duration) -> u64 {
