@@ -20,6 +20,7 @@ impl Gateway {
                     let seen = stats.snapshot(now);
                     ModelStatus { id, request_count: seen.request_count, error_rate: seen.error_rate.total }
                 })
+                .filter(|model| model.request_count > 0)
                 .collect();
             let slots = self.keys.get(&provider.id.to_ascii_lowercase());
             let keys: Vec<KeyStatus> = slots
@@ -48,5 +49,16 @@ impl Gateway {
             }
         }
         shown
+    }
+}
+
+/// A word for the last five minutes: more than half of the attempts failed, or not, or there were none.
+fn health(models: &[ModelStatus]) -> &'static str {
+    let all: u64 = models.iter().map(|m| m.request_count).sum();
+    let failed: f64 = models.iter().map(|m| m.error_rate * m.request_count as f64).sum();
+    match all {
+        0 => "unused",
+        _ if failed > all as f64 / 2.0 => "failing",
+        _ => "healthy",
     }
 }
