@@ -11,6 +11,9 @@ pub trait Client: Send {
     /// The whole body, within the limits of the listener. Read once; later calls are an error of ours.
     async fn body(&mut self) -> Result<Bytes, BodyError>;
 
+    /// The body is not needed any more: its share of the buffers is given back.
+    fn release_body(&mut self);
+
     /// Sends the head of the answer. `end` when no body follows.
     async fn head(&mut self, status: StatusCode, headers: HeaderMap, end: bool) -> Result<(), ClientGone>;
 

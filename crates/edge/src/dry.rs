@@ -36,6 +36,8 @@ impl Client for DryClient {
         Ok(self.body.clone())
     }
 
+    fn release_body(&mut self) {}
+
     async fn head(&mut self, status: StatusCode, headers: HeaderMap, _end: bool) -> Result<(), ClientGone> {
         self.head = Some((status, headers));
         Ok(())

@@ -11,8 +11,6 @@ pub struct Limits {
     pub max_body: usize,
     /// Largest request head in bytes: names and values.
     pub max_headers: usize,
-    /// Time for the whole request head.
-    pub header_timeout: Duration,
     /// Time for the whole request body.
     pub body_timeout: Duration,
     /// Bytes a second below which an upload is given up, after its first ten seconds.
@@ -24,7 +22,6 @@ impl Default for Limits {
         Self {
             max_body: 32 << 20,    // 32 MiB
             max_headers: 64 << 10, // 64 KiB
-            header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
             min_body_rate: 1 << 10, // 1 KiB/s
         }

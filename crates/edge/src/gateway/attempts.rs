@@ -10,7 +10,7 @@ use crate::action::{Flow, RequestCx};
 use crate::answer::{Answer, Fault as PolicyFault};
 use crate::exchange::Ending;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tollgate_dialect::{AttemptLine, limits};
+use tollgate_dialect::{AttemptLine, Surface, limits};
 use tollgate_observe::AttemptOutcome;
 use tollgate_select::{
     Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, OutcomeClass, Plan, Quota, Sample, SampleOutcome,
@@ -25,6 +25,14 @@ struct Try<'a> {
     started: Instant,
 }
 
+/// What is known of a request when its answer begins.
+struct Timing {
+    started: Instant,
+    gateway_ms: u32,
+    /// Bytes of the request's body.
+    asked: usize,
+}
+
 /// How an attempt ended.
 enum Tried {
     Committed(Box<Committed>),
@@ -37,11 +45,12 @@ impl Gateway {
     pub(super) async fn attempt_all(
         &self,
         cx: &mut RequestCx<'_>,
-        incoming: &Incoming,
+        incoming: Incoming,
         mut prepared: Prepared,
     ) -> Result<Flow, PolicyFault> {
         let mut report = prepared.report.take();
-        let estimates = Estimates::new(incoming);
+        let estimates = Estimates::new(&incoming);
+        let mut committed = None;
         let mut walk = Walk::new(&prepared.plan, self.walk_knobs());
         let mut last = None;
         while let Some(attempt) = walk.next(|candidate| keys_of(&prepared, candidate)) {
@@ -60,12 +69,13 @@ impl Gateway {
                 report.candidate(this.candidate, &prepared);
             }
             cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
-            match self.try_one(cx, incoming, &prepared, &this, left, &mut report).await {
-                Tried::Committed(committed) => {
+            match self.try_one(cx, &incoming, &prepared, &this, left, &mut report).await {
+                Tried::Committed(answer) => {
                     if walk.attempts() > 1 {
                         self.metrics.failovers.inc();
                     }
-                    return Ok(self.answered(cx, incoming, &this, *committed, report, &estimates).await);
+                    committed = Some((this, answer));
+                    break;
                 }
                 Tried::ClientGone => {
                     cx.exchange.record.outcome = Ending::ClientGone;
@@ -83,7 +93,10 @@ impl Gateway {
                 }
             }
         }
-        self.exhausted(cx, incoming, (&walk, &prepared.plan), last, report).await
+        match committed {
+            Some((this, answer)) => Ok(self.answered(cx, incoming, &this, *answer, report).await),
+            None => self.exhausted(cx, incoming.surface, (&walk, &prepared.plan), last, report).await,
+        }
     }
 
     fn walk_knobs(&self) -> WalkKnobs {
@@ -186,11 +199,10 @@ impl Gateway {
     async fn answered(
         &self,
         cx: &mut RequestCx<'_>,
-        incoming: &Incoming,
+        incoming: Incoming,
         this: &Try<'_>,
         committed: Committed,
         report: Option<Report>,
-        estimates: &Estimates<'_>,
     ) -> Flow {
         let Candidate { provider, upstream_model, .. } = this.candidate;
         cx.exchange.record.provider = Some(provider.id.clone());
@@ -204,19 +216,22 @@ impl Gateway {
             cx.exchange.set_result(RESULT, || report.value());
         }
         let gateway_ms = millis(this.started.saturating_duration_since(incoming.started));
-        let relayed = relay(cx, committed, incoming.surface, self.knobs.stream_idle_timeout).await;
-        self.record_answer(cx, incoming, this, &relayed, gateway_ms, estimates);
+        let (surface, started, asked) = (incoming.surface, incoming.started, incoming.body.len());
+        // Nothing will be sent again: a long stream must not keep a long prompt in memory.
+        drop(incoming);
+        cx.exchange.body = None;
+        cx.client.release_body();
+        let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
+        self.record_answer(cx, this, &relayed, &Timing { started, gateway_ms, asked });
         Flow::Answered
     }
 
     fn record_answer(
         &self,
         cx: &mut RequestCx<'_>,
-        incoming: &Incoming,
         this: &Try<'_>,
         relayed: &Relayed,
-        gateway_ms: u32,
-        _estimates: &Estimates<'_>,
+        timing: &Timing,
     ) {
         let took = this.started.elapsed();
         let usage = relayed.usage.unwrap_or_default();
@@ -232,14 +247,14 @@ impl Gateway {
             at_ms: now_ms(),
             outcome,
             upstream_ms: millis(took),
-            gateway_ms,
+            gateway_ms: timing.gateway_ms,
             first_token_ms: streamed.map(millis),
             per_token_ms: writing
                 .map(|writing| millis(writing) / u32::try_from(tokens.max(1)).unwrap_or(u32::MAX)),
             input_tokens: usage.input_tokens,
             output_tokens: usage.output_tokens,
             // Four bytes a token is the usual rule of thumb; counting exactly costs more than the request.
-            estimated_input_tokens: incoming.body.len() as u64 / 4,
+            estimated_input_tokens: timing.asked as u64 / 4,
             estimated_output_tokens: relayed.content_frames,
         };
         this.candidate.stats.record(&sample);
@@ -262,7 +277,7 @@ impl Gateway {
         record.outcome = relayed.ending;
         record.stream = relayed.stream;
         (record.input_tokens, record.output_tokens) = (usage.input_tokens, usage.output_tokens);
-        let since_head = relayed.first_content.map(|at| at.saturating_duration_since(incoming.started));
+        let since_head = relayed.first_content.map(|at| at.saturating_duration_since(timing.started));
         record.first_token_ms = since_head.and_then(|d| u64::try_from(d.as_millis()).ok());
     }
 
@@ -270,7 +285,7 @@ impl Gateway {
     async fn exhausted(
         &self,
         cx: &mut RequestCx<'_>,
-        incoming: &Incoming,
+        surface: Surface,
         (walk, plan): (&Walk<'_>, &Plan),
         last: Option<Box<Failed>>,
         report: Option<Report>,
@@ -284,7 +299,7 @@ impl Gateway {
         if let Some(report) = report {
             cx.exchange.set_result(RESULT, || report.value());
         }
-        self.fail(cx, Some(incoming.surface), failure).await
+        self.fail(cx, Some(surface), failure).await
     }
 }
 

@@ -197,7 +197,7 @@ impl Gateway {
         match self.prepare(cx.exchange, &incoming) {
             Ok(prepared) => {
                 self.trace_plan(cx.exchange, &incoming, &prepared);
-                self.attempt_all(cx, &incoming, prepared).await
+                self.attempt_all(cx, incoming, prepared).await
             }
             Err(refused) => {
                 let Refused { failure, report } = *refused;

@@ -40,12 +40,9 @@ impl Gateway {
                 })
                 .collect();
             if provider.configured || !models.is_empty() {
-                shown.push(ProviderStatus {
-                    id: provider.id.clone(),
-                    models,
-                    keys,
-                    ..ProviderStatus::default()
-                });
+                let health = health(&models).to_owned();
+                let id = provider.id.clone();
+                shown.push(ProviderStatus { id, health, models, keys, ..ProviderStatus::default() });
             }
         }
         shown

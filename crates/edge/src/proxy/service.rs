@@ -101,14 +101,14 @@ impl ProxyHttp for EdgeProxy {
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        end: bool,
+        _end: bool,
         ctx: &mut RequestState,
     ) -> Result<()> {
         // An action read the body and then let the request through: send what it read.
         if let Some(read) = ctx.exchange.as_mut().and_then(|exchange| exchange.body.take()) {
             *body = Some(read);
-        } else if let (Some(part), false) = (&body, end && ctx.received > 0) {
-            ctx.received += part.len() as u64;
+        } else {
+            ctx.received += body.as_ref().map_or(0, |part| part.len() as u64);
         }
         Ok(())
     }

@@ -16,6 +16,11 @@ use std::time::{Duration, Instant};
 /// instead of a reset connection.
 const DRAIN: Duration = Duration::from_millis(500);
 
+/// A body up to this length is read away before an early answer.
+const SHORT_BODY: usize = 64 * 1024;
+/// Time for that.
+const SHORT_BODY_TIME: Duration = Duration::from_millis(100);
+
 /// A [`Client`] over a session.
 pub struct SessionClient<'s> {
     session: &'s mut Session,
@@ -44,6 +49,7 @@ impl<'s> SessionClient<'s> {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<(), ClientGone> {
+        self.skip_short_body().await;
         let head_only = self.session.req_header().method == http::Method::HEAD;
         let bodiless = matches!(status.as_u16(), 100..=199 | 204 | 304);
         if !bodiless {
@@ -61,6 +67,18 @@ impl<'s> SessionClient<'s> {
             }
         }
         Ok(())
+    }
+
+    /// Reads a short body away before an early answer, so that the connection can be used again.
+    async fn skip_short_body(&mut self) {
+        let head = self.session.req_header();
+        let length = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+        let short = length.is_some_and(|length: usize| length <= SHORT_BODY) && !head.headers.contains_key(EXPECT);
+        if short && !self.session.as_downstream_mut().is_body_done() {
+            let drain = self.session.as_downstream_mut().drain_request_body();
+            // Late or broken: the answer is sent all the same, and the connection ends after it.
+            let _ = pingora_timeout::timeout(SHORT_BODY_TIME, drain).await;
+        }
     }
 
     async fn read_all(&mut self) -> Result<Bytes, BodyError> {
@@ -174,6 +192,10 @@ impl Client for SessionClient<'_> {
         let body = self.read_all().await?;
         self.received = body.len() as u64;
         Ok(body)
+    }
+
+    fn release_body(&mut self) {
+        self.reserved = None;
     }
 
     async fn head(&mut self, status: StatusCode, headers: HeaderMap, end: bool) -> Result<(), ClientGone> {
