@@ -39,3 +39,68 @@ pub fn specs() -> &'static [&'static ActionSpec] {
 pub fn find(name: &str) -> Option<&'static ActionType> {
     ALL.iter().copied().find(|action| action.spec.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::loads;
+    use std::path::{Path, PathBuf};
+
+    fn docs() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+    }
+
+    /// Compares a generated page with the one in `docs/`; with `TOLLGATE_UPDATE_DOCS=1` writes it.
+    fn same(page: &Path, generated: &str) {
+        if std::env::var_os("TOLLGATE_UPDATE_DOCS").is_some() {
+            std::fs::create_dir_all(page.parent().expect("a folder")).expect("the folder of the page");
+            std::fs::write(page, generated).expect("the page is written");
+        }
+        let written = std::fs::read_to_string(page).unwrap_or_default();
+        let name = page.file_name().unwrap_or_default().display();
+        assert!(written == generated, "docs/…/{name} is stale; run `make docs` and look at the difference");
+    }
+
+    #[test]
+    fn the_example_of_every_action_loads() {
+        for action in ALL {
+            let phase = action.spec.phases.first().expect("a phase").key();
+            let policy = format!("{phase}:\n{}", indent(action.spec.example));
+            assert!(loads(&policy).is_ok(), "{}: {}", action.spec.name, loads(&policy).unwrap_err());
+        }
+    }
+
+    fn indent(yaml: &str) -> String {
+        yaml.lines().map(|line| format!("  {line}\n")).collect()
+    }
+
+    #[test]
+    fn actions_are_in_the_order_of_the_alphabet_and_found_by_name() {
+        let names: Vec<&str> = ALL.iter().map(|a| a.spec.name).collect();
+        assert!(names.is_sorted(), "{names:?}");
+        assert!(names.iter().all(|name| find(name).is_some() && tollgate_policy::KNOWN_ACTIONS.contains(name)));
+    }
+
+    #[test]
+    fn the_pages_of_the_actions_are_up_to_date() {
+        for action in ALL {
+            let page = docs().join("actions").join(format!("{}.md", action.spec.name));
+            same(&page, &tollgate_policy::document_action(action.spec));
+        }
+    }
+
+    #[test]
+    fn the_schema_is_up_to_date() {
+        let schema = serde_json::to_string_pretty(&tollgate_policy::json_schema(specs())).expect("JSON");
+        same(&docs().join("policy.schema.json"), &(schema + "\n"));
+    }
+
+    #[test]
+    fn actions_of_the_language_that_are_not_built_yet_are_refused_by_name() {
+        let missing = tollgate_policy::KNOWN_ACTIONS.iter().filter(|name| find(name).is_none());
+        for name in missing {
+            let said = loads(&format!("on_http_request:\n  - type: {name}\n")).expect_err("it is not built yet");
+            assert!(said.contains(name) && said.contains("not supported yet"), "{said}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use crate::proxy::targets::Targets;
 use crate::upstream::{Call, Reply, Upstream};
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
@@ -37,7 +38,7 @@ impl Providers {
 
 #[async_trait]
 impl Upstream for Providers {
-    async fn open(&self, call: Call) -> Result<Box<dyn Reply>, Fault> {
+    async fn open(&self, mut call: Call) -> Result<Box<dyn Reply>, Fault> {
         let started = Instant::now();
         let target = self.targets.get(call.url.https, &call.url.host, call.url.port);
         let connect_deadline = started + call.connect_timeout;
@@ -47,7 +48,7 @@ impl Upstream for Providers {
             let connecting = Box::pin(self.connect(&target, fresh));
             let (mut session, peer, reused) =
                 within(connect_deadline, Fault::ConnectTimeout, connecting).await?;
-            let sent = exchange(&mut session, &call, &peer);
+            let sent = exchange(&mut session, &mut call, &peer, reused);
             match within(head_deadline, Fault::HeadTimeout, sent).await {
                 Ok(()) => {
                     let connector = Arc::clone(&self.connector);
@@ -98,11 +99,12 @@ async fn within<T>(
     pingora_timeout::timeout(left, work).await.unwrap_or(Err(late))
 }
 
-/// Sends the request and reads the head of the answer.
-async fn exchange(session: &mut HttpSession, call: &Call, peer: &HttpPeer) -> Result<(), Fault> {
+/// Sends the request and reads the head of the answer. `again`: it may have to be sent once more.
+async fn exchange(session: &mut HttpSession, call: &mut Call, peer: &HttpPeer, again: bool) -> Result<(), Fault> {
     session.set_write_timeout(peer.options.write_timeout);
     session.set_read_timeout(None); // our own clocks apply
-    let head = request_head(call, peer, matches!(session, HttpSession::H2(_)))?;
+    let headers = if again { call.headers.clone() } else { std::mem::take(&mut call.headers) };
+    let head = request_head(call, headers, peer, matches!(session, HttpSession::H2(_)))?;
     session.write_request_header(Box::new(head)).await.map_err(|e| io_fault(&e))?;
     let written = send_body(session, call).await;
     loop {
@@ -130,30 +132,33 @@ async fn send_body(session: &mut HttpSession, call: &Call) -> Result<(), Fault> 
     session.finish_request_body().await.map_err(|e| io_fault(&e))
 }
 
-fn request_head(call: &Call, peer: &HttpPeer, h2: bool) -> Result<RequestHeader, Fault> {
-    let path = call.url.path_and_query.as_bytes();
-    let mut head = RequestHeader::build_no_case(call.method.clone(), path, Some(call.headers.len() + 2))
-        .map_err(|_| Fault::BadAnswer)?;
-    for (name, value) in &call.headers {
-        head.append_header(name, value).map_err(|_| Fault::BadAnswer)?;
-    }
-    if h2 {
-        let scheme = if peer.is_tls() { "https" } else { "http" };
-        let uri = http::Uri::builder()
-            .scheme(scheme)
+/// The head as Pingora sends it; the headers move into it, they are not copied.
+fn request_head(call: &Call, headers: HeaderMap, peer: &HttpPeer, h2: bool) -> Result<RequestHeader, Fault> {
+    let uri = if h2 {
+        http::Uri::builder()
+            .scheme(if peer.is_tls() { "https" } else { "http" })
             .authority(call.url.authority.as_str())
             .path_and_query(call.url.path_and_query.as_str())
             .build()
-            .map_err(|_| Fault::BadAnswer)?;
-        head.set_uri(uri);
     } else {
-        head.insert_header(http::header::HOST, call.url.authority.as_str()).map_err(|_| Fault::BadAnswer)?;
+        http::Uri::try_from(call.url.path_and_query.as_str()).map_err(http::Error::from)
+    };
+    let uri = uri.map_err(|_| Fault::BadAnswer)?;
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = call.method.clone();
+    parts.uri = uri;
+    parts.headers = headers;
+    if h2 {
+        parts.headers.remove(HOST);
+    } else {
+        let host = HeaderValue::try_from(&call.url.authority).map_err(|_| Fault::BadAnswer)?;
+        parts.headers.insert(HOST, host);
     }
     let length: usize = call.body.iter().map(Bytes::len).sum();
     if length > 0 || call.method == http::Method::POST {
-        head.insert_header(http::header::CONTENT_LENGTH, length).map_err(|_| Fault::BadAnswer)?;
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    Ok(head)
+    Ok(parts.into())
 }
 
 struct ProviderReply {

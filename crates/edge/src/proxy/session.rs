@@ -199,14 +199,13 @@ impl Client for SessionClient<'_> {
     }
 
     async fn head(&mut self, status: StatusCode, headers: HeaderMap, end: bool) -> Result<(), ClientGone> {
-        let mut head =
-            ResponseHeader::build_no_case(status, Some(headers.len() + 1)).map_err(|_| ClientGone)?;
-        for (name, value) in &headers {
-            head.append_header(name, value).map_err(|_| ClientGone)?;
+        let (mut parts, ()) = http::Response::new(()).into_parts();
+        parts.status = status;
+        parts.headers = headers;
+        if !end && !self.session.as_downstream().is_http2() && !parts.headers.contains_key(CONTENT_LENGTH) {
+            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        if !end && !self.session.as_downstream().is_http2() && !headers.contains_key(CONTENT_LENGTH) {
-            head.insert_header(TRANSFER_ENCODING, "chunked").map_err(|_| ClientGone)?;
-        }
+        let head = ResponseHeader::from(parts);
         self.session.write_response_header(Box::new(head), end).await.map_err(|_| ClientGone)
     }
 
