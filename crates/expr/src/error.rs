@@ -5,7 +5,6 @@
 use crate::activation::MissingSecret;
 use cel::ExecutionError;
 use std::borrow::Cow;
-use std::cell::Cell;
 
 /// Why an expression has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +98,6 @@ impl EvalError {
 
     /// As an error of the interpreter, which carries it unchanged to [`Self::caught`].
     pub(crate) fn raise(self) -> ExecutionError {
-        LENIENT.set(self.is_lenient());
         let (tag, message) = match self {
             Self::MissingKey { key, metadata: false } => ("@key", key),
             Self::MissingKey { key, metadata: true } => ("@metadata", key),
@@ -133,16 +131,6 @@ impl EvalError {
             _ => Self::failed("expression", "cannot be evaluated"),
         }
     }
-}
-
-thread_local! {
-    /// Whether the error raised last is one that makes a predicate false.
-    static LENIENT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Takes the mark of a lenient error.
-pub(crate) fn take_lenient() -> bool {
-    LENIENT.replace(false)
 }
 
 fn missing(key: &str) -> String {

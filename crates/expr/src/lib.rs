@@ -36,3 +36,6 @@ pub use limits::{MAX_DEPTH, MAX_LIST, MAX_SOURCE, MAX_STEPS, MAX_TEXT};
 pub use program::{Facts, Program, Scope};
 pub use template::Template;
 pub use value::{Entity, EntityKind, Map, Object, UnknownPrice, Value};
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,26 @@
 //! The functions that compiled trees call: what the rewrite puts in place of literals, macros and soft reads.
 
 use crate::engine::empty_cookie;
-use crate::error::{EvalError, take_lenient};
+use crate::error::EvalError;
 use crate::functions::Callable;
 use crate::functions::regex::Pattern;
+use crate::limits::charge;
 use crate::ops::{self, Reading};
-use crate::pred::{self, Predicate};
+use crate::pred::{self, Compare, Predicate};
+use crate::slot::Deferred;
 use crate::val::{Outcome, Range, boolean, outcome, value};
 use crate::value::{Map, Value};
-use cel::Env;
 use cel::common::functions::Function;
 use cel::common::types::DYN_TYPE;
 use cel::common::value::CowVal;
+use cel::{Context, Env, FunctionContext};
 use smallvec::SmallVec;
 use std::cmp::Ordering;
 use std::sync::{Arc, LazyLock};
 use subtle::ConstantTimeEq;
+
+/// A function that is given the context it is called in.
+type Boxed = Box<dyn for<'c, 'v> Fn(&mut FunctionContext<'c, 'v>) -> Outcome<'c, 'v> + Send + Sync>;
 
 /// The most arguments of a function, its receiver included.
 pub(crate) const MAX_ARGUMENTS: usize = 5;
@@ -42,7 +47,7 @@ const NATIVES: &[(&str, usize, Function)] = &[
     ("@call", 4, call),
     ("@call", 5, call),
     ("@call", 6, call),
-    ("@pack", 1, |args| one(&args, |list| Ok(list.clone()))),
+    ("@pack", 1, |args| one(&args, |list| charge(ops::weight(list)).map(|()| list.clone()))),
     ("@map", 1, |args| one(&args, map)),
     ("@range", 1, |args| range(&args, false)),
     ("@range_soft", 1, |args| range(&args, true)),
@@ -54,6 +59,11 @@ const NATIVES: &[(&str, usize, Function)] = &[
     ("@matches", 2, matches),
     ("@has", 2, |args| two(&args, |a, b| ops::has(a, b).map(Value::Bool))),
     ("@in_soft", 2, |args| two(&args, in_soft)),
+    ("@less", 2, |args| two(&args, |a, b| Compare::Less.apply(a, b).map(Value::Bool))),
+    ("@less_equal", 2, |args| two(&args, |a, b| Compare::LessOrEqual.apply(a, b).map(Value::Bool))),
+    ("@greater", 2, |args| two(&args, |a, b| Compare::Greater.apply(a, b).map(Value::Bool))),
+    ("@greater_equal", 2, |args| two(&args, |a, b| Compare::GreaterOrEqual.apply(a, b).map(Value::Bool))),
+    ("@bool", 1, |args| one(&args, truth)),
     ("@soft", 2, |args| two(&args, |a, b| ops::index(a, b, Reading::Soft))),
     ("@part", 2, |args| two(&args, |a, b| ops::index(a, b, Reading::Part))),
     ("@metadata", 2, |args| two(&args, |a, b| ops::index(a, b, Reading::Metadata))),
@@ -64,12 +74,33 @@ const NATIVES: &[(&str, usize, Function)] = &[
     ("@same", 2, |args| two(&args, |a, b| Ok(Value::Bool(same(a, b))))),
     ("@differ", 2, |args| two(&args, |a, b| Ok(Value::Bool(!same(a, b))))),
     ("@among", 2, |args| two(&args, among)),
-    ("@start", 0, |_| {
-        take_lenient();
-        Ok(boolean(true))
-    }),
-    ("@keep", 0, |_| Ok(boolean(!take_lenient()))),
 ];
+
+/// The name of [`lenient`].
+pub(crate) const LENIENT: &str = "@lenient";
+
+/// Adds [`lenient`] to a context. It is no overload of the environment because it needs the context.
+pub(crate) fn add_lenient(context: &mut Context<'_, '_>) {
+    let function: Boxed = Box::new(lenient);
+    // The environment declares no function of this name, so this cannot fail.
+    let _ = context.add_function(LENIENT, function);
+}
+
+/// Runs a predicate, which is false where it ends in an error that makes it so ([`EvalError::is_lenient`]).
+fn lenient<'c, 'v>(call: &mut FunctionContext<'c, 'v>) -> Outcome<'c, 'v> {
+    let predicate = call.args.first().and_then(|arg| arg.downcast_ref::<Deferred>()).cloned();
+    let Some(predicate) = predicate else { return Err(internal().raise()) };
+    let result = cel::Value::resolve_val(&predicate.0, call.ptx).map_err(EvalError::caught);
+    let decided = match result.and_then(|result| value(&*result)) {
+        Ok(Value::Bool(decided)) => decided,
+        Ok(other) => {
+            return Err(EvalError::types(format!("expected bool, not {}", other.type_name())).raise());
+        }
+        Err(error) if error.is_lenient() => false,
+        Err(error) => return Err(error.raise()),
+    };
+    Ok(boolean(decided))
+}
 
 fn call<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
     let Some((function, rest)) = args.split_first() else { return Err(internal().raise()) };
@@ -166,6 +197,13 @@ fn sort(pairs: &Value) -> Result<Value, EvalError> {
     }
 }
 
+fn truth(value: &Value) -> Result<Value, EvalError> {
+    match value {
+        Value::Bool(_) => Ok(value.clone()),
+        other => Err(EvalError::types(format!("expected bool, not {}", other.type_name()))),
+    }
+}
+
 fn or_empty(list: &Value) -> Result<Value, EvalError> {
     Ok(match list {
         Value::Null => Value::List(Arc::from([])),
@@ -195,6 +233,11 @@ fn cookie(list: &Value, at: &Value) -> Result<Value, EvalError> {
 
 /// Equality in a time that depends on the lengths only, for texts where one came from a secret.
 fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => return a.as_bytes().ct_eq(b.as_bytes()).into(),
+        (Value::Lines(_), _) | (_, Value::Lines(_)) => return a == b,
+        _ => {}
+    }
     match (a.as_text(), b.as_text()) {
         (Some(a), Some(b)) => a.as_bytes().ct_eq(b.as_bytes()).into(),
         _ => a == b,

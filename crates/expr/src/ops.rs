@@ -1,7 +1,7 @@
 //! The operators over [`Value`]: equality, order, arithmetic, indexing, membership.
 
 use crate::error::EvalError;
-use crate::limits::{MAX_LIST, MAX_TEXT, charge};
+use crate::limits::{MAX_LIST, MAX_STEPS, MAX_TEXT, charge};
 use crate::value::{Entity, Value};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -219,7 +219,7 @@ fn add(a: &Value, b: &Value) -> Result<Value, EvalError> {
             Ok(Value::Bytes([&**a, &**b].concat().into()))
         }
         (Value::Timestamp(t), Value::Duration(d)) | (Value::Duration(d), Value::Timestamp(t)) => {
-            t.checked_add_signed(*d).map(Value::Timestamp).ok_or_else(overflow)
+            t.checked_add_signed(*d).and_then(moment).ok_or_else(overflow)
         }
         (Value::Duration(a), Value::Duration(b)) => {
             a.checked_add(b).map(Value::Duration).ok_or_else(overflow)
@@ -249,7 +249,7 @@ fn subtract(a: &Value, b: &Value) -> Result<Value, EvalError> {
     let overflow = || EvalError::failed("-", "time out of range");
     match (a, b) {
         (Value::Timestamp(t), Value::Duration(d)) => {
-            t.checked_sub_signed(*d).map(Value::Timestamp).ok_or_else(overflow)
+            t.checked_sub_signed(*d).and_then(moment).ok_or_else(overflow)
         }
         (Value::Timestamp(a), Value::Timestamp(b)) => Ok(Value::Duration(*a - *b)),
         (Value::Duration(a), Value::Duration(b)) => {
@@ -257,6 +257,13 @@ fn subtract(a: &Value, b: &Value) -> Result<Value, EvalError> {
         }
         _ => Err(operands(Arithmetic::Subtract, a, b)),
     }
+}
+
+/// A timestamp in the language's range, the years 1 to 9999; times beside it have no RFC 3339 form, and no
+/// place in some time zones.
+pub(crate) fn moment(time: chrono::DateTime<chrono::FixedOffset>) -> Option<Value> {
+    use chrono::Datelike;
+    (1..=9999).contains(&time.to_utc().year()).then_some(Value::Timestamp(time))
 }
 
 pub(crate) fn negate(a: &Value) -> Result<Value, EvalError> {
@@ -351,7 +358,7 @@ pub(crate) fn map_key(key: &Value) -> Result<Arc<str>, EvalError> {
 pub(crate) fn contains(container: &Value, value: &Value) -> Result<bool, EvalError> {
     Ok(match container {
         Value::List(list) => {
-            charge(list.len())?;
+            charge(list.len().saturating_mul(weight(value)))?;
             list.iter().any(|x| x == value)
         }
         Value::Lines(lines) => value.as_text().is_some_and(|text| lines.iter().any(|line| **line == *text)),
@@ -428,6 +435,43 @@ pub(crate) fn pack(list: Vec<Value>) -> Value {
         return Value::Entities(list.into_iter().filter_map(entity).collect());
     }
     Value::List(list.into())
+}
+
+/// The work that looking at all of a value takes: one for each part, more for long text. Shared parts count
+/// each time, because JSON and equality meet them each time. Stops above the budget of an evaluation.
+pub(crate) fn weight(value: &Value) -> usize {
+    fn add(value: &Value, total: &mut usize) {
+        *total += 1;
+        if *total > MAX_STEPS {
+            return;
+        }
+        match value {
+            Value::String(text) => *total += text.len() / 64,
+            Value::Bytes(bytes) => *total += bytes.len() / 64,
+            Value::Lines(lines) => *total += lines.len(),
+            Value::Entities(list) => *total += list.len(),
+            Value::List(list) => {
+                for item in list.iter() {
+                    if *total > MAX_STEPS {
+                        return;
+                    }
+                    add(item, total);
+                }
+            }
+            Value::Map(map) => {
+                for item in map.values() {
+                    if *total > MAX_STEPS {
+                        return;
+                    }
+                    add(item, total);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut total = 0;
+    add(value, &mut total);
+    total
 }
 
 pub(crate) fn size_limit(bytes: usize) -> Result<(), EvalError> {

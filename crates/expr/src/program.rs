@@ -3,9 +3,10 @@
 use crate::activation::Activation;
 use crate::error::EvalError;
 use crate::issue::{Issue, offset};
-use crate::limits::{check_length, with_budget, with_stack};
+use crate::limits::{charge, check_length, with_budget, with_stack};
 use crate::lower::{self, Lowered};
-use crate::natives::ENV;
+use crate::natives::{ENV, add_lenient};
+use crate::ops::weight;
 use crate::scan;
 use crate::slot::{Resolver, Slot};
 use crate::val;
@@ -58,6 +59,7 @@ struct Inner {
     depth: usize,
     slots: Vec<Slot>,
     facts: Facts,
+    lenient: bool,
 }
 
 /// The deepest tree that runs. The rewrite adds levels, so this is above the limit of the source.
@@ -110,8 +112,14 @@ impl Program {
                 let resolver = Resolver::new(a, &inner.slots);
                 let mut context = Context::with_env(Arc::clone(&ENV));
                 context.set_variable_resolver(&resolver);
+                if inner.lenient {
+                    add_lenient(&mut context);
+                }
                 let result = cel::Value::resolve_val(&inner.tree, &context).map_err(EvalError::caught)?;
-                val::value(&*result)
+                let value = val::value(&*result)?;
+                // What leaves is turned into text or compared later, outside any budget.
+                charge(weight(&value))?;
+                Ok(value)
             })
         };
         with_stack(inner.depth, run).unwrap_or_else(|| Err(EvalError::Limit("the stack".into())))
@@ -137,12 +145,12 @@ fn compile(source: &str, scope: Scope) -> Result<Program, Vec<Issue>> {
     let parser: Parser = Env::default().with_optional_support(false).parser();
     let parsed = parser.max_recursion_depth(1000).parse_with_source_info(source);
     let (tree, info) = parsed.map_err(|errors| vec![syntax(source, &errors)])?;
-    let Lowered { tree, slots, facts } = lower::lower(source, scope, &info, &tree)?;
-    let depth = lower::height(&tree);
+    let Lowered { tree, slots, facts, lenient } = lower::lower(source, scope, &info, &tree)?;
+    let depth = lower::height(&tree, &slots);
     if depth > MAX_LOWERED {
         return Err(vec![Issue::at(source, 0, "the expression nests too deeply")]);
     }
-    Ok(Program(Arc::new(Inner { source: source.into(), tree, depth, slots, facts })))
+    Ok(Program(Arc::new(Inner { source: source.into(), tree, depth, slots, facts, lenient })))
 }
 
 /// The first fault of the syntax. Those behind it are mostly the parser's attempts to go on.

@@ -11,11 +11,13 @@ use crate::pred::Predicate;
 use crate::val::{Outcome, boolean, cow, lend, outcome};
 use crate::value::{Map, Value};
 use cel::ExecutionError;
+use cel::common::ast::IdedExpr;
 use cel::common::traits::Indexer;
-use cel::common::types::{MAP_TYPE, Type};
-use cel::common::value::{CowVal, Val};
+use cel::common::types::{DYN_TYPE, MAP_TYPE, Type};
+use cel::common::value::{CowVal, StaticVal, Val};
 use cel::context::VariableResolver;
 use secrecy::ExposeSecret;
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,7 +51,29 @@ pub(crate) enum Slot {
     Pattern(Pattern),
     /// A predicate in native form.
     Predicate(Predicate),
+    /// A tree that a function runs when it will.
+    Deferred(Deferred),
 }
+
+/// A tree as an argument.
+#[derive(Clone, Debug)]
+pub(crate) struct Deferred(pub(crate) Arc<IdedExpr>);
+
+impl Val for Deferred {
+    fn get_type(&self) -> &Type {
+        &DYN_TYPE
+    }
+    fn cel_type() -> &'static Type {
+        &DYN_TYPE
+    }
+    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+}
+impl StaticVal for Deferred {}
 
 /// Hands the interpreter what a program's identifiers stand for.
 pub(crate) struct Resolver<'a> {
@@ -86,6 +110,7 @@ impl VariableResolver for Resolver<'_> {
             Slot::Function(callable) => CowVal::Borrowed(callable),
             Slot::Pattern(pattern) => CowVal::Borrowed(pattern),
             Slot::Predicate(predicate) => CowVal::Borrowed(predicate),
+            Slot::Deferred(tree) => CowVal::Borrowed(tree),
         })
     }
 }

@@ -3,7 +3,7 @@
 //! A boolean is always the interpreter's own: its `&&`, `||` and `?:` recognise no other.
 
 use crate::error::EvalError;
-use crate::limits::step;
+use crate::limits::{charge, step};
 use crate::ops::{self, Arithmetic, Reading};
 use crate::value::{EntityKind, Value};
 use cel::ExecutionError;
@@ -123,6 +123,10 @@ impl Val for Value {
         Some(self)
     }
     fn equals(&self, other: &dyn Val) -> bool {
+        // Comparing large values has its price. Equality cannot fail: the program ends with the error instead.
+        if matches!(self, Self::List(_) | Self::Map(_)) && charge(ops::weight(self)).is_err() {
+            return false;
+        }
         match other.downcast_ref::<Self>() {
             Some(other) => self == other,
             None => value(other).is_ok_and(|other| *self == other),

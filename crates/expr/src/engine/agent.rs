@@ -65,7 +65,7 @@ fn product(agent: &str) -> (&str, &str) {
             return ("Safari", version(agent, "Version/").unwrap_or_default());
         }
     }
-    let bot = agent.split(|c: char| matches!(c, ' ' | ';' | '(' | ')')).find(|word| is_bot_word(word));
+    let bot = agent.split([' ', ';', '(', ')']).find(|word| is_bot_word(word));
     let first = bot.or_else(|| agent.split(' ').next()).unwrap_or_default();
     first.split_once('/').unwrap_or((first, ""))
 }
@@ -110,7 +110,7 @@ fn url(agent: &str) -> &str {
 }
 
 fn form(agent: &str) -> Form {
-    if agent.split(|c: char| matches!(c, ' ' | ';' | '(' | ')')).any(is_bot_word) {
+    if agent.split([' ', ';', '(', ')']).any(is_bot_word) {
         Form::Bot
     } else if agent.contains("iPad") || (agent.contains("Android") && !agent.contains("Mobile")) {
         Form::Tablet

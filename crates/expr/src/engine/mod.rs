@@ -147,6 +147,3 @@ pub(crate) fn node(node: &Node, a: &Activation<'_>) -> Value {
         Node::Headers(side) => headers::all(*side, a),
     }
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

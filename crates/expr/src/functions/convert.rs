@@ -116,13 +116,14 @@ fn timestamp(values: &[Value]) -> Result<Value, EvalError> {
     let args = Args::new("timestamp", values);
     match args.value(0)? {
         value @ Value::Timestamp(_) => Ok(value.clone()),
-        Value::Int(seconds) => match DateTime::from_timestamp(*seconds, 0) {
-            Some(time) => Ok(Value::Timestamp(time.fixed_offset())),
-            None => Err(args.fail("the time is out of range")),
-        },
+        Value::Int(seconds) => {
+            let time = DateTime::from_timestamp(*seconds, 0)
+                .and_then(|time| crate::ops::moment(time.fixed_offset()));
+            time.ok_or_else(|| args.fail("the time is out of range"))
+        }
         _ => {
-            let parsed = DateTime::parse_from_rfc3339(&args.text(0)?);
-            parsed.map(Value::Timestamp).map_err(|_| args.fail("the text is no RFC 3339 time"))
+            let parsed = DateTime::parse_from_rfc3339(&args.text(0)?).ok().and_then(crate::ops::moment);
+            parsed.ok_or_else(|| args.fail("the text is no RFC 3339 time"))
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Args, Def, function, method};
 use crate::error::EvalError;
 use crate::limits::charge;
-use crate::ops::size_limit;
+use crate::ops::{size_limit, weight};
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Def] = &[
@@ -26,9 +26,10 @@ fn decode(values: &[Value]) -> Result<Value, EvalError> {
 }
 
 fn encode(values: &[Value]) -> Result<Value, EvalError> {
-    let text = Args::new("json.encode", values).value(0)?.to_json().to_string();
+    let value = Args::new("json.encode", values).value(0)?;
+    charge(weight(value))?;
+    let text = value.to_json().to_string();
     size_limit(text.len())?;
-    charge(text.len() / 16)?;
     Ok(text.into())
 }
 

@@ -122,7 +122,7 @@ fn distinct(values: &[Value]) -> Result<Value, EvalError> {
     let args = Args::new("distinct", values);
     let mut kept: Vec<Value> = Vec::new();
     for item in args.list(0)? {
-        charge(kept.len() + 1)?;
+        charge((kept.len() + 1).saturating_mul(ops::weight(&item)))?;
         if !kept.contains(&item) {
             kept.push(item);
         }

@@ -54,10 +54,11 @@ impl Lowering<'_> {
             operators::NOT_EQUALS if secret => ("@differ", boolean, false),
             operators::IN if secret => ("@among", boolean, false),
             operators::IN if soft => ("@in_soft", boolean, false),
+            operators::LESS => ("@less", boolean, false),
+            operators::LESS_EQUALS => ("@less_equal", boolean, false),
+            operators::GREATER => ("@greater", boolean, false),
+            operators::GREATER_EQUALS => ("@greater_equal", boolean, false),
             operators::EQUALS | operators::NOT_EQUALS | operators::IN => (name, boolean, false),
-            operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS => {
-                (name, boolean, false)
-            }
             operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => (name, boolean, false),
             operators::CONDITIONAL => match types.as_slice() {
                 [_, a, b] if a == b => (name, *a, secret),
@@ -65,7 +66,12 @@ impl Lowering<'_> {
             },
             _ => (name, Ty::Any, secret),
         };
-        Typed { tree: call(function, args.into_iter().map(|arg| arg.tree).collect()), ty, secret }
+        let operand = |(at, arg): (usize, Typed)| match name {
+            operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => truth(arg),
+            operators::CONDITIONAL if at == 0 => truth(arg),
+            _ => arg.tree,
+        };
+        Typed { tree: call(function, args.into_iter().enumerate().map(operand).collect()), ty, secret }
     }
 
     /// A number of the engine compared with a text is never what was meant.
@@ -121,6 +127,7 @@ impl Lowering<'_> {
         let args: Vec<Typed> = call.args.iter().map(|arg| self.expr(arg)).collect();
         let ty = match name {
             "size" | "int" => Ty::Scalar(Kind::Int),
+            "bool" | "inCidrRange" | "inCidrRanges" => Ty::Scalar(Kind::Bool),
             _ => Ty::Any,
         };
         self.run(Callable(def), args, ty)
@@ -328,6 +335,15 @@ impl Lowering<'_> {
     }
 }
 
+/// An operand that must be true or false. The interpreter checks that too, but beside an error in the other
+/// operand it reports that one; so all forms of a predicate end in the same error.
+pub(super) fn truth(operand: Typed) -> IdedExpr {
+    match operand.ty {
+        Ty::Scalar(Kind::Bool) => operand.tree,
+        _ => call("@bool", vec![operand.tree]),
+    }
+}
+
 fn find_node(fields: &'static [engine::Field], path: &[&str]) -> Option<Node> {
     let (first, rest) = path.split_first()?;
     let node = fields.iter().find(|field| field.name == *first)?.node;
@@ -351,6 +367,11 @@ fn method_type(name: &str, receiver: Ty, count: usize) -> Ty {
         ("get", Ty::Entities(kind)) if count < 3 => Ty::Entity(kind),
         ("getModel", Ty::Entity(EntityKind::Provider)) => Ty::Entity(EntityKind::Model),
         ("size", _) => Ty::Scalar(Kind::Int),
+        (
+            "startsWith" | "starts_with" | "endsWith" | "ends_with" | "contains" | "includes" | "isJson"
+            | "isURL" | "isQueryString" | "isPrivateIp",
+            _,
+        ) => Ty::Scalar(Kind::Bool),
         _ => Ty::Any,
     }
 }

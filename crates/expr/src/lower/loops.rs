@@ -1,12 +1,16 @@
 //! The macros: `filter`, `map`, `all`, `exists`, `exists_one`, `sortBy` with a key, and `has`.
 
+use super::calls::truth;
 use super::paths::unwind;
 use super::types::Ty;
 use super::{Local, Lowering, Typed, boolean, call, ident, list, native, node};
+use crate::engine::Kind;
 use crate::issue::Issue;
+use crate::natives::LENIENT;
 use crate::pred::Predicate;
 use crate::program::Scope;
-use crate::slot::Slot;
+use crate::slot::{Deferred, Slot};
+use crate::value::Value;
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators};
 
 /// The name the interpreter knows an accumulator by.
@@ -104,9 +108,13 @@ impl Lowering<'_> {
         let ty = range.ty;
         let walk = if ty.is_soft() { "@range_soft" } else { "@range" };
         let walked = super::call(walk, vec![range.tree]);
-        let mut parts = parts_lowered.into_iter().map(|part| part.tree);
-        let first = parts.next().unwrap_or_else(|| boolean(false));
-        let (tree, ty) = self.loop_tree(name, walked, inner, first, parts.next(), ty);
+        let mut parts = parts_lowered.into_iter();
+        let Some(first) = parts.next() else { return Typed::new(boolean(false), Ty::Any) };
+        let second = parts.next().map(|part| part.tree);
+        // The first part is a condition, but for the item of `map` and the key of `sortBy`.
+        let first =
+            if name == "sortBy" || (name == "map" && second.is_none()) { first.tree } else { truth(first) };
+        let (tree, ty) = self.loop_tree(name, walked, inner, first, second, ty);
         Typed { tree, ty, secret }
     }
 
@@ -138,7 +146,7 @@ impl Lowering<'_> {
                 let go_on = call(operators::NOT_STRICTLY_FALSE, vec![ident(RESULT)]);
                 let step = call(operators::LOGICAL_AND, vec![ident(RESULT), self.lenient(first)]);
                 let made = Loop { range, variable, start: boolean(true), go_on, step, result: ident(RESULT) };
-                (made.tree(), Ty::Scalar(crate::engine::Kind::Bool))
+                (made.tree(), Ty::Scalar(Kind::Bool))
             }
             ("exists", _) => {
                 let seen = call(operators::LOGICAL_NOT, vec![ident(RESULT)]);
@@ -146,14 +154,14 @@ impl Lowering<'_> {
                 let step = call(operators::LOGICAL_OR, vec![ident(RESULT), self.lenient(first)]);
                 let made =
                     Loop { range, variable, start: boolean(false), go_on, step, result: ident(RESULT) };
-                (made.tree(), Ty::Scalar(crate::engine::Kind::Bool))
+                (made.tree(), Ty::Scalar(Kind::Bool))
             }
             _ => {
                 let more = call(operators::ADD, vec![ident(RESULT), int(1)]);
                 let step = call(operators::CONDITIONAL, vec![self.lenient(first), more, ident(RESULT)]);
                 let result = call(operators::EQUALS, vec![ident(RESULT), int(1)]);
                 let made = Loop { range, variable, start: int(0), go_on: boolean(true), step, result };
-                (made.tree(), Ty::Scalar(crate::engine::Kind::Bool))
+                (made.tree(), Ty::Scalar(Kind::Bool))
             }
         }
     }
@@ -172,71 +180,61 @@ impl Lowering<'_> {
     }
 
     /// Makes a predicate false where it ends in an error of that kind ([`crate::EvalError`]).
-    ///
-    /// `&&` absorbs an error beside `false`, so the predicate stands beside `@keep`, which is false when the
-    /// error raised last is of that kind. `@start` forgets an error that the predicate itself absorbed.
-    fn lenient(&self, predicate: IdedExpr) -> IdedExpr {
+    fn lenient(&mut self, predicate: IdedExpr) -> IdedExpr {
         if !self.is_lenient() {
             return predicate;
         }
-        let start = || call("@start", Vec::new());
-        let settled = call(operators::CONDITIONAL, vec![predicate, start(), boolean(false)]);
-        let kept = call(operators::LOGICAL_AND, vec![settled, call("@keep", Vec::new())]);
-        call(operators::CONDITIONAL, vec![start(), kept, boolean(false)])
+        self.lenient = true;
+        let tree = self.slot(Slot::Deferred(Deferred(predicate.into())));
+        call(LENIENT, vec![tree])
     }
 
-    /// `has(path)`
+    /// `has(path)`: the path is lowered once, then its last step becomes the question.
     pub(super) fn has(&mut self, tree: &IdedExpr, call: &CallExpr) -> Typed {
-        let bool_ty = Ty::Scalar(crate::engine::Kind::Bool);
-        let path = call.args.first();
-        let (base, last) = match path.map(|path| &path.expr) {
-            Some(Expr::Select(select)) => (&*select.operand, self.text(&select.field)),
-            Some(Expr::Call(index)) if index.func_name == operators::INDEX => match index.args.as_slice() {
-                [base, key] => (base, self.expr(key).tree),
-                _ => return self.bad_has(tree),
-            },
-            _ => return self.bad_has(tree),
+        let Some(path) = call.args.first().filter(|path| !unwind(path).1.is_empty()) else {
+            return self.bad_has(tree);
         };
-        // The whole path is checked; only its reading is not used.
-        let whole = path.map(|path| self.path(path));
-        let secret = whole.as_ref().is_some_and(|whole| whole.secret);
-        if let Some(slot) = path.and_then(|path| self.has_variable(path)) {
-            return Typed::new(self.slot(slot), bool_ty);
-        }
-        if let Some(whole) = whole
-            && let Some(found) = self.present(&whole.tree)
+        let whole = self.path(path);
+        let asked = match whole.tree.expr {
+            Expr::Ident(name) => self.present(&name),
+            Expr::Call(read) => match <[IdedExpr; 2]>::try_from(read.args) {
+                Ok([base, key]) => self.has_step(base, key),
+                Err(_) => boolean(false),
+            },
+            // A fault was reported.
+            _ => boolean(false),
+        };
+        Typed { tree: asked, ty: Ty::Scalar(Kind::Bool), secret: whole.secret }
+    }
+
+    fn has_step(&mut self, base: IdedExpr, key: IdedExpr) -> IdedExpr {
+        if let (Some(Slot::Vars), Some(Slot::Value(Value::String(name)))) =
+            (self.slot_of(&base), self.slot_of(&key))
         {
-            return Typed::new(found, bool_ty);
+            let name = name.clone();
+            return self.slot(Slot::HasVar(name));
         }
-        let base = self.expr(base);
-        Typed { tree: super::call("@has", vec![base.tree, last]), ty: bool_ty, secret }
+        call("@has", vec![base, key])
+    }
+
+    fn slot_of(&self, tree: &IdedExpr) -> Option<&Slot> {
+        let Expr::Ident(name) = &tree.expr else { return None };
+        self.slots.get(name.strip_prefix('@')?.parse::<usize>().ok()?)
+    }
+
+    /// A field of the engine is there when it holds anything, a result when it is not `null`.
+    fn present(&self, name: &str) -> IdedExpr {
+        let tree = ident(name);
+        let question = match self.slot_of(&tree) {
+            Some(Slot::Get(_) | Slot::Header { .. }) => "@present",
+            _ => "@there",
+        };
+        call(question, vec![tree])
     }
 
     fn bad_has(&mut self, tree: &IdedExpr) -> Typed {
         let at = self.name_at(tree.id, "has");
         let issue = Issue::at(self.source, at, "`has` takes a field or an element");
         self.refuse(issue.help("as in `has(a.b)` or `has(a['b'])`"))
-    }
-
-    /// A field of the engine is there when it holds anything, a result when it is not `null`.
-    fn present(&self, tree: &IdedExpr) -> Option<IdedExpr> {
-        let Expr::Ident(name) = &tree.expr else { return None };
-        let place: usize = name.strip_prefix('@')?.parse().ok()?;
-        match self.slots.get(place)? {
-            Slot::Get(_) | Slot::Header { .. } => Some(call("@present", vec![tree.clone()])),
-            Slot::Results(_) | Slot::Ai(_) => Some(call("@there", vec![tree.clone()])),
-            _ => None,
-        }
-    }
-
-    /// `has(vars.name)`, for which no variable needs to be read.
-    fn has_variable(&self, path: &IdedExpr) -> Option<Slot> {
-        let (base, steps) = unwind(path);
-        let Expr::Ident(root) = &base.expr else { return None };
-        let shadowed = self.locals.iter().any(|local| local.name == *root);
-        match steps.as_slice() {
-            [only] if root == "vars" && !shadowed => Some(Slot::HasVar(only.name()?.into())),
-            _ => None,
-        }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Lowered {
     pub(crate) tree: IdedExpr,
     pub(crate) slots: Vec<Slot>,
     pub(crate) facts: Facts,
+    /// Whether it calls [`crate::natives::LENIENT`].
+    pub(crate) lenient: bool,
 }
 
 /// Lowers a parsed expression. All faults are reported, in the order of the text.
@@ -39,13 +41,15 @@ pub(crate) fn lower(
         locals: Vec::new(),
         made: 0,
         in_key: false,
+        lenient: false,
     };
     let lowered = lowering.expr(tree);
     if scope == Scope::ModelStrategy {
         lowering.facts.elementwise = facts::elementwise(tree);
     }
     if lowering.issues.is_empty() {
-        return Ok(Lowered { tree: lowered.tree, slots: lowering.slots, facts: lowering.facts });
+        let Lowering { slots, facts, lenient, .. } = lowering;
+        return Ok(Lowered { tree: lowered.tree, slots, facts, lenient });
     }
     lowering.issues.sort_by_key(|issue| (issue.line, issue.column));
     lowering.issues.dedup();
@@ -72,6 +76,7 @@ struct Lowering<'s> {
     made: usize,
     /// Inside the key of `sortBy`, where missing metadata is `null`.
     in_key: bool,
+    lenient: bool,
 }
 
 /// A lowered expression and what is known of it.
@@ -220,7 +225,7 @@ impl Lowering<'_> {
             Expr::Call(call) if call.func_name == operators::INDEX => self.path(tree),
             Expr::Call(call) => self.call(tree, call),
             Expr::Struct(made) => {
-                let at = self.start_of(tree.id);
+                let at = self.name_at(tree.id, &made.type_name);
                 let issue =
                     Issue::at(self.source, at, format!("there is no message type `{}`", made.type_name));
                 self.refuse(issue.help("write a map: `{'key': value}`"))
@@ -233,15 +238,23 @@ impl Lowering<'_> {
     }
 }
 
-/// The height of a tree.
-pub(crate) fn height(tree: &IdedExpr) -> usize {
-    let tallest = |trees: &mut dyn Iterator<Item = &IdedExpr>| trees.map(height).max().unwrap_or(0);
+/// The height of a tree, with the trees it defers.
+pub(crate) fn height(tree: &IdedExpr, slots: &[Slot]) -> usize {
+    let tallest =
+        |trees: &mut dyn Iterator<Item = &IdedExpr>| trees.map(|tree| height(tree, slots)).max().unwrap_or(0);
     1 + match &tree.expr {
         Expr::Call(call) => tallest(&mut call.args.iter().chain(call.target.as_deref())),
         Expr::List(list) => tallest(&mut list.elements.iter()),
-        Expr::Select(select) => height(&select.operand),
+        Expr::Select(select) => height(&select.operand, slots),
         Expr::Comprehension(c) => {
             tallest(&mut [&c.iter_range, &c.accu_init, &c.loop_cond, &c.loop_step, &c.result].into_iter())
+        }
+        Expr::Ident(name) => {
+            let place = name.strip_prefix('@').and_then(|place| place.parse::<usize>().ok());
+            match place.and_then(|place| slots.get(place)) {
+                Some(Slot::Deferred(tree)) => height(&tree.0, slots),
+                _ => 0,
+            }
         }
         _ => 0,
     }

@@ -2,7 +2,7 @@
 
 use super::types::Ty;
 use super::{Lowering, Typed, call, ident, literal_text};
-use crate::engine::{self, ACTIONS, Field, Kind, Node, entity_fields};
+use crate::engine::{self, ACTIONS, Field, Kind, Node, Side, entity_fields};
 use crate::functions::convert_names;
 use crate::issue::Issue;
 use crate::ops::Reading;
@@ -174,13 +174,10 @@ impl Lowering<'_> {
     }
 
     fn vars(&mut self, steps: &[Step<'_>]) -> Typed {
-        match steps.split_first() {
-            None => Typed::new(self.slot(Slot::AllVars), Ty::Any),
-            Some(_) => {
-                let base = Typed::new(self.slot(Slot::Vars), Ty::Any);
-                self.steps(base, steps)
-            }
-        }
+        // A name in the policy's text is read where it is; a computed one must not get into an error.
+        let named = steps.first().is_some_and(|step| step.name().is_some());
+        let base = Typed::new(self.slot(if named { Slot::Vars } else { Slot::AllVars }), Ty::Any);
+        self.steps(base, steps)
     }
 
     fn actions(&mut self, base: &IdedExpr, steps: &[Step<'_>]) -> Typed {
@@ -291,37 +288,28 @@ impl Lowering<'_> {
             Node::Record(fields) => Typed::new(self.slot(Slot::Whole(fields)), Ty::Soft),
             Node::Multimap(get) => Typed::new(self.slot(Slot::Get(get)), Ty::Multimap),
             Node::Cookies(get) => Typed::new(self.slot(Slot::Get(get)), Ty::Cookies),
-            Node::Headers(side) => {
-                let name = rest.first().and_then(|step| step.name());
-                let line = match rest.get(1) {
-                    Some(Step::Index(key, _)) => line_number(key),
-                    _ => None,
-                };
-                match (name, line) {
-                    (Some(name), line) => {
-                        let read = if line.is_some() { 2 } else { 1 };
-                        rest = rest.get(read..).unwrap_or_default();
-                        let ty = if line.is_some() { Ty::Scalar(Kind::Text) } else { Ty::Lines };
-                        Typed::new(
-                            self.slot(Slot::Header { side, name: name.to_ascii_lowercase(), line }),
-                            ty,
-                        )
-                    }
-                    (None, _) => {
-                        let whole = Slot::Get(match side {
-                            engine::Side::Request => {
-                                |a| engine::node(&Node::Headers(engine::Side::Request), a)
-                            }
-                            engine::Side::Response => {
-                                |a| engine::node(&Node::Headers(engine::Side::Response), a)
-                            }
-                        });
-                        Typed::new(self.slot(whole), Ty::Multimap)
-                    }
-                }
-            }
+            Node::Headers(side) => return self.headers(side, rest),
         };
         self.steps(base, rest)
+    }
+
+    /// `req.headers` and `res.headers`: a name in the policy's text is read without copying the others.
+    fn headers(&mut self, side: Side, steps: &[Step<'_>]) -> Typed {
+        let Some(name) = steps.first().and_then(|step| step.name()) else {
+            let all: engine::Get = match side {
+                Side::Request => |a| engine::node(&Node::Headers(Side::Request), a),
+                Side::Response => |a| engine::node(&Node::Headers(Side::Response), a),
+            };
+            let base = Typed::new(self.slot(Slot::Get(all)), Ty::Multimap);
+            return self.steps(base, steps);
+        };
+        let line = match steps.get(1) {
+            Some(Step::Index(key, _)) => line_number(key),
+            _ => None,
+        };
+        let (read, ty) = if line.is_some() { (2, Ty::Scalar(Kind::Text)) } else { (1, Ty::Lines) };
+        let base = Typed::new(self.slot(Slot::Header { side, name: name.to_ascii_lowercase(), line }), ty);
+        self.steps(base, steps.get(read..).unwrap_or_default())
     }
 }
 
