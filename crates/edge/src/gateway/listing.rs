@@ -27,7 +27,8 @@ impl Gateway {
                         .map(|(_, v)| v)
                 };
                 let limit = parameter("limit").and_then(|n| n.parse().ok());
-                models::list_anthropic(&listed, limit, parameter("after_id"), parameter("before_id"))
+                let [after, before] = ["after_id", "before_id"].map(|name| parameter(name).map(unescaped));
+                models::list_anthropic(&listed, limit, after.as_deref(), before.as_deref())
             }
         };
         Answer { response_phase: true, ..Answer::json(StatusCode::OK, body) }
@@ -99,4 +100,16 @@ fn format(exchange: &Exchange) -> Format {
     let anthropic = headers.contains_key("anthropic-version")
         || headers.contains_key("x-api-key") && !headers.contains_key(AUTHORIZATION);
     if anthropic { Format::Anthropic } else { Format::OpenAi }
+}
+
+/// Clients escape the colon of `anthropic:claude-…` in a cursor.
+fn unescaped(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let escaped = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(escaped.unwrap_or(byte));
+        rest = if escaped.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
