@@ -175,9 +175,11 @@ impl Gateway {
     fn record_failure(&self, this: &Try<'_>, failed: &Failed, request_id: &str) {
         let Candidate { provider, upstream_model, stats, .. } = this.candidate;
         let took = this.started.elapsed();
+        let said = failed.said.as_ref().map_or("", |said| said.message.as_str());
+        let said = this.key.map_or_else(|| said.into(), |key| super::report::blotted(said, key));
         tracing::info!(
             request_id, provider = %provider.id, model = %upstream_model, fault = %failed.fault.describe(),
-            said = failed.said.as_ref().map_or("", |said| said.message.as_str()), took_ms = millis(took),
+            said = said.as_str(), took_ms = millis(took),
             "attempt failed"
         );
         if let Some(outcome) = failed.fault.sample_outcome() {

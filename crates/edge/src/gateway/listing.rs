@@ -95,7 +95,7 @@ impl Gateway {
 }
 
 /// Anthropic's clients send their version header, or a key the Anthropic way only.
-fn format(exchange: &Exchange) -> Format {
+pub(super) fn format(exchange: &Exchange) -> Format {
     let headers = &exchange.request.headers;
     let anthropic = headers.contains_key("anthropic-version")
         || headers.contains_key("x-api-key") && !headers.contains_key(AUTHORIZATION);

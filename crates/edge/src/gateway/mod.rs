@@ -160,7 +160,10 @@ impl Gateway {
             Endpoint::ListModels => Ok(Flow::Respond(self.list_models(cx.exchange))),
             Endpoint::GetModel(id) => match self.get_model(cx.exchange, &id) {
                 Ok(answer) => Ok(Flow::Respond(answer)),
-                Err(failure) => self.fail(cx, None, *failure).await,
+                Err(failure) => {
+                    let anthropic = listing::format(cx.exchange) == tollgate_dialect::Format::Anthropic;
+                    self.fail(cx, anthropic.then_some(Surface::Messages), *failure).await
+                }
             },
             Endpoint::Other => {
                 let failure = Failure::unsupported_path(cx.exchange.request.uri.path());

@@ -128,14 +128,15 @@ impl Report {
             Ok((status, headers, head_after)) => (None, status.as_u16(), headers, "", Some(*head_after)),
             Err(s) => (Some(s.why.as_str()), s.status, &s.headers, s.body.as_str(), None),
         };
+        let blot = |text: &str| made.key.map_or_else(|| text.to_owned(), |key| blotted(text, key));
         let request = json!({
             "status": if error.is_none() { "success" } else { "error" },
-            "error": error.unwrap_or(""),
+            "error": blot(error.unwrap_or("")),
             "upstream_input_tokens": 0,
             "upstream_output_tokens": 0,
             "dropped_params": made.dropped,
-            "request": {"url": made.url, "api_key": key},
-            "response": {"status_code": status, "headers": header_lists(headers), "body_on_error": body},
+            "request": {"url": blot(&made.url), "api_key": key},
+            "response": {"status_code": status, "headers": header_lists(headers), "body_on_error": blot(body)},
             "upstream_latency": {
                 "time_to_first_byte_ms": millis(first_byte.unwrap_or(made.took)),
                 "total_ms": millis(made.took),
@@ -214,6 +215,12 @@ fn strategy(report: &StrategyReport) -> Json {
 fn key_reports(chain: &Keychain) -> Vec<Json> {
     let report = |r: &tollgate_select::KeyReport| json!({"strategy": r.strategy, "error": r.error.as_deref().unwrap_or(""), "keys_to_try": r.keys_to_try});
     chain.reports.iter().map(report).collect()
+}
+
+/// A text of or for a provider without the key it was sent: some repeat it in their errors.
+pub(super) fn blotted(text: &str, key: &Key) -> String {
+    let secret = key.value.expose_secret();
+    if secret.is_empty() { text.to_owned() } else { text.replace(secret, "***") }
 }
 
 /// Headers as lists of values; credentials are trimmed.

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_error::{Error, Result};
+use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::sync::Arc;
@@ -191,7 +191,12 @@ impl EdgeProxy {
                 if exchange.record.outcome != Ending::Complete {
                     session.as_downstream_mut().set_keepalive(None);
                 }
+                let truncated = exchange.record.outcome == Ending::Truncated;
                 ctx.exchange = Some(exchange);
+                if truncated {
+                    // With `Ok`, Pingora would write the end of the body, and a part would pass for the whole.
+                    return Err(Error::explain(ErrorType::ConnectionClosed, "the provider broke off").into_up());
+                }
                 return Ok(true);
             }
             Outcome::Respond(answer) => answer,

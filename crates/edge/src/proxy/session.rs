@@ -203,7 +203,12 @@ impl Client for SessionClient<'_> {
         parts.status = status;
         parts.headers = headers;
         if !end && !self.session.as_downstream().is_http2() && !parts.headers.contains_key(CONTENT_LENGTH) {
-            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            if self.session.req_header().version == http::Version::HTTP_10 {
+                // No chunks there (RFC 9112, section 6.1): the end of the connection ends the body.
+                self.session.as_downstream_mut().set_keepalive(None);
+            } else {
+                parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
         }
         let head = ResponseHeader::from(parts);
         self.session.write_response_header(Box::new(head), end).await.map_err(|_| ClientGone)

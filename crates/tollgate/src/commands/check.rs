@@ -1,0 +1,99 @@
+//! `tollgate check`: every mistake of policies, and of the test files beside them.
+
+use super::test;
+use crate::cli::{CheckArgs, LogForm, NameArgs};
+use crate::error::CliError;
+use crate::secrets::Secrets;
+use crate::{output, wiring};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tollgate_catalog::Catalog;
+use tollgate_edge::engine::{Engine, Shared};
+use tollgate_policy::{Diagnostic, Diagnostics, Location, Severity, Source};
+
+/// What came of one file.
+struct Checked {
+    name: String,
+    text: String,
+    json: Vec<Value>,
+    errors: usize,
+    warnings: usize,
+}
+
+/// Checks every file, also after a bad one.
+///
+/// # Errors
+/// None of a policy's own: those are printed.
+pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
+    let secrets = Secrets::open(&args.secrets, None, &Catalog::builtin())?;
+    let shared = wiring::shared(Arc::new(secrets), &NameArgs::default())?;
+    let checked: Vec<Checked> = args.policy.iter().map(|path| check(path, &shared)).collect();
+    match args.format {
+        LogForm::Json => {
+            let all: Vec<&Value> = checked.iter().flat_map(|file| &file.json).collect();
+            output::say(&format!("{:#}", json!({ "diagnostics": all })));
+        }
+        LogForm::Text => checked.iter().for_each(|file| output::print(&report(file))),
+    }
+    let good = checked.iter().all(|file| file.errors == 0);
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn check(path: &Path, shared: &Shared) -> Checked {
+    match wiring::source(path) {
+        Ok(source) => {
+            let found = if test::is_test_file(path) {
+                test::findings(source.clone(), path)
+            } else {
+                Engine::load(&source, shared).diagnostics
+            };
+            checked(source.name.clone(), found.render_text(&source), &found)
+        }
+        // In the JSON form this, too, is a finding: a program reads nothing else.
+        Err(wrong) => {
+            let name = path.display().to_string();
+            let said = wrong.to_string();
+            let finding = Diagnostic {
+                severity: Severity::Error,
+                file: name.clone(),
+                at: Location::START,
+                code: "unreadable",
+                message: said.trim_start_matches("error: ").to_owned(),
+                help: None,
+            };
+            let found = Diagnostics::new(vec![finding]);
+            checked(name, format!("{said}\n"), &found)
+        }
+    }
+}
+
+fn checked(name: String, text: String, found: &Diagnostics) -> Checked {
+    let json = found.to_json().get("diagnostics").and_then(Value::as_array).cloned().unwrap_or_default();
+    let errors = found.errors().count();
+    Checked { name, text, json, errors, warnings: found.len() - errors }
+}
+
+fn report(file: &Checked) -> String {
+    let Checked { name, text, errors, warnings, .. } = file;
+    let counts = match (errors, warnings) {
+        (0, 0) => return format!("{name}: good\n"),
+        (0, _) => format!("good, {}", output::count(*warnings, "warning")),
+        (_, 0) => output::count(*errors, "error"),
+        _ => format!("{}, {}", output::count(*errors, "error"), output::count(*warnings, "warning")),
+    };
+    format!("{text}{name}: {counts}\n")
+}
+
+/// A policy's findings, for commands that want a good one.
+///
+/// # Errors
+/// The policy has errors.
+pub(crate) fn good(source: &Source, shared: &Shared) -> Result<Engine, CliError> {
+    let (engine, warnings) = wiring::engine(source, shared)?;
+    if !warnings.is_empty() {
+        output::complain(&warnings);
+    }
+    Ok(engine)
+}

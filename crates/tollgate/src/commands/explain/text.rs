@@ -1,0 +1,128 @@
+//! An explanation for people.
+
+use crate::table::Table;
+use serde_json::Value as Json;
+use tollgate_edge::explain::Explanation;
+
+/// The whole page.
+pub(super) fn render(request: &str, file: &str, explained: &Explanation, scripted: bool) -> String {
+    let mut out = format!("{request}\n{}", verdict(file, explained, scripted));
+    let trace = &explained.trace;
+    out.push_str(&client(&trace.client));
+    out.push_str(&strategies(&trace.model_selection));
+    out.push_str(&candidates(&trace.models_to_try));
+    if scripted {
+        out.push_str(&attempts(&trace.attempts));
+    }
+    if !explained.logs.is_empty() {
+        out.push_str("\nlogged\n");
+        explained.logs.iter().for_each(|entry| out.push_str(&format!("  {entry}\n")));
+    }
+    out
+}
+
+fn verdict(file: &str, explained: &Explanation, scripted: bool) -> String {
+    let mut out = match &explained.ended {
+        Some(ended) => format!("ended by {} ({file}:{}:{})\n", ended.action, ended.at.line, ended.at.column),
+        None => "no rule ends it: it goes to the upstream (--upstream), or is answered with 404 if there is none\n".to_owned(),
+    };
+    let status = explained.status.map_or(String::new(), |status| format!("{} ", status.as_u16()));
+    if let Some((code, message)) = &explained.error {
+        let mut lines = message.lines();
+        out.push_str(&format!("refused: {status}ERR_NGROK_{code}: {}\n", lines.next().unwrap_or("")));
+        lines.for_each(|line| out.push_str(&format!("  {line}\n")));
+    } else if explained.refused() {
+        out.push_str(&format!("refused: {status}\n"));
+    } else if (scripted || explained.trace.models_to_try.is_empty()) && explained.status.is_some() {
+        out.push_str(&format!("answered: {status}\n"));
+    }
+    out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn client(client: &Json) -> String {
+    if client.is_null() {
+        return String::new();
+    }
+    let named: Vec<&str> = client["model"]
+        .as_str()
+        .into_iter()
+        .chain(client["models"].as_array().into_iter().flatten().filter_map(Json::as_str))
+        .filter(|name| !name.is_empty())
+        .collect();
+    let names =
+        if named.is_empty() { "no model: the strategies choose".to_owned() } else { named.join(", ") };
+    let mut out = format!("\nthe client names\n  {names}\n");
+    let mut table = Table::new(&["name", "reason"]);
+    for rejected in client["rejected_models"].as_array().into_iter().flatten() {
+        table.row([text(&rejected["model"]), text(&rejected["reason"])]);
+    }
+    if !table.is_empty() {
+        out.push_str(&format!("\nrejected\n{}", table.render(2)));
+    }
+    out
+}
+
+fn strategies(selection: &Json) -> String {
+    let titles = ["", "strategy", "returned", "allowed", "named by client", "error"];
+    let mut table = Table::new(&titles).right(&["returned", "allowed", "named by client"]);
+    for (index, strategy) in selection.as_array().into_iter().flatten().enumerate() {
+        table.row([
+            (index + 1).to_string(),
+            text(&strategy["strategy"]),
+            count(&strategy["candidates_returned"]),
+            count(&strategy["candidates_after_allowed_filter"]),
+            count(&strategy["candidates_after_client_filter"]),
+            text(&strategy["error"]),
+        ]);
+    }
+    if table.is_empty() { String::new() } else { format!("\nmodel selection\n{}", table.render(2)) }
+}
+
+fn candidates(planned: &[Json]) -> String {
+    if planned.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["", "provider", "model", "keys", "url", "left out", "skipped"]);
+    for (index, candidate) in planned.iter().enumerate() {
+        table.row([
+            (index + 1).to_string(),
+            text(&candidate["provider"]),
+            text(&candidate["model"]),
+            list(&candidate["keys"]),
+            text(&candidate["url"]),
+            list(&candidate["dropped_params"]),
+            text(&candidate["skipped"]),
+        ]);
+    }
+    format!("\nwould be tried, in this order\n{}", table.render(2))
+}
+
+fn attempts(attempts: &[Json]) -> String {
+    if attempts.is_empty() {
+        return "\nnothing is sent\n".to_owned();
+    }
+    let mut table = Table::new(&["", "provider", "model", "key", "outcome"]);
+    for (index, attempt) in attempts.iter().enumerate() {
+        let cell = |name: &str| text(&attempt[name]);
+        table.row([(index + 1).to_string(), cell("provider"), cell("model"), cell("key"), cell("outcome")]);
+    }
+    format!("\nattempts, with these outcomes\n{}", table.render(2))
+}
+
+fn text(value: &Json) -> String {
+    match value {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A number, or how many there are.
+fn count(value: &Json) -> String {
+    value.as_array().map_or_else(|| text(value), |all| all.len().to_string())
+}
+
+fn list(value: &Json) -> String {
+    let all = value.as_array().into_iter().flatten().map(text);
+    all.collect::<Vec<_>>().join(" ")
+}

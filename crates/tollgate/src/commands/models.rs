@@ -1,0 +1,142 @@
+//! `tollgate models`: the catalogue.
+
+use crate::cli::{ModelsArgs, NameArgs};
+use crate::commands::check;
+use crate::error::CliError;
+use crate::secrets::StandIns;
+use crate::table::Table;
+use crate::{output, wiring};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Provider};
+
+/// Prints the models: a table, or JSON.
+///
+/// # Errors
+/// There is no such provider; a policy with errors.
+pub(crate) fn run(args: &ModelsArgs) -> Result<ExitCode, CliError> {
+    let catalog = match &args.policy {
+        None => Catalog::builtin(),
+        Some(path) => of_policy(path)?,
+    };
+    let wanted = |provider: &Provider| args.provider.as_deref().is_none_or(|name| provider.is_named(name));
+    let providers: Vec<&Provider> = catalog.providers().iter().map(|p| &**p).filter(|p| wanted(p)).collect();
+    if let (Some(name), true) = (&args.provider, providers.is_empty()) {
+        return Err(CliError::failed(wiring::no_provider(&catalog, name)));
+    }
+    let models = || providers.iter().flat_map(|p| p.models.iter().map(move |m| (*p, &**m)));
+    if args.json {
+        let all: Vec<Value> = models().map(|(provider, model)| entry(provider, model)).collect();
+        output::say(&format!("{:#}", json!({ "models": all })));
+    } else {
+        output::print(&table(&providers));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The catalogue as the first gateway of a policy sees it.
+fn of_policy(path: &Path) -> Result<Arc<Catalog>, CliError> {
+    let source = wiring::source(path)?;
+    let secrets = StandIns::new(tollgate_expr::NoSecrets);
+    let shared = wiring::shared(Arc::new(secrets), &NameArgs::default())?;
+    let engine = check::good(&source, &shared)?;
+    let gateway = engine.gateways().next().map(|gateway| Arc::clone(gateway.catalog()));
+    gateway.ok_or_else(|| CliError::failed(format!("{} has no `ai-gateway`", path.display())))
+}
+
+fn table(providers: &[&Provider]) -> String {
+    let titles = ["provider", "model", "author", "context", "$/M in", "$/M out", "features"];
+    let mut table = Table::new(&titles).right(&["context", "$/M in", "$/M out"]);
+    for provider in providers {
+        for model in &provider.models {
+            table.row([
+                provider.id.clone(),
+                model.id.clone(),
+                model.author_id.clone(),
+                tokens(model.max_context_window),
+                price(model.pricing.input),
+                price(model.pricing.output),
+                model.supported_features.join(" "),
+            ]);
+        }
+    }
+    let mut out = String::new();
+    if !table.is_empty() {
+        out.push_str(&table.render(0));
+    }
+    for provider in providers.iter().filter(|provider| provider.models.is_empty()) {
+        out.push_str(&format!("{}: no model is known; any name passes through\n", provider.id));
+    }
+    out.push_str("\nA model is named `provider:model`; a name that only one provider has needs no prefix.\n");
+    out
+}
+
+/// `128k`, `1.05M`; nothing when it is not known.
+fn tokens(count: u64) -> String {
+    match count {
+        0 => String::new(),
+        1_000_000.. => format!("{}M", short(count as f64 / 1e6)),
+        1_000.. => format!("{}k", short(count as f64 / 1e3)),
+        _ => count.to_string(),
+    }
+}
+
+fn price(price: Option<f64>) -> String {
+    price.map(|price| format!("{price}")).unwrap_or_default()
+}
+
+/// Two decimals at most.
+fn short(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn entry(provider: &Provider, model: &Model) -> Value {
+    let prices: Map<String, Value> = PRICE_KINDS
+        .iter()
+        .filter_map(|(kind, read)| Some(((*kind).to_owned(), read(&model.pricing)?.into())))
+        .collect();
+    let some = |count: u64| (count > 0).then_some(count);
+    json!({
+        "provider": provider.id,
+        "id": model.id,
+        "name": format!("{}:{}", provider.id, model.id),
+        "aliases": model.aliases.iter().map(|alias| &alias.name).collect::<Vec<_>>(),
+        "author": model.author_id,
+        "display_name": model.display_name,
+        "input_modalities": model.input_modalities,
+        "output_modalities": model.output_modalities,
+        "supported_features": model.supported_features,
+        "max_context_window": some(model.max_context_window),
+        "max_output_tokens": some(model.max_output_tokens),
+        "deprecated_at": model.deprecated_at,
+        "custom": model.custom,
+        "disabled": model.disabled,
+        "pricing": prices,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        for (count, text) in
+            [(0, ""), (512, "512"), (128_000, "128k"), (1_050_000, "1.05M"), (1_000_000, "1M")]
+        {
+            assert_eq!(tokens(count), text);
+        }
+    }
+
+    #[test]
+    fn an_entry_has_the_prices_that_are_known() {
+        let catalog = Catalog::builtin();
+        let (provider, model, _) = catalog.models_named("gpt-4o").into_iter().next().unwrap();
+        let entry = entry(&provider, &model);
+        assert!(entry["pricing"]["text.input"].as_f64().is_some_and(|price| price > 0.0), "{entry}");
+        assert_eq!(entry["name"], format!("{}:gpt-4o", provider.id));
+    }
+}

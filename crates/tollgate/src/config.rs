@@ -1,0 +1,324 @@
+//! The configuration file, `tollgate.yml`: what is in it, strictly read.
+//!
+//! Paths in it are relative to the file's folder.
+
+mod inline;
+#[cfg(test)]
+mod tests;
+
+use crate::cli::{Admin, LogForm, parse_address, parse_admin};
+use crate::decode::{Reader, joined};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tollgate_policy::{Node, Source, parse_duration, parse_size};
+
+/// The code of findings in this file.
+const CODE: &str = "config";
+
+/// What the file says; everything is optional.
+#[derive(Debug, Default)]
+pub(crate) struct ConfigFile {
+    /// The listeners, in the order of the file.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// `admin.listen`
+    pub(crate) admin: Option<Admin>,
+    /// `secrets`: the places, in order.
+    pub(crate) secrets: Option<Vec<Place>>,
+    /// `default_backend`
+    pub(crate) default_backend: Option<String>,
+    /// `force_model`
+    pub(crate) force_model: Option<String>,
+    /// `log_format`
+    pub(crate) log_format: Option<LogForm>,
+    /// `threads`
+    pub(crate) threads: Option<u16>,
+    /// `limits`
+    pub(crate) limits: FileLimits,
+}
+
+/// One listener.
+#[derive(Debug, Default)]
+pub(crate) struct Endpoint {
+    /// Its name.
+    pub(crate) name: Option<String>,
+    /// Where it listens.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Certificate and key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    /// `upstream.url`
+    pub(crate) upstream: Option<String>,
+    /// The policy.
+    pub(crate) policy: Option<FilePolicy>,
+}
+
+/// Where an endpoint's policy is.
+#[derive(Debug)]
+pub(crate) enum FilePolicy {
+    /// In a file of its own.
+    File(PathBuf),
+    /// In the configuration file.
+    Inline(Source),
+}
+
+/// A place where secrets are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A folder with one value a file.
+    Folder(PathBuf),
+    /// Environment variables.
+    Environment,
+    /// A vault file.
+    Vault(PathBuf),
+}
+
+/// `limits`
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileLimits {
+    /// Bytes of a request body.
+    pub(crate) max_body: Option<usize>,
+    /// Bytes of all request bodies together.
+    pub(crate) buffered_bodies: Option<usize>,
+    /// Time for a request body.
+    pub(crate) body_timeout: Option<Duration>,
+}
+
+/// Keys that are known and do not work, with the reason.
+const NOT_YET: [(&str, &str); 2] = [
+    ("model_aliases", "give models other names with `id_aliases` in the policy"),
+    ("identity", "set headers that go upstream with `headers` of `ai-gateway`"),
+];
+
+/// Reads a configuration. `folder` is what its paths are relative to.
+///
+/// # Errors
+/// All mistakes, as `check` prints them.
+pub(crate) fn read(source: Source, folder: &Path) -> Result<ConfigFile, String> {
+    let mut reader = Reader::new(source, CODE);
+    let config = reader.root().map(|root| Decoder { reader: &mut reader, folder }.file(&root));
+    reader.finish(config).map_err(|findings| findings.to_string())
+}
+
+struct Decoder<'a> {
+    reader: &'a mut Reader,
+    folder: &'a Path,
+}
+
+impl Decoder<'_> {
+    fn file(&mut self, root: &Node) -> ConfigFile {
+        let mut config = ConfigFile::default();
+        const KEYS: [&str; 12] = [
+            "endpoints",
+            "admin",
+            "secrets",
+            "default_backend",
+            "backends",
+            "force_model",
+            "log_format",
+            "threads",
+            "limits",
+            "traffic_policy_file",
+            "model_aliases",
+            "identity",
+        ];
+        if !self.reader.mapping(root, "", &KEYS) {
+            return config;
+        }
+        for (key, help) in NOT_YET {
+            if let Some((key, _)) = root.entry(key) {
+                let message = format!("`{}` is not supported yet", key.text);
+                self.reader.error(key.at, message, Some(format!("remove it; until then, {help}")));
+            }
+        }
+        if let Some((key, _)) = root.entry("traffic_policy_file") {
+            let help = "write `endpoints:` with `- traffic_policy_file: ...` below it".to_owned();
+            self.reader.error(key.at, "`traffic_policy_file` belongs to an endpoint", Some(help));
+        }
+        if let Some(node) = root.get("endpoints") {
+            config.endpoints = self.endpoints(node);
+        }
+        if let Some(node) = root.get("admin")
+            && self.reader.mapping(node, "admin", &["listen"])
+        {
+            config.admin = self.reader.parsed_at(node, "admin", "listen", parse_admin);
+        }
+        config.secrets = root.get("secrets").map(|node| self.places(node));
+        config.default_backend = self.default_backend(root);
+        config.force_model = self.reader.text_at(root, "", "force_model");
+        config.log_format = self.reader.parsed_at(root, "", "log_format", |text| match text {
+            "text" => Ok(LogForm::Text),
+            "json" => Ok(LogForm::Json),
+            _ => Err("write text or json"),
+        });
+        config.threads = self.reader.parsed_at(root, "", "threads", |text| match text.parse() {
+            Ok(threads @ 1..=1024) => Ok(threads),
+            _ => Err("write a number from 1 to 1024"),
+        });
+        if let Some(node) = root.get("limits") {
+            config.limits = self.limits(node);
+        }
+        config
+    }
+
+    /// `default_backend`, or `backends.default_backend`, which means the same.
+    fn default_backend(&mut self, root: &Node) -> Option<String> {
+        let flat = self.reader.text_at(root, "", "default_backend");
+        let Some((key, node)) = root.entry("backends") else { return flat };
+        if !self.reader.mapping(node, "backends", &["default_backend"]) {
+            return flat;
+        }
+        let nested = self.reader.text_at(node, "backends", "default_backend");
+        if flat.is_some() && nested.is_some() {
+            self.reader.error(key.at, "`default_backend` is set twice", Some("keep one of the two".into()));
+        }
+        flat.or(nested)
+    }
+
+    fn endpoints(&mut self, node: &Node) -> Vec<Endpoint> {
+        let Some(items) = self.reader.list(node, "endpoints") else { return Vec::new() };
+        if items.is_empty() {
+            self.reader.error(
+                node.at,
+                "`endpoints` has no entries",
+                Some("remove the key for the defaults".into()),
+            );
+        }
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("endpoints[{index}]");
+            let endpoint = self.endpoint(item, &path);
+            let same_name =
+                endpoint.name.is_some() && endpoints.iter().any(|other| other.name == endpoint.name);
+            if same_name {
+                self.reader.error(
+                    item.at,
+                    format!("`{path}.name` is the name of another endpoint already"),
+                    None,
+                );
+            }
+            let listen = endpoint.listen.filter(|address| address.port() != 0);
+            if listen.is_some() && endpoints.iter().any(|other| other.listen == listen) {
+                self.reader.error(
+                    item.at,
+                    format!("`{path}.listen` is the address of another endpoint already"),
+                    None,
+                );
+            }
+            if items.len() > 1 && item.get("listen").is_none() {
+                let help = "each of several endpoints needs an address of its own: `listen: 127.0.0.1:8081`"
+                    .to_owned();
+                self.reader.error(item.at, format!("`{path}.listen` is missing"), Some(help));
+            }
+            endpoints.push(endpoint);
+        }
+        endpoints
+    }
+
+    fn endpoint(&mut self, node: &Node, path: &str) -> Endpoint {
+        let mut endpoint = Endpoint::default();
+        let keys = ["name", "listen", "tls", "upstream", "traffic_policy_file", "traffic_policy"];
+        if !self.reader.mapping(node, path, &keys) {
+            return endpoint;
+        }
+        endpoint.name = self.reader.text_at(node, path, "name");
+        endpoint.listen = self.reader.parsed_at(node, path, "listen", parse_address);
+        endpoint.tls = node.get("tls").and_then(|tls| self.tls(tls, &joined(path, "tls")));
+        endpoint.upstream =
+            node.get("upstream").and_then(|node| self.upstream(node, &joined(path, "upstream")));
+        endpoint.policy = self.policy(node, path);
+        endpoint
+    }
+
+    fn tls(&mut self, node: &Node, path: &str) -> Option<(PathBuf, PathBuf)> {
+        if !self.reader.mapping(node, path, &["cert", "key"]) {
+            return None;
+        }
+        let cert = self.reader.required(node, path, "cert").and_then(|n| self.path(n, &joined(path, "cert")));
+        let key = self.reader.required(node, path, "key").and_then(|n| self.path(n, &joined(path, "key")));
+        cert.zip(key)
+    }
+
+    fn upstream(&mut self, node: &Node, path: &str) -> Option<String> {
+        if node.text().is_some() {
+            return self.reader.text(node, path);
+        }
+        if !self.reader.mapping(node, path, &["url"]) {
+            return None;
+        }
+        let url = self.reader.required(node, path, "url")?;
+        self.reader.text(url, &joined(path, "url"))
+    }
+
+    fn policy(&mut self, node: &Node, path: &str) -> Option<FilePolicy> {
+        let file =
+            node.get("traffic_policy_file").and_then(|n| self.path(n, &joined(path, "traffic_policy_file")));
+        let Some((key, inline)) = node.entry("traffic_policy") else { return file.map(FilePolicy::File) };
+        if file.is_some() {
+            let help =
+                "keep `traffic_policy_file`, which is also reloaded when it changes, or the policy in place"
+                    .to_owned();
+            self.reader.error(key.at, format!("`{path}` has two policies"), Some(help));
+        }
+        Some(FilePolicy::Inline(inline::source(self.reader.source(), key, inline)))
+    }
+
+    fn places(&mut self, node: &Node) -> Vec<Place> {
+        let items = self.reader.list(node, "secrets").unwrap_or_default();
+        let mut places = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("secrets[{index}]");
+            if !self.reader.mapping(item, &path, &["dir", "env", "vault_file"]) {
+                continue;
+            }
+            if item.entries().len() != 1 {
+                let help = "the order counts, so write one `- ` for each place".to_owned();
+                self.reader.error(item.at, format!("`{path}` must name one place"), Some(help));
+                continue;
+            }
+            if let Some(node) = item.get("dir") {
+                places.extend(self.path(node, &joined(&path, "dir")).map(Place::Folder));
+            }
+            if let Some(node) = item.get("vault_file") {
+                places.extend(self.path(node, &joined(&path, "vault_file")).map(Place::Vault));
+            }
+            if let Some(node) = item.get("env") {
+                match node.text() {
+                    Some("true") => places.push(Place::Environment),
+                    Some("false") => {}
+                    _ => self.reader.wrong(node, &joined(&path, "env"), "true or false", None),
+                }
+            }
+        }
+        places
+    }
+
+    fn limits(&mut self, node: &Node) -> FileLimits {
+        let mut limits = FileLimits::default();
+        let keys = ["max_body", "buffered_bodies", "header_timeout", "body_timeout"];
+        if !self.reader.mapping(node, "limits", &keys) {
+            return limits;
+        }
+        if let Some((key, _)) = node.entry("header_timeout") {
+            let message =
+                "`limits.header_timeout` cannot be set: the HTTP library gives every request head 60 seconds";
+            self.reader.error(key.at, message, Some("remove it".into()));
+        }
+        let bytes = |text: &str| match parse_size(text).map(usize::try_from) {
+            Ok(Ok(bytes)) if bytes > 0 => Ok(bytes),
+            Ok(_) => Err("must be at least 1 byte".to_owned()),
+            Err(wrong) => Err(wrong),
+        };
+        limits.max_body = self.reader.parsed_at(node, "limits", "max_body", bytes);
+        limits.buffered_bodies = self.reader.parsed_at(node, "limits", "buffered_bodies", bytes);
+        limits.body_timeout =
+            self.reader.parsed_at(node, "limits", "body_timeout", |text| match parse_duration(text) {
+                Ok(time) if time.is_zero() => Err("must be longer than nothing".to_owned()),
+                other => other,
+            });
+        limits
+    }
+
+    fn path(&mut self, node: &Node, path: &str) -> Option<PathBuf> {
+        self.reader.text(node, path).map(|text| self.folder.join(text))
+    }
+}

@@ -1,0 +1,118 @@
+use super::*;
+
+fn config(text: &str) -> Result<ConfigFile, String> {
+    read(Source::new("tollgate.yml", text), Path::new("/etc/tollgate"))
+}
+
+const FULL: &str = "\
+endpoints:
+  - name: ai
+    listen: 0.0.0.0:8443
+    tls: {cert: certs/a.pem, key: /keys/a.key}
+    upstream: {url: http://127.0.0.1:3000}
+    traffic_policy_file: policies/openrouter-failover.yml
+  - name: inner
+    listen: 127.0.0.1:8081
+    upstream: 3000
+    traffic_policy:
+      # A comment.
+      on_http_request:
+        - type: deny
+          config: {status_code: 4040}
+admin: {listen: 127.0.0.1:4041}
+secrets: [{dir: /run/secrets}, {env: true}, {vault_file: vault.json}]
+default_backend: openrouter
+force_model: openai:gpt-4o
+log_format: json
+threads: 3
+limits: {max_body: 1MiB, buffered_bodies: 8MiB, body_timeout: 5s}
+";
+
+#[test]
+fn every_key_is_read() {
+    let config = config(FULL).unwrap();
+    let [ai, inner] = config.endpoints.as_slice() else { panic!("{config:?}") };
+    assert_eq!(ai.name.as_deref(), Some("ai"));
+    assert_eq!(ai.listen.map(|a| a.port()), Some(8443));
+    assert_eq!(ai.tls, Some(("/etc/tollgate/certs/a.pem".into(), "/keys/a.key".into())));
+    assert_eq!(ai.upstream.as_deref(), Some("http://127.0.0.1:3000"));
+    let file = Path::new("/etc/tollgate/policies/openrouter-failover.yml");
+    assert!(matches!(&ai.policy, Some(FilePolicy::File(path)) if path == file));
+    assert_eq!(inner.upstream.as_deref(), Some("3000"));
+    assert_eq!(config.admin, parse_admin("127.0.0.1:4041").ok());
+    let vault = Place::Vault("/etc/tollgate/vault.json".into());
+    assert_eq!(config.secrets, Some(vec![Place::Folder("/run/secrets".into()), Place::Environment, vault]));
+    assert_eq!(config.default_backend.as_deref(), Some("openrouter"));
+    assert_eq!(config.force_model.as_deref(), Some("openai:gpt-4o"));
+    assert_eq!((config.log_format, config.threads), (Some(LogForm::Json), Some(3)));
+    let limits = FileLimits {
+        max_body: Some(1 << 20),
+        buffered_bodies: Some(8 << 20),
+        body_timeout: Some(Duration::from_secs(5)),
+    };
+    assert_eq!(config.limits, limits);
+}
+
+#[test]
+fn an_inline_policy_keeps_its_lines_and_columns() {
+    let config = config(FULL).unwrap();
+    let Some(FilePolicy::Inline(source)) = &config.endpoints[1].policy else { panic!("{config:?}") };
+    assert_eq!(source.name, "tollgate.yml");
+    let node = parse_node(source);
+    let status = node.get("on_http_request").unwrap();
+    assert_eq!(status.at.line, 13, "{:?}", source.text);
+    assert!(!source.text.contains("admin"));
+}
+
+#[test]
+fn an_inline_policy_that_cannot_be_cut_out_is_written_anew() {
+    for text in [
+        "endpoints:\n  - traffic_policy: {on_http_request: [{type: deny}]}\n",
+        "endpoints:\n  - upstream: &u http://a\n    traffic_policy:\n      on_http_request:\n        - {type: deny, name: *u}\n",
+    ] {
+        let config = config(text).unwrap();
+        let Some(FilePolicy::Inline(source)) = &config.endpoints[0].policy else { panic!("{config:?}") };
+        assert_eq!(source.name, "tollgate.yml (traffic_policy)");
+        assert!(parse_node(source).get("on_http_request").is_some());
+    }
+}
+
+fn parse_node(source: &Source) -> Node {
+    tollgate_policy::parse(source).unwrap()
+}
+
+#[test]
+fn a_file_without_content_is_the_defaults() {
+    let config = config("# nothing\n").unwrap();
+    assert!(config.endpoints.is_empty() && config.secrets.is_none());
+}
+
+#[test]
+fn mistakes_are_named_with_place_and_remedy() {
+    for (text, expected) in [
+        ("endpoint: []\n", &["tollgate.yml:1:1: error", "did you mean `endpoints`?"][..]),
+        ("model_aliases: []\n", &["`model_aliases` is not supported yet", "id_aliases"]),
+        ("identity: {user_agent: {mode: override}}\n", &["`identity` is not supported yet"]),
+        ("limits: {header_timeout: 10s}\n", &["1:10", "`limits.header_timeout` cannot be set", "60 seconds"]),
+        ("limits: {max_body: big}\n", &["`limits.max_body`: must begin with a whole number"]),
+        ("admin: {listen: ':4040'}\n", &["`admin.listen`: say where"]),
+        ("admin: 4040\n", &["`admin` must be a mapping, not a number"]),
+        ("endpoints: [{tls: {cert: a}}]\n", &["`endpoints[0].tls.key` is missing"]),
+        ("endpoints: [{listen: 127.0.0.1:1}, {name: b}]\n", &["`endpoints[1].listen` is missing"]),
+        ("endpoints: [{listen: '1'}, {listen: '127.0.0.1:1'}]\n", &["address of another endpoint"]),
+        ("endpoints: [{name: a, listen: '1'}, {name: a, listen: '2'}]\n", &["name of another endpoint"]),
+        ("endpoints: [{traffic_policy_file: a, traffic_policy: {}}]\n", &["has two policies"]),
+        ("endpoints: []\n", &["`endpoints` has no entries"]),
+        ("secrets: [{dir: a, env: true}]\n", &["`secrets[0]` must name one place"]),
+        ("secrets: [{env: yes please}]\n", &["`secrets[0].env` must be true or false"]),
+        ("default_backend: a\nbackends: {default_backend: b}\n", &["2:1", "set twice"]),
+        ("log_format: xml\n", &["write text or json"]),
+        ("threads: 0\n", &["from 1 to 1024"]),
+        ("traffic_policy_file: a\n", &["belongs to an endpoint"]),
+    ] {
+        let said = config(text).expect_err(text);
+        for part in expected {
+            assert!(said.contains(part), "{part} is not in:\n{said}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What is served: flags and environment variables (clap merges these two), then the configuration file, then defaults.
+
+use crate::cli::{Admin, LogForm, NameArgs, ServeArgs};
+use crate::config::{self, ConfigFile, FilePolicy, Place};
+use crate::error::CliError;
+use crate::wiring;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tollgate_edge::limits::Limits;
+use tollgate_edge::server::EndpointOptions;
+use tollgate_policy::Source;
+
+/// Bytes of request bodies held at once, all listeners together: 256 MiB.
+const BUFFERED_BODIES: usize = 256 << 20;
+const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
+const ADMIN: ([u8; 4], u16) = ([127, 0, 0, 1], 4040);
+
+/// Everything `run` needs to know.
+pub(crate) struct Settings {
+    /// The listeners.
+    pub(crate) endpoints: Vec<EndpointOptions>,
+    /// The admin listener.
+    pub(crate) admin: Option<SocketAddr>,
+    /// The places of secrets in the configuration file.
+    pub(crate) secrets: Option<Vec<Place>>,
+    /// Default backend and forced model.
+    pub(crate) names: NameArgs,
+    /// Form of the logs.
+    pub(crate) log_format: LogForm,
+    /// Worker threads of each listener.
+    pub(crate) threads: usize,
+    /// Bytes of request bodies held at once.
+    pub(crate) buffered_bodies: usize,
+}
+
+/// What the command line says of the first endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct First {
+    /// POLICY or `--traffic-policy-file`.
+    pub(crate) policy: Option<PathBuf>,
+    /// `--listen` or `--url`.
+    pub(crate) listen: Option<SocketAddr>,
+    /// `--upstream` or UPSTREAM.
+    pub(crate) upstream: Option<String>,
+}
+
+/// Settles everything, and reads the files that are named.
+///
+/// # Errors
+/// A file that cannot be read, a configuration with mistakes, half a certificate.
+pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliError> {
+    let file = match &args.config {
+        Some(path) => read_config(path)?,
+        None => ConfigFile::default(),
+    };
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+        (None, None) => None,
+        (Some(_), None) => return Err(CliError::usage("--tls-cert also needs --tls-key")),
+        (None, Some(_)) => return Err(CliError::usage("--tls-key also needs --tls-cert")),
+    };
+    let defaults = Limits::default();
+    let limits = Limits {
+        max_body: args.max_body.or(file.limits.max_body).unwrap_or(defaults.max_body),
+        body_timeout: file.limits.body_timeout.unwrap_or(defaults.body_timeout),
+        ..defaults
+    };
+    let listed = if file.endpoints.is_empty() { vec![config::Endpoint::default()] } else { file.endpoints };
+    let mut endpoints = Vec::new();
+    for (index, mut endpoint) in listed.into_iter().enumerate() {
+        if index == 0 {
+            endpoint.listen = first.listen.or(endpoint.listen);
+            endpoint.upstream = first.upstream.clone().or(endpoint.upstream);
+            endpoint.tls = tls.clone().or(endpoint.tls);
+            endpoint.policy = first.policy.clone().map(FilePolicy::File).or(endpoint.policy);
+        }
+        endpoints.push(options(endpoint, index, limits)?);
+    }
+    let buffered_bodies = file.limits.buffered_bodies.unwrap_or(BUFFERED_BODIES.max(limits.max_body));
+    Ok(Settings {
+        endpoints,
+        admin: match args.admin.or(file.admin).unwrap_or(Admin::At(ADMIN.into())) {
+            Admin::Off => None,
+            Admin::At(address) => Some(address),
+        },
+        secrets: file.secrets,
+        names: NameArgs {
+            default_backend: args.names.default_backend.clone().or(file.default_backend),
+            force_model: args.names.force_model.clone().or(file.force_model),
+        },
+        log_format: args.log_format.or(file.log_format).unwrap_or(LogForm::Text),
+        threads: args.threads.or(file.threads).map_or_else(cpus, usize::from),
+        buffered_bodies,
+    })
+}
+
+fn options(endpoint: config::Endpoint, index: usize, limits: Limits) -> Result<EndpointOptions, CliError> {
+    let (policy, file) = match endpoint.policy {
+        Some(FilePolicy::File(path)) => {
+            let watched = (path.as_os_str() != "-").then(|| path.clone());
+            (wiring::source(&path)?, watched)
+        }
+        Some(FilePolicy::Inline(source)) => (source, None),
+        None => (
+            Source::new("built-in (every provider, each client with its own key)", wiring::DEFAULT_POLICY),
+            None,
+        ),
+    };
+    Ok(EndpointOptions {
+        name: endpoint
+            .name
+            .unwrap_or_else(|| if index == 0 { "default".into() } else { format!("endpoint-{}", index + 1) }),
+        listen: endpoint.listen.unwrap_or_else(|| LISTEN.into()),
+        tls: endpoint.tls,
+        upstream: endpoint.upstream,
+        policy,
+        file,
+        limits,
+    })
+}
+
+fn read_config(path: &Path) -> Result<ConfigFile, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|reason| CliError::unreadable(path, &reason))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    config::read(Source::new(path.display().to_string(), text), folder).map_err(CliError::Said)
+}
+
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The address in `--url`: what ngrok calls the public address is the listener here.
+///
+/// # Errors
+/// Usage: a name that is not this machine's, a path, https without a certificate.
+pub(crate) fn listen_of_url(url: &str, has_certificate: bool) -> Result<SocketAddr, CliError> {
+    let (https, rest) = match url.split_once("://") {
+        Some(("http", rest)) => (false, rest),
+        Some(("https", rest)) => (true, rest),
+        Some((scheme, _)) => {
+            return Err(CliError::usage(format!(
+                "--url: `{scheme}` is not supported; write http:// or https://"
+            )));
+        }
+        None => (has_certificate, url),
+    };
+    if https != has_certificate {
+        let wrong =
+            if https { "https needs --tls-cert and --tls-key" } else { "with --tls-cert it is https://" };
+        return Err(CliError::usage(format!("--url: {wrong}")));
+    }
+    let host = rest.strip_suffix('/').unwrap_or(rest);
+    if host.contains('/') {
+        return Err(CliError::usage(format!("--url: `{url}` has a path; a listener serves every path")));
+    }
+    let without_port = host.parse::<std::net::IpAddr>().is_ok() || host == "localhost";
+    let standard = if https { 443 } else { 80 };
+    let full = if without_port { format!("{host}:{standard}") } else { host.to_owned() };
+    crate::cli::parse_address(&full).map_err(|_| {
+        CliError::usage(format!(
+            "--url: `{host}` is no address of this machine; write http://127.0.0.1:8080, or http://0.0.0.0:8080 for \
+             every network, and point the name there"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn port(settings: &Settings) -> Vec<u16> {
+        settings.endpoints.iter().map(|endpoint| endpoint.listen.port()).collect()
+    }
+
+    #[test]
+    fn the_defaults() {
+        let settings = settle(&ServeArgs::default(), First::default()).unwrap();
+        assert_eq!(port(&settings), [8080]);
+        assert_eq!(settings.admin.map(|a| a.port()), Some(4040));
+        assert_eq!(&*settings.endpoints[0].policy.text, wiring::DEFAULT_POLICY);
+        assert_eq!((settings.log_format, settings.threads), (LogForm::Text, cpus()));
+        assert_eq!(settings.buffered_bodies, 256 << 20);
+    }
+
+    #[test]
+    fn flags_come_before_the_file_and_the_file_before_the_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("tollgate.yml");
+        fs::write(folder.path().join("one.yml"), "on_http_request: []\n").unwrap();
+        fs::write(folder.path().join("two.yml"), "on_http_response: []\n").unwrap();
+        let text = "endpoints:\n  - {listen: '127.0.0.1:1111', upstream: 1, traffic_policy_file: one.yml}\n  \
+                    - {listen: '127.0.0.1:2222', upstream: 2, traffic_policy_file: one.yml}\n\
+                    admin: {listen: none}\nforce_model: file\nthreads: 7\nlimits: {max_body: 1KiB}\n";
+        fs::write(&config, text).unwrap();
+        let mut args = ServeArgs { config: Some(config), ..ServeArgs::default() };
+
+        let settings = settle(&args, First::default()).unwrap();
+        assert_eq!(port(&settings), [1111, 2222]);
+        assert_eq!((settings.admin, settings.threads), (None, 7));
+        assert_eq!(settings.names.force_model.as_deref(), Some("file"));
+        assert_eq!(settings.endpoints[1].limits.max_body, 1024);
+        assert!(settings.endpoints[0].file.as_ref().is_some_and(|file| file.ends_with("one.yml")));
+
+        args.threads = Some(2);
+        args.names.force_model = Some("flag".into());
+        args.max_body = Some(2048);
+        let first = First {
+            policy: Some(folder.path().join("two.yml")),
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 3333))),
+            upstream: Some("3".into()),
+        };
+        let settings = settle(&args, first).unwrap();
+        assert_eq!(port(&settings), [3333, 2222], "only the first endpoint changes");
+        assert_eq!(settings.threads, 2);
+        assert_eq!(settings.names.force_model.as_deref(), Some("flag"));
+        assert_eq!(settings.endpoints[1].limits.max_body, 2048);
+        let upstreams: Vec<_> = settings.endpoints.iter().filter_map(|e| e.upstream.as_deref()).collect();
+        assert_eq!(upstreams, ["3", "2"]);
+        assert!(settings.endpoints[0].policy.text.contains("on_http_response"));
+        assert!(settings.endpoints[1].policy.text.contains("on_http_request"));
+    }
+
+    #[test]
+    fn half_a_certificate_is_wrong_usage() {
+        let args = ServeArgs { tls_cert: Some("a".into()), ..ServeArgs::default() };
+        assert!(
+            matches!(settle(&args, First::default()), Err(CliError::Usage(why)) if why.contains("--tls-key"))
+        );
+    }
+
+    #[test]
+    fn files_that_are_missing_are_named() {
+        let args = ServeArgs { config: Some("no-such.yml".into()), ..ServeArgs::default() };
+        let why = settle(&args, First::default()).map(|_| ()).expect_err("no such file").to_string();
+        assert!(why.starts_with("error: cannot read no-such.yml: "), "{why}");
+    }
+
+    #[test]
+    fn urls_of_listeners() {
+        let at = |url: &str, tls| listen_of_url(url, tls).map(|a| a.to_string()).map_err(|e| e.to_string());
+        assert_eq!(at("http://127.0.0.1:9000", false), Ok("127.0.0.1:9000".into()));
+        assert_eq!(at("http://localhost:9000/", false), Ok("127.0.0.1:9000".into()));
+        assert_eq!(at("0.0.0.0:9000", false), Ok("0.0.0.0:9000".into()));
+        assert_eq!(at("https://0.0.0.0", true), Ok("0.0.0.0:443".into()));
+        for (url, tls, why) in [
+            ("https://127.0.0.1:1", false, "--tls-cert and --tls-key"),
+            ("http://127.0.0.1:1", true, "https://"),
+            ("http://gateway.example", false, "no address of this machine"),
+            ("http://127.0.0.1:1/v1", false, "path"),
+            ("tcp://127.0.0.1:1", false, "not supported"),
+        ] {
+            assert!(at(url, tls).is_err_and(|said| said.contains(why)), "{url}");
+        }
+    }
+}

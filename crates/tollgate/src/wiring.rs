@@ -1,0 +1,130 @@
+//! Puts the parts together: policies, shared state, runtimes.
+
+use crate::cli::NameArgs;
+use crate::error::CliError;
+use crate::nearest::nearest;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use tollgate_catalog::Catalog;
+use tollgate_edge::engine::{Engine, Shared};
+use tollgate_expr::SecretSource;
+use tollgate_policy::Source;
+
+/// The version of the program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The policy of `tollgate run` without one: every provider of the catalogue, each client with its own key.
+pub(crate) const DEFAULT_POLICY: &str = "on_http_request:\n  - type: ai-gateway\n";
+
+/// A policy's text; `-` is standard input.
+///
+/// # Errors
+/// A file that cannot be read or is no text.
+pub(crate) fn source(path: &Path) -> Result<Source, CliError> {
+    if path.as_os_str() == "-" {
+        let mut text = String::new();
+        let read = std::io::stdin().lock().read_to_string(&mut text);
+        return read
+            .map(|_| Source::new("<stdin>", text))
+            .map_err(|reason| CliError::failed(format!("cannot read standard input: {reason}")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|reason| CliError::unreadable(path, &reason))?;
+    Ok(Source::new(path.display().to_string(), text))
+}
+
+/// The state of a process around its policies.
+///
+/// # Errors
+/// The system gives no random bytes; a default backend that is no provider.
+pub(crate) fn shared(
+    secrets: Arc<dyn SecretSource + Send + Sync>,
+    names: &NameArgs,
+) -> Result<Shared, CliError> {
+    Ok(Shared {
+        catalog: Catalog::builtin(),
+        stats: tollgate_select::Metrics::new(),
+        metrics: Arc::new(tollgate_observe::Metrics::new(VERSION)),
+        secrets,
+        key_salt: salt()?,
+        default_backend: names.default_backend.clone(),
+        force_model: names.force_model.clone(),
+    })
+}
+
+/// An engine, with its warnings; or all of its errors.
+///
+/// # Errors
+/// The policy has errors; the text is what `check` prints.
+pub(crate) fn engine(source: &Source, shared: &Shared) -> Result<(Engine, String), CliError> {
+    let loaded = Engine::load(source, shared);
+    let text = loaded.diagnostics.render_text(source);
+    loaded.engine.map(|engine| (engine, text.clone())).ok_or(CliError::Said(text))
+}
+
+/// Sees that the default backend is a provider of the catalogue or of a policy. A policy's own providers are not known
+/// before it is loaded, so this asks the loaded gateways.
+///
+/// # Errors
+/// No gateway knows the provider.
+pub(crate) fn known_backend(shared: &Shared, engine: &Engine) -> Result<(), CliError> {
+    let Some(name) = shared.default_backend.as_deref() else { return Ok(()) };
+    let mut gateways = engine.gateways().peekable();
+    if gateways.peek().is_none() || gateways.any(|gateway| gateway.catalog().provider(name).next().is_some())
+    {
+        return Ok(());
+    }
+    Err(CliError::failed(no_provider(&shared.catalog, name)))
+}
+
+/// Says that there is no such provider, and which was probably meant.
+pub(crate) fn no_provider(catalog: &Catalog, name: &str) -> String {
+    let ids: Vec<&str> = catalog.providers().iter().map(|provider| provider.id.as_str()).collect();
+    let names = catalog.providers().iter().flat_map(|p| std::iter::once(&p.id).chain(&p.aliases));
+    let help = match nearest(name, names.map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the providers are {}", ids.join(", ")),
+    };
+    format!("there is no provider `{name}`; {help}")
+}
+
+/// A runtime for a command that ends by itself.
+///
+/// # Errors
+/// The system gives no threads.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    built.map_err(|reason| CliError::failed(format!("cannot start: {reason}")))
+}
+
+/// 16 random bytes from the operating system.
+fn salt() -> Result<[u8; 16], CliError> {
+    let mut bytes = [0; 16];
+    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    read.map_err(|reason| CliError::failed(format!("no random bytes from /dev/urandom: {reason}")))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn salts_differ() {
+        assert_ne!(salt().unwrap(), salt().unwrap());
+    }
+
+    #[test]
+    fn a_misspelt_provider_is_put_right() {
+        let said = no_provider(&Catalog::builtin(), "opnerouter");
+        assert!(said.ends_with("did you mean `openrouter`?"), "{said}");
+        assert!(no_provider(&Catalog::builtin(), "xyzzy").contains("anthropic, "));
+    }
+
+    #[test]
+    fn the_default_policy_loads() {
+        let shared = shared(Arc::new(tollgate_expr::NoSecrets), &NameArgs::default()).unwrap();
+        let (engine, warnings) = engine(&Source::new("built-in", DEFAULT_POLICY), &shared).unwrap();
+        assert_eq!((engine.gateways().count(), warnings.as_str()), (1, ""));
+    }
+}
