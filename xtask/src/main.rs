@@ -1,2 +1,60 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands. The Makefile calls them; `cargo run -p xtask -- help` lists them.
+
+mod bench;
+mod failure;
+mod fuzz;
+mod sdk;
+mod step;
+mod structure;
+mod suite;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use failure::Result;
+use std::process::ExitCode;
+
+/// Developer commands of Tollgate.
+#[derive(Parser)]
+#[command(name = "xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check what no compiler checks: file sizes, the arrows between crates, documented dependencies
+    Structure,
+    /// Build the binary, run every test, print one summary
+    Test,
+    /// Run the official SDKs against the built binary
+    Sdk,
+    /// Run every fuzz target
+    Fuzz(fuzz::Options),
+    /// Measure nginx and Tollgate in turn
+    Bench(bench::Options),
+    /// Serve the benchmark's provider until the process is ended
+    #[command(hide = true)]
+    Upstream,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Structure => structure::check(),
+        Command::Test => suite::run(),
+        Command::Sdk => suite::run_sdks(),
+        Command::Fuzz(options) => fuzz::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::Upstream => bench::serve_upstream(),
+    }
+}

@@ -1,0 +1,52 @@
+# Every command of a developer. `make help` lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup lint test demo bench fuzz advisories fmt
+
+# rustup puts cargo here; a fresh shell may not have it on its PATH yet.
+# What `make` installs for itself stays in .cache.
+export PATH := $(CURDIR)/.cache/tools/bin:$(HOME)/.cargo/bin:$(PATH)
+
+XTASK := cargo run --quiet -p xtask --
+FUZZ_SECONDS ?= 60
+BENCH_ARGS ?=
+
+help: ## This list
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install, or name, what building and testing need (cc, cmake, venv, node)
+	@xtask/setup.sh build test
+
+demo: ## Build, and run the main job on embedded mock providers: no key, no network
+	@xtask/setup.sh build
+	cargo build -p tollgate
+	target/debug/tollgate demo --once
+
+test: ## Everything the tests need, then all tests
+	@xtask/setup.sh build test
+	@$(XTASK) test
+
+lint: ## Formatting, clippy, documentation, licences, structure
+	@xtask/setup.sh build lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	@$(XTASK) structure
+	cargo deny --log-level error check licenses bans sources
+
+bench: ## nginx and Tollgate in turn against one local upstream; BENCH_ARGS="--json FILE"
+	@xtask/setup.sh build bench
+	cargo build --release --locked -p tollgate -p xtask
+	target/release/xtask bench $(BENCH_ARGS)
+
+fuzz: ## Each fuzz target for FUZZ_SECONDS (60)
+	@xtask/setup.sh build fuzz
+	@$(XTASK) fuzz --seconds $(FUZZ_SECONDS)
+
+advisories: ## Known vulnerabilities of dependencies (fetches the RustSec database)
+	@xtask/setup.sh build lint
+	cargo deny --log-level error check advisories
+
+fmt: ## Format the code
+	cargo fmt --all

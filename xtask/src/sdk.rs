@@ -1,0 +1,78 @@
+//! The official SDKs against the built binary: installs pinned versions, runs their tests.
+//!
+//! The tests find the binary in `TOLLGATE_BIN` and the mock providers in `MOCK_BIN`. Installing is skipped while the pins have not changed.
+
+use crate::failure::{Result, said};
+use crate::step::{self, Done};
+use crate::workspace::{cache, root};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PYTHON: &str = "SDKs for Python";
+const NODE: &str = "SDKs for Node";
+
+/// Runs both; a failure of one does not hide the other.
+pub(crate) fn run(binary: &Path) -> Result<Vec<Done>> {
+    let python = python(binary).unwrap_or_else(|why| step::not_run(PYTHON, &why.to_string()));
+    let node = node(binary).unwrap_or_else(|why| step::not_run(NODE, &why.to_string()));
+    Ok(vec![python, node])
+}
+
+fn python(binary: &Path) -> Result<Done> {
+    let tests = root().join("tests/sdk/python");
+    let interpreter = venv(&tests.join("requirements.txt"))?;
+    let mut pytest = Command::new(interpreter);
+    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/sdk/python"]).current_dir(root());
+    pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("TOLLGATE_BIN", binary);
+    pytest.env("MOCK_BIN", binary.with_file_name("mock-providers"));
+    step::run(PYTHON, &mut pytest, step::pytest)
+}
+
+fn node(binary: &Path) -> Result<Done> {
+    let folder = root().join("tests/sdk/node");
+    let lock = folder.join("package-lock.json");
+    let stamp = folder.join("node_modules/.installed");
+    if !same(&lock, &stamp) {
+        run_to_end(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder))?;
+        fs::copy(&lock, &stamp)?;
+    }
+    let mut tests: Vec<PathBuf> = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).collect();
+    tests.retain(|path| path.to_string_lossy().ends_with(".test.mjs"));
+    tests.sort();
+    if tests.is_empty() {
+        return Err(said("tests/sdk/node has no *.test.mjs"));
+    }
+    let mut node = Command::new("node");
+    // Files by name: what a folder means here differs between versions of Node.
+    node.args(["--test", "--test-reporter=spec"])
+        .args(tests)
+        .current_dir(&folder)
+        .env("TOLLGATE_BIN", binary);
+    step::run(NODE, &mut node, step::node_test)
+}
+
+/// The interpreter of a virtual environment that holds exactly what is pinned.
+fn venv(requirements: &Path) -> Result<PathBuf> {
+    let folder = cache("venv")?;
+    let interpreter = folder.join("bin/python");
+    let stamp = folder.join("installed.txt");
+    if !same(requirements, &stamp) || !interpreter.exists() {
+        run_to_end(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        run_to_end(Command::new(&interpreter).args(pip).arg(requirements))?;
+        // Last, so that an installation that broke off is begun anew.
+        fs::copy(requirements, &stamp)?;
+    }
+    Ok(interpreter)
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    matches!((fs::read(a), fs::read(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn run_to_end(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().map_err(|why| said(format!("{program}: {why}")))?;
+    if status.success() { Ok(()) } else { Err(said(format!("{command:?} failed"))) }
+}

@@ -1,0 +1,72 @@
+//! `make test`: the binary, every test, one summary at the end.
+
+use crate::failure::{Result, said};
+use crate::sdk;
+use crate::step::{self, Done};
+use crate::workspace::{built, files, root, shown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The gateway and the mock providers the SDK tests put behind it.
+const BUILD: [&str; 7] = ["build", "--locked", "-p", "tollgate", "-p", "tollgate-mock", "--bins"];
+
+/// Builds and runs everything.
+pub(crate) fn run() -> Result<()> {
+    let binary = build()?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("TOLLGATE_BIN", &binary);
+    let mut done = vec![step::run("cargo test", cargo.current_dir(root()), step::cargo_test)?];
+    done.extend(policies(&binary)?);
+    done.extend(sdk::run(&binary)?);
+    summary(&done)
+}
+
+/// Builds the binary and runs the SDKs only.
+pub(crate) fn run_sdks() -> Result<()> {
+    let binary = build()?;
+    summary(&sdk::run(&binary)?)
+}
+
+/// The gateway as the tests use it: the same profile as they have, so that little is compiled twice.
+fn build() -> Result<PathBuf> {
+    let status = Command::new("cargo").args(BUILD).current_dir(root()).status()?;
+    if !status.success() {
+        return Err(said("the binary does not build"));
+    }
+    Ok(built("debug", "tollgate"))
+}
+
+/// Each policy that is delivered loads without errors, and does what the test file beside it says.
+fn policies(binary: &Path) -> Result<Vec<Done>> {
+    let all = files(&root().join("policies"), &["yml"])?;
+    let policies: Vec<String> =
+        all.iter().map(|path| shown(path)).filter(|path| !path.ends_with(".test.yml")).collect();
+    let mut check = Command::new(binary);
+    check.arg("check").args(&policies).current_dir(root());
+    let worth = u64::try_from(policies.len()).unwrap_or(0);
+    let checked = step::whole("tollgate check", &mut check, worth)?;
+    let mut test = Command::new(binary);
+    test.args(["test", "policies"]).current_dir(root());
+    Ok(vec![checked, step::run("tollgate test", &mut test, step::policy_test)?])
+}
+
+fn summary(done: &[Done]) -> Result<()> {
+    println!("\n=== summary");
+    for step in done {
+        let verdict = if step.ok { "ok" } else { "FAILED" };
+        println!("{verdict:<7} {:<28} {:>5} passed {:>8}", step.name, step.passed, seconds(step.took));
+    }
+    let passed: u64 = done.iter().map(|step| step.passed).sum();
+    let time = seconds(done.iter().map(|step| step.took).sum());
+    let failed: Vec<&str> = done.iter().filter(|step| !step.ok).map(|step| step.name.as_str()).collect();
+    if failed.is_empty() {
+        println!("all {passed} tests passed in {time}");
+        return Ok(());
+    }
+    Err(said(format!("failed: {} ({passed} tests passed in {time})", failed.join(", "))))
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
