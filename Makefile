@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test demo bench fuzz advisories fmt
+.PHONY: help setup lint test demo bench fuzz advisories docs fmt
 
 # rustup puts cargo here; a fresh shell may not have it on its PATH yet.
 # What `make` installs for itself stays in .cache.
@@ -47,6 +47,9 @@ fuzz: ## Each fuzz target for FUZZ_SECONDS (60)
 advisories: ## Known vulnerabilities of dependencies (fetches the RustSec database)
 	@xtask/setup.sh build lint
 	cargo deny --log-level error check advisories
+
+docs: ## Write the generated pages of docs/ anew (actions, JSON Schema)
+	TOLLGATE_UPDATE_DOCS=1 cargo test --quiet -p tollgate-edge actions::tests
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -24,17 +24,17 @@ need_build() {
 need_test() {
   if ! have python3; then
     missing+=(python3 python3-venv)
-  elif ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
-    hopeless+=("Python 3.10 or newer is needed; python3 is $(python3 --version 2>&1)")
+  elif ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    hopeless+=("Python 3.11 or newer is needed; python3 is $(python3 --version 2>&1)")
   elif ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
     missing+=(python3-venv)
   fi
   if ! have node; then
     missing+=(nodejs npm)
   else
-    # Older versions have no usable `node --test`.
-    node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' ||
-      hopeless+=("Node 18 or newer is needed; node is $(node --version)")
+    # What the pinned SDKs ask for.
+    node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' ||
+      hopeless+=("Node 20 or newer is needed; node is $(node --version)")
     need npm npm
   fi
 }
