@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use tollgate_expr::{
     Activation, ConnectionFacts, EndpointFacts, Map, RequestFacts, ResponseFacts, SecretSource, Value,
 };
+use tollgate_policy::JsonTemplate;
 
 /// The state of one request. Typed, one struct, dropped with the request.
 pub struct Exchange {
@@ -27,12 +28,25 @@ pub struct Exchange {
     pub wants_results: bool,
     /// Entries of the `log` action.
     pub logs: Vec<Value>,
+    /// `log` entries that are computed once more when the answer has ended, because only then its tokens are known.
+    /// `None` while nothing is being relayed.
+    pub late_logs: Option<Vec<LateLog>>,
     /// The body, once some action needed it.
     pub body: Option<Bytes>,
     /// What the access log and metrics say of this request.
     pub record: Record,
     /// What the gateway notes down while the request is explained; `None` when it is served.
     pub trace: Option<Box<crate::explain::Trace>>,
+}
+
+/// A `log` entry made before the body of an answer was relayed.
+pub struct LateLog {
+    /// Its place in [`Exchange::logs`].
+    pub index: usize,
+    /// What it is computed from.
+    pub metadata: JsonTemplate,
+    /// The response as the rule saw it.
+    pub response: ResponseFacts,
 }
 
 /// The outcome of a request, gathered on the way, written once.
@@ -110,6 +124,22 @@ impl Exchange {
     #[must_use]
     pub fn activation_with<'a>(&'a self, response: &'a ResponseFacts) -> Activation<'a> {
         Activation { response: Some(response), ..self.activation() }
+    }
+
+    /// Computes late `log` entries with what is known now. One that fails keeps its earlier value.
+    pub fn settle_logs(&mut self) {
+        for late in self.late_logs.take().unwrap_or_default() {
+            match late.metadata.eval(&self.activation_with(&late.response)) {
+                Ok(value) => {
+                    if let Some(entry) = self.logs.get_mut(late.index) {
+                        *entry = value;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(request_id = %self.request.id, "a log entry could not be completed: {error}")
+                }
+            }
+        }
     }
 
     /// Records the result of an action under `actions.ngrok.<name>`, replacing that of its last run.

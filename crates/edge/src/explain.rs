@@ -165,6 +165,7 @@ fn exchange(shared: &Shared, request: &DryRequest) -> Exchange {
         results: Map::new(),
         wants_results: true,
         logs: Vec::new(),
+        late_logs: None,
         body: None,
         record: Record::default(),
         trace: Some(Box::default()),

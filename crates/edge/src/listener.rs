@@ -35,6 +35,12 @@ pub struct Listener {
 pub struct PlainUpstream {
     /// Scheme, host and port, resolved.
     pub target: Arc<Target>,
+    /// TLS or plain.
+    pub https: bool,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
     /// Path put before every request's, without a slash at its end.
     pub prefix: String,
 }
@@ -76,7 +82,7 @@ impl PlainUpstream {
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let prefix = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { target: targets.get(https, host, port), prefix })
+        Ok(Self { target: targets.get(https, host, port), https, host: host.to_owned(), port, prefix })
     }
 }
 

@@ -161,6 +161,7 @@ pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange
         results: Map::new(),
         wants_results: engine.wants_results,
         logs: Vec::new(),
+        late_logs: None,
         body: None,
         record: Record::default(),
         trace: None,

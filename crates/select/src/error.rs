@@ -43,11 +43,14 @@ pub enum SelectError {
     },
     /// No model can be reached in the format of the request.
     #[error(
-        "The gateway did not select any models compatible with the {format} API format. Update the gateway configuration to include providers/models that support the {format} format"
+        "The gateway did not select any models compatible with the {format} API format. Update the gateway configuration to include providers/models that support the {format} format{}",
+        below(list)
     )]
     Format {
         /// `openai` or `anthropic`
         format: &'static str,
+        /// The names and reasons; empty when the client named nothing.
+        list: String,
     },
 }
 
@@ -117,6 +120,7 @@ pub fn status_of_code(code: u16) -> u16 {
         3811 => 413,
         3814 => 404,
         3818 => 403,
+        27007 => 401,
         3820 => 410,
         _ => 503,
     }
@@ -142,6 +146,11 @@ pub fn kind_of_status(status: u16) -> &'static str {
 pub(crate) fn reject_list(rejected: &[Rejected]) -> String {
     let line = |one: &Rejected| format!("{} ({})", one.model, one.reason);
     rejected.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A list, if there is one, on lines of its own.
+fn below(list: &str) -> String {
+    if list.is_empty() { String::new() } else { format!("\n{list}") }
 }
 
 /// `error.type` for names that were all turned down.
@@ -192,5 +201,12 @@ mod tests {
         assert_eq!(kind_of_rejections(&[provider.clone(), provider.clone()]), "provider_not_allowed");
         assert_eq!(kind_of_rejections(std::slice::from_ref(&model)), "model_not_allowed");
         assert_eq!(kind_of_rejections(&[provider, model]), "model_not_found");
+    }
+
+    #[test]
+    fn a_format_error_names_what_was_asked_for() {
+        let error = |list: &str| SelectError::Format { format: "openai", list: list.to_owned() };
+        assert!(error("").message().ends_with("support the openai format"));
+        assert!(error("google:x (why)").message().ends_with("support the openai format\ngoogle:x (why)"));
     }
 }

@@ -37,6 +37,8 @@ pub enum Fault {
     NoKey,
     /// The client's key belongs to another provider and was not sent.
     ForeignKey,
+    /// The client sent a key of the gateway itself, which no provider may see.
+    GatewayKey,
     /// Key strategies gave nothing; the text says why.
     KeySelection(Box<str>),
     /// The prompt is larger than the policy allows.
@@ -87,6 +89,7 @@ impl Fault {
             self,
             Self::NoKey
                 | Self::ForeignKey
+                | Self::GatewayKey
                 | Self::KeySelection(_)
                 | Self::InputTooLarge { .. }
                 | Self::KeyRefusedBefore
@@ -144,6 +147,7 @@ impl Fault {
             Self::Status(status) => phrase(*status),
             Self::NoKey => "no API key for this provider".into(),
             Self::ForeignKey => "the client's API key belongs to another provider".into(),
+            Self::GatewayKey => "the client's API key is no key of a provider".into(),
             Self::KeySelection(why) => format!("API key selection failed: {why}").into(),
             Self::InputTooLarge { tokens, max } => {
                 format!("input too large: {tokens} tokens (max {max})").into()

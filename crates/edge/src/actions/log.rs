@@ -2,7 +2,7 @@
 
 use crate::action::{Action, ActionType, BuildError, Flow, RequestCx, ResponseCx, ResponseFlow};
 use crate::answer::Fault;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, LateLog};
 use async_trait::async_trait;
 use std::sync::Arc;
 use tollgate_expr::{EvalError, Map, Value};
@@ -61,6 +61,10 @@ impl Action for Log {
     fn on_response(&self, cx: &mut ResponseCx<'_>) -> Result<ResponseFlow, Fault> {
         let metadata = self.metadata.eval(&cx.exchange.activation_with(cx.response));
         record(cx.exchange, metadata)?;
+        let index = cx.exchange.logs.len().saturating_sub(1);
+        if let Some(late) = &mut cx.exchange.late_logs {
+            late.push(LateLog { index, metadata: self.metadata.clone(), response: cx.response.clone() });
+        }
         Ok(ResponseFlow::Continue)
     }
 }

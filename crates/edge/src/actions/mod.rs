@@ -78,7 +78,9 @@ mod tests {
     fn actions_are_in_the_order_of_the_alphabet_and_found_by_name() {
         let names: Vec<&str> = ALL.iter().map(|a| a.spec.name).collect();
         assert!(names.is_sorted(), "{names:?}");
-        assert!(names.iter().all(|name| find(name).is_some() && tollgate_policy::KNOWN_ACTIONS.contains(name)));
+        assert!(
+            names.iter().all(|name| find(name).is_some() && tollgate_policy::KNOWN_ACTIONS.contains(name))
+        );
     }
 
     #[test]
@@ -99,7 +101,8 @@ mod tests {
     fn actions_of_the_language_that_are_not_built_yet_are_refused_by_name() {
         let missing = tollgate_policy::KNOWN_ACTIONS.iter().filter(|name| find(name).is_none());
         for name in missing {
-            let said = loads(&format!("on_http_request:\n  - type: {name}\n")).expect_err("it is not built yet");
+            let said =
+                loads(&format!("on_http_request:\n  - type: {name}\n")).expect_err("it is not built yet");
             assert!(said.contains(name) && said.contains("not supported yet"), "{said}");
         }
     }

@@ -2,7 +2,7 @@
 
 use super::errors::Failure;
 use super::prepare::{Estimates, Prepared};
-use super::receive::{Committed, Failed, receive};
+use super::receive::{Begun, Committed, Failed, receive};
 use super::relay::{Relayed, relay};
 use super::report::{Made, Report};
 use super::{Gateway, Incoming, RESULT};
@@ -23,6 +23,10 @@ struct Try<'a> {
     candidate: &'a Candidate,
     key: Option<&'a Key>,
     started: Instant,
+    /// When the request's head had been read.
+    arrived: Instant,
+    /// Time that earlier attempts of the request took.
+    waited: Duration,
 }
 
 /// What is known of a request when its answer begins.
@@ -53,14 +57,16 @@ impl Gateway {
         let mut committed = None;
         let mut walk = Walk::new(&prepared.plan, self.walk_knobs());
         let mut last = None;
+        let (mut noted, mut waited) = (0, Duration::ZERO);
         while let Some(attempt) = walk.next(|candidate| keys_of(&prepared, candidate)) {
+            passed_over(&mut report, &walk, &prepared, &mut noted);
             let left = self.knobs.total_timeout.saturating_sub(incoming.started.elapsed());
             if left.is_zero() {
                 walk.failed(Fault::AttemptTimeout);
                 walk.timed_out(self.knobs.total_timeout);
                 break;
             }
-            let Some(this) = this_try(&prepared, attempt) else { break };
+            let Some(this) = this_try(&prepared, attempt, (incoming.started, waited)) else { break };
             if let Some(fault) = self.too_large(this.candidate, &estimates) {
                 walk.failed(fault);
                 continue;
@@ -84,6 +90,7 @@ impl Gateway {
                 Tried::Failed(failed) => {
                     let total_spent = incoming.started.elapsed() >= self.knobs.total_timeout;
                     let retry_after = failed.retry_after.map(|after| after.as_secs());
+                    waited += this.started.elapsed();
                     walk.failed_with(failed.fault.clone(), retry_after);
                     last = Some(failed);
                     if total_spent {
@@ -93,6 +100,7 @@ impl Gateway {
                 }
             }
         }
+        passed_over(&mut report, &walk, &prepared, &mut noted);
         match committed {
             Some((this, answer)) => Ok(self.answered(cx, incoming, &this, *answer, report).await),
             None => self.exhausted(cx, incoming.surface, (&walk, &prepared.plan), last, report).await,
@@ -183,7 +191,15 @@ impl Gateway {
             "attempt failed"
         );
         if let Some(outcome) = failed.fault.sample_outcome() {
-            let sample = Sample { at_ms: now_ms(), outcome, upstream_ms: millis(took), ..Sample::default() };
+            let gateway_ms =
+                millis(this.started.saturating_duration_since(this.arrived).saturating_sub(this.waited));
+            let sample = Sample {
+                at_ms: now_ms(),
+                outcome,
+                upstream_ms: millis(took),
+                gateway_ms,
+                ..Sample::default()
+            };
             stats.record(&sample);
             if let Some(key) = this.key {
                 key.stats.record(&sample);
@@ -204,7 +220,7 @@ impl Gateway {
         incoming: Incoming,
         this: &Try<'_>,
         committed: Committed,
-        report: Option<Report>,
+        mut report: Option<Report>,
     ) -> Flow {
         let Candidate { provider, upstream_model, .. } = this.candidate;
         cx.exchange.record.provider = Some(provider.id.clone());
@@ -213,28 +229,34 @@ impl Gateway {
         if let Some(key) = this.key {
             note_quota(key, &committed.headers);
         }
-        if let Some(mut report) = report {
-            report.success(this.candidate, incoming.started.elapsed().saturating_sub(report.waited()));
+        if let Some(report) = &mut report {
+            report.success(this.candidate);
+            if let Begun::Whole { usage, .. } = &committed.begun {
+                report.tokens(*usage, 0);
+            }
             cx.exchange.set_result(RESULT, || report.value());
         }
-        let gateway_ms = millis(this.started.saturating_duration_since(incoming.started));
+        let gateway = this.started.saturating_duration_since(incoming.started).saturating_sub(this.waited);
+        let gateway_ms = millis(gateway);
         let (surface, started, asked) = (incoming.surface, incoming.started, incoming.body.len());
         // Nothing will be sent again: a long stream must not keep a long prompt in memory.
         drop(incoming);
         cx.exchange.body = None;
         cx.client.release_body();
+        cx.exchange.late_logs = report.as_ref().map(|_| Vec::new());
         let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
+        if let Some(mut report) = report {
+            // For what reads results when the request is over: a stream's tokens are known only now.
+            report.tokens(relayed.usage, relayed.content_frames);
+            report.ended(this.started.elapsed());
+            cx.exchange.set_result(RESULT, || report.value());
+            cx.exchange.settle_logs();
+        }
         self.record_answer(cx, this, &relayed, &Timing { started, gateway_ms, asked });
         Flow::Answered
     }
 
-    fn record_answer(
-        &self,
-        cx: &mut RequestCx<'_>,
-        this: &Try<'_>,
-        relayed: &Relayed,
-        timing: &Timing,
-    ) {
+    fn record_answer(&self, cx: &mut RequestCx<'_>, this: &Try<'_>, relayed: &Relayed, timing: &Timing) {
         let took = this.started.elapsed();
         let usage = relayed.usage.unwrap_or_default();
         let first = relayed.first_content.map(|at| at.saturating_duration_since(this.started));
@@ -312,6 +334,18 @@ fn pass(answer: super::receive::FailedAnswer) -> Answer {
     Answer { status: answer.status, headers, body: answer.body, response_phase: false }
 }
 
+/// Reports the candidates that were passed over since the last time, `noted` failures ago.
+fn passed_over(report: &mut Option<Report>, walk: &Walk<'_>, prepared: &Prepared, noted: &mut usize) {
+    let fresh = walk.failures().get(*noted..).unwrap_or_default();
+    *noted = walk.failures().len();
+    let Some(report) = report else { return };
+    for failure in fresh.iter().filter(|failure| !failure.sent) {
+        if let Some(candidate) = prepared.plan.candidates.get(failure.candidate) {
+            report.passed_over(candidate, prepared, &failure.fault);
+        }
+    }
+}
+
 /// What was tried, for the list in an error body.
 fn attempt_lines(walk: &Walk<'_>, plan: &Plan) -> Vec<AttemptLine> {
     let line = |failure: &tollgate_select::Failure| {
@@ -330,11 +364,15 @@ fn keys_of(prepared: &Prepared, candidate: &Candidate) -> Result<Vec<Option<usiz
     chain.map_or(Err(Fault::NoKey), |chain| chain.order.clone())
 }
 
-fn this_try(prepared: &Prepared, attempt: Attempt) -> Option<Try<'_>> {
+fn this_try(
+    prepared: &Prepared,
+    attempt: Attempt,
+    (arrived, waited): (Instant, Duration),
+) -> Option<Try<'_>> {
     let candidate = prepared.plan.candidates.get(attempt.candidate)?;
     let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
     let key = attempt.key.and_then(|index| chain?.keys.get(index)).map(|key| &**key);
-    Some(Try { attempt, candidate, key, started: Instant::now() })
+    Some(Try { attempt, candidate, key, started: Instant::now(), arrived, waited })
 }
 
 fn note_quota(key: &Key, headers: &http::HeaderMap) {

@@ -21,6 +21,8 @@ const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The version sent when the client names none (Anthropic's versioning page).
 const DEFAULT_ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+/// How Anthropic's API keys begin; its OAuth tokens begin with `sk-ant-oat`.
+const ANTHROPIC_API_KEY: &str = "sk-ant-api";
 /// These belong to the account of the client's key.
 const ACCOUNT: [HeaderName; 2] =
     [HeaderName::from_static("openai-organization"), HeaderName::from_static("openai-project")];
@@ -79,7 +81,7 @@ impl Gateway {
             remove_models: true,
             merge: prepared.rendered.body.as_ref(),
             max_output_tokens: self.knobs.max_output_tokens,
-            reasoning_model: candidate.model.supported_features.iter().any(|f| f == "reasoning"),
+            reasoning_model: wants_completion_tokens(candidate),
             surface: incoming.surface,
             allow: provider.supported_params(incoming.surface),
             deny: &[&provider.drop_params, &candidate.model.unsupported_params],
@@ -134,6 +136,17 @@ impl Gateway {
     }
 }
 
+/// Whether a cap on output goes into `max_completion_tokens`. `OpenAI`'s reasoning models refuse `max_tokens`, and so
+/// may whatever it offers tomorrow; other makers' APIs may know the older name only.
+fn wants_completion_tokens(candidate: &Candidate) -> bool {
+    let Candidate { provider, model, .. } = candidate;
+    let reasons = model.supported_features.iter().any(|feature| feature == "reasoning");
+    match provider.id.as_str() {
+        "openai" => reasons || !model.known,
+        _ => reasons && (provider.custom || model.author_id == "openai"),
+    }
+}
+
 /// Whether a header of the client goes on to a provider. Credentials never do by themselves: the key of the
 /// attempt is set afterwards.
 fn forwarded(name: &HeaderName) -> bool {
@@ -152,8 +165,11 @@ fn authenticate(
     passed: Option<ClientKeyHeader>,
     surface: Surface,
 ) {
-    // An OAuth token of the client stays the bearer token it came as.
-    let keep_bearer = passed == Some(ClientKeyHeader::Bearer) && surface.format() == Format::Anthropic;
+    // An OAuth token of the client stays the bearer token it came as; Anthropic takes its API keys in their own
+    // header only.
+    let keep_bearer = passed == Some(ClientKeyHeader::Bearer)
+        && surface.format() == Format::Anthropic
+        && !key.starts_with(ANTHROPIC_API_KEY);
     let bearer = [AuthStyle::Bearer];
     let styles = if keep_bearer { &bearer[..] } else { styles };
     for style in styles {

@@ -31,6 +31,10 @@ pub fn check(config: &Config<'_>, checker: &mut Checker) {
     let providers = config.get("providers").map(|list| list.as_list()).unwrap_or_default();
     for provider in &providers {
         check_surfaces(provider, checker);
+        if let ("none", Some(keys)) = (word(provider, "auth").unwrap_or(""), provider.get("api_keys")) {
+            let message = "`api_keys` has no effect: `auth: none` sends no key".to_owned();
+            checker.warning(keys, "ERR_NGROK_2225", message, Some("leave out one of the two".into()));
+        }
         if let Some(auth) = provider.get("auth")
             && auth.as_str().and_then(auth_style).is_none()
         {
@@ -38,9 +42,12 @@ pub fn check(config: &Config<'_>, checker: &mut Checker) {
             checker.error(auth, "ERR_NGROK_2222", "this is no way to send a key".into(), Some(help.into()));
         }
     }
+    check_framing(config, checker);
+    check_effects(config, checker);
     let overlays: Vec<ProviderOverlay> = providers.iter().map(overlay).collect();
     if let Err(errors) = Catalog::builtin().with_overlays(&overlays) {
-        for error in errors {
+        // What is wrong with surfaces has been said, at their own places.
+        for error in errors.into_iter().filter(|error| error.field != "supported_api_surfaces") {
             let at = place(config, &error);
             checker.error(at, "ERR_NGROK_2204", error.message, error.help);
         }
@@ -52,6 +59,46 @@ pub fn check(config: &Config<'_>, checker: &mut Checker) {
         let message =
             "`per_request_timeout` is longer than `total_timeout`: the first attempt may use all the time";
         checker.warning(at, "ERR_NGROK_2225", message.into(), None);
+    }
+}
+
+/// Headers that belong to a connection, or that the gateway makes anew for every call.
+fn check_framing(config: &Config<'_>, checker: &mut Checker) {
+    for (name, at) in config.get("headers").map(|h| h.entries()).unwrap_or_default() {
+        if tollgate_dialect::headers::is_stripped(&name.to_ascii_lowercase()) {
+            let message = format!("the header `{name}` is made anew for every request to a provider");
+            checker.error(at, "ERR_NGROK_2219", message, Some("leave this header out".into()));
+        }
+    }
+}
+
+/// What would be accepted and do something else than it seems to.
+fn check_effects(config: &Config<'_>, checker: &mut Checker) {
+    const CODE: &str = "ERR_NGROK_2225";
+    for (name, at) in config.get("body").map(|b| b.entries()).unwrap_or_default() {
+        let (message, help) = match name {
+            "model" => (
+                "`body.model` has no effect: the model of each attempt is set afterwards",
+                "choose models with `model_selection`, or rename one with `id_aliases`",
+            ),
+            "stream" => (
+                "`body.stream` changes the kind of answer, whatever the client can read",
+                "leave `stream` to the client",
+            ),
+            _ => continue,
+        };
+        checker.warning(at, CODE, message.into(), Some(help.into()));
+    }
+    for name in ["model_selection", "api_key_selection"] {
+        let strategies = config.get(name).and_then(|s| s.get("strategy")).map(|s| s.as_list());
+        for entry in strategies.unwrap_or_default() {
+            let expr = entry.get("expr").unwrap_or(entry);
+            if expr.as_str().is_some_and(|text| text.contains("${")) {
+                let message = "`${` has no meaning in a strategy: it is compared as plain text".to_owned();
+                let help = "strategies are expressions already: write vars.x, not '${vars.x}'";
+                checker.warning(expr, CODE, message, Some(help.into()));
+            }
+        }
     }
 }
 
@@ -96,7 +143,8 @@ fn place<'a>(config: &Config<'a>, error: &OverlayError) -> Config<'a> {
     if let Some(model) = error.model {
         at = list(&at, "models", model).unwrap_or(at);
     }
-    at.get(error.field).unwrap_or(at)
+    // What is missing has no place; its owner's name stands for it.
+    at.get(error.field).or_else(|| at.get("id")).unwrap_or(at)
 }
 
 /// Builds the gateway.

@@ -1,5 +1,6 @@
 //! Errors of the gateway: what is said to the client, and what `on_error: continue` does with them.
 
+use super::report::Report;
 use super::{Gateway, OnError, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::{Answer, ERROR_CODE_HEADER, Fault as PolicyFault, error_code};
@@ -137,7 +138,8 @@ impl Gateway {
         surface: Option<Surface>,
         failure: Failure,
     ) -> Result<Flow, PolicyFault> {
-        set_error(cx.exchange, &failure);
+        let format = surface.map_or(Format::OpenAi, Surface::format);
+        set_error(cx.exchange, format, &failure);
         if self.knobs.on_error == OnError::Continue {
             cx.exchange.record.error_code = None;
             return Ok(Flow::Continue);
@@ -146,16 +148,18 @@ impl Gateway {
         if failure.passed.is_none() {
             cx.exchange.record.error_code = Some(failure.code);
         }
-        let format = surface.map_or(Format::OpenAi, Surface::format);
         Ok(Flow::Respond(failure.answer(format, &cx.exchange.request.id)))
     }
 }
 
 /// `actions.ngrok.ai_gateway.status` and `.error`, beside what an attempt has recorded already.
-fn set_error(exchange: &mut Exchange, failure: &Failure) {
+fn set_error(exchange: &mut Exchange, format: Format, failure: &Failure) {
     if !exchange.wants_results {
         return;
     }
-    let known = exchange.results.get(RESULT).cloned();
-    exchange.set_result(RESULT, || super::report::with_error(known, failure.code, &failure.message));
+    let known = exchange.results.get(RESULT).cloned().unwrap_or_else(|| {
+        let key = super::keys::client_key(&exchange.request.headers, format);
+        Report::unread(exchange, key.as_ref()).value()
+    });
+    exchange.set_result(RESULT, || super::report::with_error(&known, failure.code, &failure.message));
 }

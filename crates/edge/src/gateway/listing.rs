@@ -37,7 +37,8 @@ impl Gateway {
     /// One model, or 404.
     pub(super) fn get_model(&self, exchange: &Exchange, id: &str) -> Result<Answer, Box<Failure>> {
         let listed = self.listed();
-        let found = listed.iter().find(|model| model.id.eq_ignore_ascii_case(id)).ok_or_else(|| {
+        let asked = self.canonical(id);
+        let found = listed.iter().find(|model| model.id.eq_ignore_ascii_case(&asked)).ok_or_else(|| {
             let message = format!("No matching models found: {id} (unknown model)");
             let failure = Failure::new(3804, StatusCode::NOT_FOUND, message);
             Box::new(Failure { kind: Some("model_not_found"), param: Some("model"), ..failure })
@@ -47,6 +48,21 @@ impl Gateway {
             Format::Anthropic => models::one_anthropic(found),
         };
         Ok(Answer { response_phase: true, ..Answer::json(StatusCode::OK, body) })
+    }
+
+    /// The listed id that a name or alias stands for; the name itself when it stands for nothing, or several things.
+    fn canonical(&self, name: &str) -> String {
+        let catalog = self.catalog();
+        let qualified = name.split_once(':').and_then(|(provider, model)| {
+            let mut providers = catalog.provider(provider);
+            let (provider, more) = (providers.next()?, providers.next());
+            let (model, _) = catalog.model_at(provider, model).filter(|_| more.is_none())?;
+            Some(format!("{}:{}", provider.id, model.id))
+        });
+        qualified.unwrap_or_else(|| match catalog.models_named(name).as_slice() {
+            [(_, model, _)] => model.id.clone(),
+            _ => name.to_owned(),
+        })
     }
 
     /// Every allowed model as `provider:id`, and bare where the bare id is unique and may be used so.

@@ -151,6 +151,7 @@ impl Gateway {
     /// Answers a request, or refuses it, or lets the next action run.
     pub async fn run(&self, cx: &mut RequestCx<'_>) -> Result<Flow, PolicyFault> {
         let started = Instant::now();
+        cx.exchange.results.remove(RESULT);
         let endpoint = route(cx.exchange.request.uri.path());
         if let Some(failure) = self.wrong_method_or_loop(&endpoint, cx) {
             return self.fail(cx, endpoint_surface(&endpoint), failure).await;

@@ -13,7 +13,9 @@ use std::sync::{Arc, OnceLock};
 use tollgate_catalog::{AuthStyle, Provider, Tokenizer};
 use tollgate_dialect::tokens;
 use tollgate_expr::EvalError;
-use tollgate_select::{Ask, Candidate, Fault, Key, Plan, client_key_fits, order_keys, plan};
+use tollgate_select::{
+    Ask, Candidate, Fault, Key, Plan, client_key_fits, is_gateway_key, is_placeholder, order_keys, plan,
+};
 
 /// A request ready for its attempts.
 pub struct Prepared {
@@ -102,10 +104,9 @@ impl Gateway {
         if self.keys.contains_key(&provider.id.to_ascii_lowercase()) {
             return true;
         }
-        match client {
-            Some((_, key)) => client_key_fits(self.catalog(), provider, key.expose_secret()),
-            None => provider.custom || provider.auth == AuthStyle::None,
-        }
+        let fits =
+            client.is_some_and(|(_, key)| client_key_fits(self.catalog(), provider, key.expose_secret()));
+        fits || may_go_without(provider)
     }
 
     fn render(&self, exchange: &Exchange) -> Result<Rendered, PolicyFault> {
@@ -181,23 +182,45 @@ impl Gateway {
                 let read = !self.key_strategies.is_empty();
                 keys.push(passing(key.clone(), &provider.id, &self.stats, &self.shared.key_salt, read));
             } else {
-                fault = Some(Fault::ForeignKey);
+                fault = Some(unfit(key.expose_secret()));
             }
         }
-        let may_go_without = !configured && (provider.custom || provider.auth == AuthStyle::None);
         let mut reports = Vec::new();
         let order = if keys.is_empty() {
-            if may_go_without { Ok(vec![None]) } else { Err(fault.unwrap_or(Fault::NoKey)) }
+            if !configured && may_go_without(provider) {
+                Ok(vec![None])
+            } else {
+                Err(fault.unwrap_or(Fault::NoKey))
+            }
         } else {
             match order_keys(&keys, &self.key_strategies, &activation, ask, self.selection.fallthrough) {
                 Ok(ordered) => {
                     reports = ordered.reports;
                     Ok(ordered.order.into_iter().map(Some).collect())
                 }
-                Err(error) => Err(Fault::KeySelection(error.to_string().into())),
+                Err(error) => {
+                    reports = error.reports;
+                    Err(Fault::KeySelection(error.message.into()))
+                }
             }
         };
         Ok(Keychain { provider: provider.id.clone(), keys, order, configured, reports })
+    }
+}
+
+/// Whether a provider without configured keys is asked without any key.
+fn may_go_without(provider: &Provider) -> bool {
+    provider.custom || provider.auth == AuthStyle::None
+}
+
+/// Why a client's key is not sent to a provider.
+fn unfit(key: &str) -> Fault {
+    if is_gateway_key(key) {
+        Fault::GatewayKey
+    } else if is_placeholder(key) {
+        Fault::NoKey
+    } else {
+        Fault::ForeignKey
     }
 }
 

@@ -49,6 +49,9 @@ pub(super) struct StreamBegun {
     pub(super) splitter: Splitter,
     pub(super) reader: StreamReader,
     pub(super) content_frames: u64,
+    /// What is held, without comments.
+    held_frames: usize,
+    held_bytes: usize,
     pub(super) ended: bool,
 }
 
@@ -86,6 +89,10 @@ pub(super) async fn receive(
 ) -> Result<Committed, Failed> {
     let head_after = started.elapsed();
     let (status, headers) = (reply.status(), reply.take_headers());
+    // Nobody asked for another protocol (101), and above 599 there is no meaning (RFC 9110, section 15).
+    if status.is_informational() || status.as_u16() > 599 {
+        return Err(Fault::BadAnswer.into());
+    }
     if status.is_client_error() || status.is_server_error() {
         return Err(failed_answer(reply, status, headers, now).await);
     }
@@ -123,6 +130,10 @@ struct Deadline(Instant);
 impl Deadline {
     async fn chunk(&self, reply: &mut dyn Reply) -> Result<Option<Bytes>, NotAnAnswer> {
         let left = self.0.saturating_duration_since(Instant::now());
+        // A timeout asks its work first: data that is always there would never be late.
+        if left.is_zero() {
+            return Err(not_an_answer(Fault::ContentTimeout));
+        }
         match pingora_timeout::timeout(left, reply.chunk()).await {
             Ok(chunk) => chunk.map_err(not_an_answer),
             Err(_) => Err(not_an_answer(Fault::ContentTimeout)),
@@ -146,14 +157,13 @@ async fn first_content(
         splitter: Splitter::new(),
         reader: StreamReader::new(surface),
         content_frames: 0,
+        held_frames: 0,
+        held_bytes: 0,
         ended: false,
     };
-    let mut held_bytes = 0;
     loop {
         while let Some(frame) = stream.splitter.next() {
-            let decided = stream.hold(&frame)?;
-            held_bytes += frame.raw.len();
-            if decided || stream.held.len() >= HELD_FRAMES || held_bytes >= HELD_BYTES {
+            if stream.hold(&frame)? || stream.held_frames >= HELD_FRAMES || stream.held_bytes >= HELD_BYTES {
                 return Ok(Begun::Stream(Box::new(stream)));
             }
         }
@@ -190,8 +200,19 @@ impl StreamBegun {
                 true
             }
             FrameKind::Finish | FrameKind::Done => true,
-            FrameKind::Comment | FrameKind::Preamble | FrameKind::Usage => false,
+            // A provider that only says it lives has not begun to answer: comments do not add up to a commit, and
+            // of many only the first are kept. The attempt's clock ends it.
+            FrameKind::Comment => {
+                if self.held.len() < HELD_FRAMES && self.held_bytes + frame.raw.len() < HELD_BYTES {
+                    self.held.push(frame.raw.clone());
+                    self.held_bytes += frame.raw.len();
+                }
+                return Ok(false);
+            }
+            FrameKind::Preamble | FrameKind::Usage => false,
         };
+        self.held_frames += 1;
+        self.held_bytes += frame.raw.len();
         self.held.push(frame.raw.clone());
         Ok(decided)
     }
@@ -264,5 +285,79 @@ async fn failed_answer(
         retry_after: limits::retry_after(&headers, Some(&body), now),
         said: Some(tollgate_dialect::inspect_error(&body)),
         answer: Some(FailedAnswer { status, headers, body }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use std::collections::VecDeque;
+
+    const ROLE: &str =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+
+    /// Answers with its parts, or for ever with the last one.
+    struct Scripted {
+        status: u16,
+        parts: VecDeque<&'static str>,
+        for_ever: bool,
+    }
+
+    #[async_trait::async_trait]
+    impl Reply for Scripted {
+        fn status(&self) -> StatusCode {
+            StatusCode::from_u16(self.status).expect("a status")
+        }
+        fn take_headers(&mut self) -> HeaderMap {
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))])
+        }
+        async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
+            let part = if self.for_ever { self.parts.front().copied() } else { self.parts.pop_front() };
+            Ok(part.map(|part| Bytes::from_static(part.as_bytes())))
+        }
+        async fn done(self: Box<Self>) {}
+    }
+
+    async fn received(
+        status: u16,
+        parts: impl Iterator<Item = &'static str>,
+        for_ever: bool,
+    ) -> Result<usize, Fault> {
+        let reply = Box::new(Scripted { status, parts: parts.collect(), for_ever });
+        let (now, time) = (Instant::now(), Duration::from_millis(50));
+        let answer =
+            receive(reply, Surface::ChatCompletions, now, now + time, std::time::SystemTime::UNIX_EPOCH)
+                .await;
+        match answer.map_err(|failed| failed.fault)?.begun {
+            Begun::Stream(stream) => Ok(stream.held.len()),
+            _ => Ok(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_status_that_is_no_answer_is_a_failure() {
+        for status in [101, 600, 999] {
+            assert_eq!(received(status, [].into_iter(), false).await, Err(Fault::BadAnswer), "{status}");
+        }
+        assert_eq!(received(204, [].into_iter(), false).await, Ok(0));
+        assert_eq!(received(307, [].into_iter(), false).await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn comments_do_not_add_up_to_a_commit() {
+        let comments = || std::iter::repeat_n(": ping\n\n", 1000);
+        let error = "data: {\"error\":{\"message\":\"busy\",\"code\":503}}\n\n";
+        let failed = received(200, comments().chain([error]), false).await;
+        assert_eq!(failed, Err(Fault::StreamError { status: Some(503) }));
+        let content = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n";
+        assert_eq!(received(200, comments().chain([content]), false).await, Ok(HELD_FRAMES + 1));
+        let committed = received(200, std::iter::repeat_n(ROLE, 1000).chain([error]), false).await;
+        assert_eq!(committed, Ok(HELD_FRAMES), "preamble is bounded by committing");
+    }
+
+    #[tokio::test]
+    async fn an_endless_fast_stream_without_content_is_late() {
+        assert_eq!(received(200, [": ping\n\n"].into_iter(), true).await, Err(Fault::ContentTimeout));
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Relayed {
     pub(super) first_content: Option<Instant>,
     pub(super) ending: Ending,
     pub(super) stream: bool,
+    /// A frame was too long to be read; from there on the stream passes unread.
+    overflowed: bool,
 }
 
 /// Sends the head and the body of an answer.
@@ -83,13 +85,17 @@ pub(super) async fn relay(
 /// The headers of a provider that go on to the client.
 pub(super) fn clean(headers: &mut HeaderMap) {
     let dropped: Vec<HeaderName> =
-        headers.keys().filter(|name| wire::is_withheld(name.as_str())).cloned().collect();
+        headers.keys().filter(|name| withheld(headers, name.as_str())).cloned().collect();
     for name in dropped {
         headers.remove(name);
     }
-    headers.remove(http::header::SET_COOKIE);
     headers.remove(CONTENT_LENGTH);
     ours::unstamp(headers);
+}
+
+/// Whether a header ends here: of the connection, by its own name or by what `Connection` names, or of the gateway.
+fn withheld(headers: &HeaderMap, name: &str) -> bool {
+    wire::is_withheld(name) || wire::is_named_by_connection(headers, name)
 }
 
 /// A rule of the response phase answers instead.
@@ -190,6 +196,7 @@ impl To<'_> {
     ) -> Result<(), ClientGone> {
         self.relayed.content_frames = begun.content_frames;
         self.relayed.first_content = Some(Instant::now());
+        self.relayed.usage = begun.reader.usage();
         self.client.head(facts.status, facts.headers, false).await?;
         let held = std::mem::take(&mut begun.held);
         self.send(join(held)).await?;
@@ -204,6 +211,10 @@ impl To<'_> {
                 Next::Chunk(chunk) => begun.splitter.feed(chunk),
                 Next::End => begun.ended = true,
                 Next::Failed(why) => {
+                    // The answer was complete; only its connection was not closed, or not properly.
+                    if begun.reader.finished() {
+                        return self.end_of_stream(&mut begun, id).await;
+                    }
                     if let Some(rest) = begun.splitter.finish() {
                         self.send(rest.raw).await?;
                     }
@@ -219,6 +230,7 @@ impl To<'_> {
         let mut ready = Vec::new();
         let mut failed = None;
         while let Some(frame) = begun.splitter.next() {
+            self.relayed.overflowed |= frame.overflow();
             let kind = if frame.overflow() { FrameKind::Comment } else { begun.reader.read(&frame) };
             ready.push(frame.raw);
             match kind {
@@ -230,6 +242,8 @@ impl To<'_> {
                 _ => {}
             }
         }
+        // Here and not only at the end: what was used counts as well when the client leaves or the answer breaks off.
+        self.relayed.usage = begun.reader.usage();
         self.send(join(ready)).await?;
         Ok(failed)
     }
@@ -240,7 +254,7 @@ impl To<'_> {
             self.send(rest.raw).await?;
         }
         self.relayed.usage = begun.reader.usage();
-        if begun.reader.finished() {
+        if begun.reader.finished() || self.relayed.overflowed {
             self.client.chunk(Bytes::new(), true).await
         } else {
             self.fail("the provider ended the stream before the answer was complete", id, true).await
@@ -293,4 +307,27 @@ fn join(mut frames: Vec<Bytes>) -> Bytes {
         joined.extend_from_slice(frame);
     }
     joined.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_says_nothing_about_the_connection_or_the_gateway() {
+        let lines = [
+            ("connection", "close, x-hop"),
+            ("x-hop", "1"),
+            ("x-tollgate-model", "forged"),
+            ("ngrok-error-code", "ERR_NGROK_1"),
+            ("set-cookie", "a=b"),
+            ("alt-svc", "h3=\":443\""),
+            ("x-request-id", "kept"),
+        ];
+        let value = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+        let mut headers: HeaderMap = lines.map(value).into_iter().collect();
+        clean(&mut headers);
+        let left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["x-request-id"]);
+    }
 }

@@ -11,10 +11,10 @@ use crate::exchange::Exchange;
 use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json, json};
-use std::time::Duration;
-use tollgate_dialect::{headers as wire, redact, tokens};
+use std::time::{Duration, Instant};
+use tollgate_dialect::{Usage, headers as wire, redact, tokens};
 use tollgate_expr::Value;
-use tollgate_select::{Candidate, Key, Rejected, StrategyReport, trim_key};
+use tollgate_select::{Candidate, Fault, Key, Rejected, StrategyReport, trim_key};
 
 /// Bytes of a failed answer's body that are kept.
 const BODY_ON_ERROR: usize = 1024;
@@ -26,7 +26,10 @@ pub(crate) struct Report {
     selection: Vec<Json>,
     tried: Vec<Json>,
     input_tokens: u64,
-    gateway_ms: u128,
+    output_tokens: u64,
+    started: Instant,
+    /// Set when an answer begins; until then it grows.
+    gateway: Option<Duration>,
     waited: Duration,
     success: Option<Json>,
 }
@@ -72,6 +75,17 @@ impl Report {
         incoming: &Incoming,
         key: Option<&(ClientKeyHeader, SecretString)>,
     ) -> Self {
+        let mut report = Self { started: incoming.started, ..Self::unread(exchange, key) };
+        if let Some(client) = report.client.as_object_mut() {
+            client.insert("model".into(), incoming.peek.model.as_deref().unwrap_or("").into());
+            client.insert("models".into(), incoming.peek.models.clone().into());
+        }
+        report.input_tokens = tokens::estimate(incoming.surface, &incoming.body, true);
+        report
+    }
+
+    /// A request whose body is not known, or cannot be read.
+    pub(super) fn unread(exchange: &Exchange, key: Option<&(ClientKeyHeader, SecretString)>) -> Self {
         let request = &exchange.request;
         let agent = request.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
         let client = json!({
@@ -79,8 +93,8 @@ impl Report {
             "path": request.uri.path(),
             "request_headers": header_lists(&request.headers),
             "user_agent": agent.unwrap_or(""),
-            "model": incoming.peek.model.as_deref().unwrap_or(""),
-            "models": incoming.peek.models,
+            "model": "",
+            "models": [],
             "api_key_hash": key.map_or(String::new(), |(_, key)| trim_key(key.expose_secret())),
             "rejected_models": [],
         });
@@ -88,8 +102,10 @@ impl Report {
             client,
             selection: Vec::new(),
             tried: Vec::new(),
-            input_tokens: tokens::estimate(incoming.surface, &incoming.body, true),
-            gateway_ms: 0,
+            input_tokens: 0,
+            output_tokens: 0,
+            started: Instant::now(),
+            gateway: None,
             waited: Duration::ZERO,
             success: None,
         }
@@ -121,6 +137,14 @@ impl Report {
         }));
     }
 
+    /// Notes why nothing is sent for a candidate.
+    pub(super) fn passed_over(&mut self, candidate: &Candidate, prepared: &Prepared, fault: &Fault) {
+        self.candidate(candidate, prepared);
+        if let Some(entry) = self.tried.last_mut().and_then(Json::as_object_mut) {
+            entry.insert("skipped".into(), fault.describe().into());
+        }
+    }
+
     pub(super) fn made(&mut self, made: Made<'_>) {
         self.waited += made.took;
         let key = made.key.map_or(String::new(), |key| trim_key(key.value.expose_secret()));
@@ -148,15 +172,33 @@ impl Report {
         }
     }
 
-    pub(super) fn waited(&self) -> Duration {
-        self.waited
+    /// The tokens of the answer: as the provider counted them, or `estimate` where it did not say.
+    pub(super) fn tokens(&mut self, usage: Option<Usage>, estimate: u64) {
+        let usage = usage.unwrap_or_default();
+        self.output_tokens = if usage.output_tokens > 0 { usage.output_tokens } else { estimate };
+        if let Some(request) = self.last_request() {
+            request.insert("upstream_input_tokens".into(), usage.input_tokens.into());
+            request.insert("upstream_output_tokens".into(), usage.output_tokens.into());
+        }
     }
 
-    pub(super) fn success(&mut self, candidate: &Candidate, gateway: Duration) {
+    /// How long the attempt that was answered took, to the end of its answer.
+    pub(super) fn ended(&mut self, took: Duration) {
+        let latency = self.last_request().and_then(|request| request.get_mut("upstream_latency"));
+        if let Some(latency) = latency.and_then(Json::as_object_mut) {
+            latency.insert("total_ms".into(), millis(took).into());
+        }
+    }
+
+    fn last_request(&mut self) -> Option<&mut Map<String, Json>> {
+        self.tried.last_mut()?.get_mut("requests_made")?.as_array_mut()?.last_mut()?.as_object_mut()
+    }
+
+    pub(super) fn success(&mut self, candidate: &Candidate) {
         let model_index = self.tried.len().saturating_sub(1);
         let requests =
             self.tried.last().and_then(|entry| entry["requests_made"].as_array()).map_or(0, Vec::len);
-        self.gateway_ms = gateway.as_millis();
+        self.gateway = Some(self.started.elapsed().saturating_sub(self.waited));
         self.success = Some(json!({
             "model_index": model_index,
             "request_index": requests.saturating_sub(1),
@@ -168,13 +210,14 @@ impl Report {
 
     /// The tree as JSON.
     pub(super) fn json(&self) -> Json {
+        let gateway = self.gateway.unwrap_or_else(|| self.started.elapsed().saturating_sub(self.waited));
         let status = if self.success.is_some() { "success" } else { "error" };
         let mut tree = json!({
             "status": status,
             "client": self.client,
             "input_ngrok_tokens": self.input_tokens,
-            "output_ngrok_tokens": 0,
-            "gateway_latency_ms": u64::try_from(self.gateway_ms).unwrap_or(u64::MAX),
+            "output_ngrok_tokens": self.output_tokens,
+            "gateway_latency_ms": millis(gateway),
             "model_selection": self.selection,
             "models_tried": self.tried,
         });
@@ -191,9 +234,9 @@ impl Report {
 }
 
 /// The tree with the error that ended the request; what was recorded before it stays.
-pub(super) fn with_error(known: Option<Value>, code: u16, message: &str) -> Value {
-    let mut tree = match known.map(|known| known.to_json()) {
-        Some(Json::Object(tree)) => tree,
+pub(super) fn with_error(known: &Value, code: u16, message: &str) -> Value {
+    let mut tree = match known.to_json() {
+        Json::Object(tree) => tree,
         _ => Map::new(),
     };
     tree.insert("status".into(), "error".into());

@@ -2,12 +2,15 @@
 
 use crate::listener::Listener;
 use async_trait::async_trait;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Response};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Response, StatusCode};
 use pingora_core::apps::http_app::ServeHttp;
 use pingora_core::protocols::http::ServerSession;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tollgate_observe::{AdminState, ProviderStatus, respond};
+
+const REBOUND: &str = "ask by address or as localhost, or set a token\n";
 
 /// Health, metrics and status over HTTP.
 pub struct AdminApp {
@@ -19,8 +22,14 @@ pub struct AdminApp {
 impl ServeHttp for AdminApp {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         let head = session.req_header();
-        let authorization = head.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
-        let (status, kind, body) = respond(head.uri.path(), &head.method, authorization, &self.state);
+        let text = |name| head.headers.get(name).and_then(|v| v.to_str().ok());
+        // Without a token only the address protects the pages; a web page whose name is made to point here
+        // (DNS rebinding) sends its own name.
+        let (status, kind, body) = if self.state.token.is_none() && !is_local(text(HOST).unwrap_or("")) {
+            (StatusCode::MISDIRECTED_REQUEST, "text/plain; charset=utf-8", REBOUND.to_owned())
+        } else {
+            respond(head.uri.path(), &head.method, text(AUTHORIZATION), &self.state)
+        };
         let mut response = Response::new(body.into_bytes());
         *response.status_mut() = status;
         let length = HeaderValue::from(response.body().len());
@@ -28,6 +37,17 @@ impl ServeHttp for AdminApp {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         response
     }
+}
+
+/// Whether a `Host` is an address or `localhost`: names that a stranger's DNS cannot give. Empty in HTTP/1.0 and for
+/// the simplest of probes; browsers always send one.
+fn is_local(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+    address || name.is_empty() || name.eq_ignore_ascii_case("localhost")
 }
 
 /// The providers of every gateway of every listener, each once.
@@ -44,4 +64,30 @@ pub fn providers(listeners: &[Arc<Listener>]) -> Vec<ProviderStatus> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_dns_cannot_give_are_local() {
+        for host in [
+            "127.0.0.1:4040",
+            "127.0.0.1",
+            "[::1]:4040",
+            "[::1]",
+            "localhost",
+            "LocalHost:1",
+            "10.0.0.1:9",
+            "",
+        ] {
+            assert!(is_local(host), "{host}");
+        }
+        for host in
+            ["evil.example", "evil.example:4040", "localhost.evil.example", "127.0.0.1.evil.example:80"]
+        {
+            assert!(!is_local(host), "{host}");
+        }
+    }
 }

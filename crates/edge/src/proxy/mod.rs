@@ -1,6 +1,7 @@
 //! Everything that touches Pingora: the service of a listener, its sessions, and calls to providers.
 
 pub mod admin;
+mod forward;
 pub mod headers;
 mod log;
 pub mod plain;

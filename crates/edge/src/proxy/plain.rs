@@ -5,12 +5,14 @@ use crate::engine::Engine;
 use crate::exchange::Exchange;
 use crate::listener::Listener;
 use crate::phase;
+use crate::proxy::forward::SILENCE;
 use crate::proxy::headers;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_error::{Error, ErrorType, Result};
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
+use tollgate_dialect::headers as wire;
 use tollgate_expr::ResponseFacts;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -23,7 +25,11 @@ pub async fn peer(listener: &Listener) -> Result<Box<HttpPeer>> {
         return Error::e_explain(ErrorType::InternalError, "no upstream");
     };
     match plain.target.peers().await {
-        Ok(peers) => peers.iter().next().map_or_else(no_address, |peer| Ok(Box::new(HttpPeer::clone(peer)))),
+        Ok(peers) => peers.iter().next().map_or_else(no_address, |peer| {
+            let mut peer = HttpPeer::clone(peer);
+            peer.options.read_timeout = Some(SILENCE);
+            Ok(Box::new(peer))
+        }),
         Err(_) => no_address(),
     }
 }
@@ -33,7 +39,12 @@ fn no_address<T>() -> Result<T> {
 }
 
 /// Carries the changes of the rules over to the request that Pingora sends.
-pub fn request(listener: &Listener, exchange: &Exchange, request: &mut RequestHeader) -> Result<()> {
+pub fn request(
+    listener: &Listener,
+    exchange: &Exchange,
+    asked: &HeaderMap,
+    request: &mut RequestHeader,
+) -> Result<()> {
     let facts = &exchange.request;
     let changed: Vec<HeaderName> = request.headers.keys().cloned().collect();
     for name in changed {
@@ -42,6 +53,9 @@ pub fn request(listener: &Listener, exchange: &Exchange, request: &mut RequestHe
         }
     }
     for name in facts.headers.keys().filter(|name| !is_framing(name)) {
+        if of_connection(asked, &facts.headers, name) {
+            continue; // Pingora has left it out
+        }
         request.remove_header(name);
         for value in facts.headers.get_all(name) {
             request.append_header(name.clone(), value.clone())?;
@@ -54,13 +68,44 @@ pub fn request(listener: &Listener, exchange: &Exchange, request: &mut RequestHe
             request.set_uri(uri);
         }
     }
-    let client = exchange.connection.client.ip().to_string();
-    let before = facts.headers.get(&FORWARDED_FOR).and_then(|v| v.to_str().ok());
-    let chain = before.map_or(client.clone(), |before| format!("{before}, {client}"));
-    request.insert_header(FORWARDED_FOR, chain)?;
+    request.insert_header(FORWARDED_FOR, forwarded_for(exchange))?;
     request.insert_header(FORWARDED_PROTO, facts.scheme)?;
     request.insert_header(FORWARDED_HOST, &*facts.host)?;
     Ok(())
+}
+
+/// The headers of a request as they are sent on, without those of the client's connection.
+pub(super) fn forwarded_headers(exchange: &Exchange) -> HeaderMap {
+    let facts = &exchange.request;
+    let mut headers = HeaderMap::with_capacity(facts.headers.len() + 3);
+    for (name, value) in &facts.headers {
+        let ends_here = is_framing(name) || wire::is_named_by_connection(&facts.headers, name.as_str());
+        if !ends_here {
+            headers.append(name, value.clone());
+        }
+    }
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(FORWARDED_FOR, &forwarded_for(exchange));
+    set(FORWARDED_PROTO, facts.scheme);
+    set(FORWARDED_HOST, &facts.host);
+    headers
+}
+
+/// The addresses the request has come through, this client's last.
+fn forwarded_for(exchange: &Exchange) -> String {
+    let client = exchange.connection.client.ip().to_string();
+    let before = exchange.request.headers.get(&FORWARDED_FOR).and_then(|v| v.to_str().ok());
+    before.map_or(client.clone(), |before| format!("{before}, {client}"))
+}
+
+/// Whether the client's `Connection` names a header, so that it ends here. What a rule has set or changed stays: else
+/// a client could take away what the upstream is to be told.
+fn of_connection(asked: &HeaderMap, now: &HeaderMap, name: &HeaderName) -> bool {
+    wire::is_named_by_connection(asked, name.as_str()) && asked.get_all(name) == now.get_all(name)
 }
 
 /// Headers that describe one connection's framing; Pingora owns them.
@@ -120,9 +165,13 @@ pub fn response(
     Ok(replacement)
 }
 
-/// The error of a plain upstream that gave no answer.
+/// The error of a plain upstream that gave no answer, or of a request that cannot be sent to one.
 #[must_use]
 pub fn fault(error: &Error) -> Fault {
+    if *error.esource() == ErrorSource::Downstream {
+        let message = "the request's headers cannot be forwarded: `Connection` or `Host` is not valid".into();
+        return Fault { code: 2209, status: StatusCode::BAD_REQUEST, message };
+    }
     let (code, status, what) = match error.etype() {
         ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout => {
             (3005, StatusCode::GATEWAY_TIMEOUT, "the upstream did not answer in time")
@@ -136,4 +185,22 @@ pub fn fault(error: &Error) -> Fault {
         _ => (3007, StatusCode::BAD_GATEWAY, "the upstream closed the connection"),
     };
     Fault { code, status, message: what.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_cannot_take_away_what_a_rule_set() {
+        let map = |lines: &[(&'static str, &'static str)]| -> HeaderMap {
+            lines.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+        };
+        let asked =
+            map(&[("connection", "close, x-hop, x-user"), ("x-hop", "1"), ("x-user", "me"), ("x-mine", "1")]);
+        let now = map(&[("x-hop", "1"), ("x-user", "somebody"), ("x-mine", "1")]);
+        for (name, ends) in [("x-hop", true), ("x-user", false), ("x-mine", false)] {
+            assert_eq!(of_connection(&asked, &now, &HeaderName::from_static(name)), ends, "{name}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::{HttpPeer, Peer};
-use pingora_error::{Error, ErrorType};
+use pingora_error::{Error, ErrorType, RetryType};
 use pingora_http::RequestHeader;
 use std::sync::Arc;
 use std::time::Instant;
@@ -46,16 +46,16 @@ impl Upstream for Providers {
         let mut fresh = false;
         for _ in 0..=STALE_RETRIES {
             let connecting = Box::pin(self.connect(&target, fresh));
-            let (mut session, peer, reused) =
+            let (mut session, peer, mut stale) =
                 within(connect_deadline, Fault::ConnectTimeout, connecting).await?;
-            let sent = exchange(&mut session, &mut call, &peer, reused);
+            let sent = exchange(&mut session, &mut call, &peer, &mut stale);
             match within(head_deadline, Fault::HeadTimeout, sent).await {
                 Ok(()) => {
                     let connector = Arc::clone(&self.connector);
                     return Ok(Box::new(ProviderReply { session, peer, connector }));
                 }
                 // A pooled connection that the provider had closed: not an answer of the provider.
-                Err(Fault::Closed) if reused && session.response_header().is_none() => fresh = true,
+                Err(Fault::Closed) if stale && session.response_header().is_none() => fresh = true,
                 Err(fault) => {
                     session.shutdown().await;
                     return Err(fault);
@@ -99,17 +99,26 @@ async fn within<T>(
     pingora_timeout::timeout(left, work).await.unwrap_or(Err(late))
 }
 
-/// Sends the request and reads the head of the answer. `again`: it may have to be sent once more.
-async fn exchange(session: &mut HttpSession, call: &mut Call, peer: &HttpPeer, again: bool) -> Result<(), Fault> {
+/// Sends the request and reads the head of the answer. `stale`: the connection may have been closed by the provider,
+/// so that it may have to be sent once more; on return, whether a failure may be due to that.
+async fn exchange(
+    session: &mut HttpSession,
+    call: &mut Call,
+    peer: &HttpPeer,
+    stale: &mut bool,
+) -> Result<(), Fault> {
     session.set_write_timeout(peer.options.write_timeout);
     session.set_read_timeout(None); // our own clocks apply
-    let headers = if again { call.headers.clone() } else { std::mem::take(&mut call.headers) };
+    let headers = if *stale { call.headers.clone() } else { std::mem::take(&mut call.headers) };
     let head = request_head(call, headers, peer, matches!(session, HttpSession::H2(_)))?;
     session.write_request_header(Box::new(head)).await.map_err(|e| io_fault(&e))?;
     let written = send_body(session, call).await;
     loop {
         // An early answer (401, 413) may be waiting although the write failed.
         if let Err(error) = session.read_response_header().await {
+            // A reset of this one stream is an answer of the provider; sending again could be paid for twice.
+            *stale &=
+                *error.etype() != ErrorType::H2Error || !matches!(error.retry, RetryType::Decided(false));
             return Err(written.err().unwrap_or_else(|| io_fault(&error)));
         }
         match session.response_header() {

@@ -40,6 +40,7 @@ pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> 
         results: Map::new(),
         wants_results: engine.wants_results,
         logs: Vec::new(),
+        late_logs: None,
         body: None,
         record: Record::default(),
         trace: None,
@@ -56,6 +57,19 @@ pub fn head_too_large(session: &Session, limit: usize) -> Option<Fault> {
         code: 2209,
         status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         message: format!("the request's headers have {total} bytes; at most {limit} are accepted"),
+    })
+}
+
+/// The error for a request that does not say whom it is for: HTTP/1.1 needs a `Host` (RFC 9112, section 3.2), and
+/// rules that look at it would see nothing.
+#[must_use]
+pub fn host_missing(session: &Session) -> Option<Fault> {
+    let head = session.req_header();
+    let named = head.headers.contains_key(http::header::HOST) || head.uri.authority().is_some();
+    (head.version == http::Version::HTTP_11 && !named).then(|| Fault {
+        code: 2209,
+        status: StatusCode::BAD_REQUEST,
+        message: "the request has no Host header".into(),
     })
 }
 
@@ -105,7 +119,7 @@ fn decode_unreserved(path: &str) -> String {
         out.push_str(before);
         let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match byte {
-            Some(b) if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => {
+            Some(b) if (b.is_ascii_alphanumeric() || b"-._~".contains(&b)) && !completes_escape(&out, b) => {
                 out.push(char::from(b));
                 rest = after.get(2..).unwrap_or("");
             }
@@ -117,6 +131,13 @@ fn decode_unreserved(path: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Whether this character would make an escape of a stray `%` before it: `%2%65` must not become `%2e`, which whoever
+/// is asked next would decode once more.
+fn completes_escape(out: &str, byte: u8) -> bool {
+    let tail = out.as_bytes().get(out.len().saturating_sub(2)..).unwrap_or_default();
+    byte.is_ascii_hexdigit() && tail.contains(&b'%')
 }
 
 fn remove_dot_segments(path: &str) -> String {
@@ -154,6 +175,9 @@ mod tests {
             ("/a/..", "/"),
             ("/a/b/.", "/a/b/"),
             ("/bad%zz", "/bad%zz"),
+            ("/%2%65%2%65/admin", "/%2%65%2%65/admin"),
+            ("/%%32e%%32e/admin", "/%%32e%%32e/admin"),
+            ("/%25%32%65", "/%252e"),
         ];
         for (raw, expected) in rows {
             let uri: Uri = raw.parse().expect("a valid path");

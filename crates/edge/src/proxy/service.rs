@@ -6,9 +6,10 @@ use crate::answer::{Answer, Fault};
 use crate::exchange::{Ending, Exchange};
 use crate::listener::Listener;
 use crate::phase::{self, Outcome};
+use crate::proxy::forward::forward;
 use crate::proxy::plain;
-use crate::proxy::request::{exchange_for, head_too_large};
-use crate::proxy::session::SessionClient;
+use crate::proxy::request::{exchange_for, head_too_large, host_missing};
+use crate::proxy::session::{SessionClient, WRITE_TIMEOUT};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
@@ -66,7 +67,8 @@ impl ProxyHttp for EdgeProxy {
         ctx.started = Instant::now();
         let mut exchange = exchange_for(session, &self.listener, &ctx.engine);
         let limits = self.listener.limits;
-        if let Some(fault) = head_too_large(session, limits.max_headers) {
+        session.as_downstream_mut().set_write_timeout(Some(WRITE_TIMEOUT));
+        if let Some(fault) = host_missing(session).or_else(|| head_too_large(session, limits.max_headers)) {
             let answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);
             exchange.record.error_code = Some(fault.code);
             exchange.record.outcome = Ending::Refused;
@@ -90,11 +92,14 @@ impl ProxyHttp for EdgeProxy {
 
     async fn upstream_request_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         request: &mut RequestHeader,
         ctx: &mut RequestState,
     ) -> Result<()> {
-        ctx.exchange.as_ref().map_or(Ok(()), |exchange| plain::request(&self.listener, exchange, request))
+        let asked = &session.req_header().headers;
+        ctx.exchange
+            .as_ref()
+            .map_or(Ok(()), |exchange| plain::request(&self.listener, exchange, asked, request))
     }
 
     async fn request_body_filter(
@@ -104,12 +109,7 @@ impl ProxyHttp for EdgeProxy {
         _end: bool,
         ctx: &mut RequestState,
     ) -> Result<()> {
-        // An action read the body and then let the request through: send what it read.
-        if let Some(read) = ctx.exchange.as_mut().and_then(|exchange| exchange.body.take()) {
-            *body = Some(read);
-        } else {
-            ctx.received += body.as_ref().map_or(0, |part| part.len() as u64);
-        }
+        ctx.received += body.as_ref().map_or(0, |part| part.len() as u64);
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl ProxyHttp for EdgeProxy {
         ctx: &mut RequestState,
     ) -> FailToProxy {
         let begun = session.response_written().is_some();
-        if *error.esource() == pingora_error::ErrorSource::Downstream {
+        if client_left(error) {
             ctx.client_gone = true;
         }
         let Some(exchange) = ctx.exchange.as_mut().filter(|_| !ctx.client_gone) else {
@@ -169,11 +169,17 @@ impl ProxyHttp for EdgeProxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut RequestState) {
-        if error.is_some_and(|e| *e.esource() == pingora_error::ErrorSource::Downstream) {
+        if error.is_some_and(client_left) {
             ctx.client_gone = true;
         }
         super::log::write(&self.listener, session, ctx);
     }
+}
+
+/// Whether it is the client that broke off; headers of it that cannot be forwarded are answered.
+fn client_left(error: &Error) -> bool {
+    *error.esource() == pingora_error::ErrorSource::Downstream
+        && *error.etype() != ErrorType::InvalidHTTPHeader
 }
 
 impl EdgeProxy {
@@ -195,14 +201,19 @@ impl EdgeProxy {
                 ctx.exchange = Some(exchange);
                 if truncated {
                     // With `Ok`, Pingora would write the end of the body, and a part would pass for the whole.
-                    return Err(Error::explain(ErrorType::ConnectionClosed, "the provider broke off").into_up());
+                    return Err(
+                        Error::explain(ErrorType::ConnectionClosed, "the provider broke off").into_up()
+                    );
                 }
                 return Ok(true);
             }
             Outcome::Respond(answer) => answer,
-            Outcome::Fallthrough if self.listener.plain.is_some() => {
+            Outcome::Fallthrough if self.listener.plain.is_some() && exchange.body.is_none() => {
                 ctx.exchange = Some(exchange);
                 return Ok(false);
+            }
+            Outcome::Fallthrough if self.listener.plain.is_some() => {
+                return self.forward(session, ctx, exchange).await;
             }
             Outcome::Fallthrough => {
                 let fault = Fault {
@@ -221,6 +232,28 @@ impl EdgeProxy {
         ctx.exchange = Some(exchange);
         self.send(session, ctx, answer).await;
         Ok(true)
+    }
+
+    /// Sends on a request whose body an action has read.
+    async fn forward(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestState,
+        mut exchange: Exchange,
+    ) -> Result<bool> {
+        let Some(plain) = &self.listener.plain else { return Ok(false) };
+        let mut client = SessionClient::new(session, self.listener.limits, Arc::clone(&self.listener.budget));
+        let done = forward(&self.listener, plain, &ctx.engine, &mut exchange, &mut client).await;
+        ctx.sent += client.sent;
+        if let Err(fault) = done {
+            exchange.record.error_code = Some(fault.code);
+            exchange.record.outcome = Ending::Refused;
+            let answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);
+            ctx.exchange = Some(exchange);
+            self.send(session, ctx, answer).await;
+            return Ok(true);
+        }
+        Box::pin(self.finish(session, ctx, exchange, Outcome::Answered)).await
     }
 
     fn through_response_phase(&self, ctx: &RequestState, exchange: &mut Exchange, answer: Answer) -> Answer {

@@ -21,6 +21,10 @@ const SHORT_BODY: usize = 64 * 1024;
 /// Time for that.
 const SHORT_BODY_TIME: Duration = Duration::from_millis(100);
 
+/// A client that takes nothing for this long is given up: it would hold its connection, and the provider's, for ever.
+/// Applies to each write, so that a slow client is served as long as it reads.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// A [`Client`] over a session.
 pub struct SessionClient<'s> {
     session: &'s mut Session,
@@ -72,8 +76,10 @@ impl<'s> SessionClient<'s> {
     /// Reads a short body away before an early answer, so that the connection can be used again.
     async fn skip_short_body(&mut self) {
         let head = self.session.req_header();
-        let length = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-        let short = length.is_some_and(|length: usize| length <= SHORT_BODY) && !head.headers.contains_key(EXPECT);
+        let length =
+            head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+        let short =
+            length.is_some_and(|length: usize| length <= SHORT_BODY) && !head.headers.contains_key(EXPECT);
         if short && !self.session.as_downstream_mut().is_body_done() {
             let drain = self.session.as_downstream_mut().drain_request_body();
             // Late or broken: the answer is sent all the same, and the connection ends after it.
@@ -90,8 +96,10 @@ impl<'s> SessionClient<'s> {
             return Err(BodyError::TooLarge { limit });
         }
         let expects = header(EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        let mut reserved =
-            Budget::reserve(&self.budget, announced.unwrap_or(0)).ok_or(BodyError::Overloaded)?;
+        // What is announced must fit, but only what has come is charged: else a few clients that announce much and
+        // send nothing would shut everybody out.
+        drop(Budget::reserve(&self.budget, announced.unwrap_or(0)).ok_or(BodyError::Overloaded)?);
+        let mut reserved = Budget::reserve(&self.budget, 0).ok_or(BodyError::Overloaded)?;
         if expects {
             let asked = self.session.as_downstream_mut().write_continue_response();
             asked.await.map_err(|_| BodyError::Gone)?;
@@ -106,7 +114,7 @@ impl<'s> SessionClient<'s> {
             if length > limit {
                 return Err(BodyError::TooLarge { limit });
             }
-            if announced.is_none() && !reserved.grow_to(length) {
+            if !reserved.grow_to(length) {
                 return Err(BodyError::Overloaded);
             }
             whole.push(part);

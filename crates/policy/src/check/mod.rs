@@ -64,6 +64,14 @@ impl Checker {
         self.report(Severity::Warning, at.into(), code, message, help);
     }
 
+    /// Drops findings from `since` on in lines where those from `from` on have said already what is wrong: a check
+    /// that reads a value of the wrong shape finds only what follows from that.
+    pub(crate) fn drop_echoes(&mut self, from: usize, since: usize) {
+        let fresh = self.found.split_off(since.min(self.found.len()));
+        let said: Vec<usize> = self.found.iter().skip(from).map(|found| found.at.line).collect();
+        self.found.extend(fresh.into_iter().filter(|found| !said.contains(&found.at.line)));
+    }
+
     /// The place in the file of a line and column (from 1, in characters) inside the text of a scalar: for a
     /// regular expression or a URL that went wrong in the middle.
     #[must_use]

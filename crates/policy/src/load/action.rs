@@ -5,7 +5,6 @@ use super::{Loader, scope_of};
 use crate::action::{ActionSpec, KNOWN_ACTIONS, Phase};
 use crate::codes;
 use crate::config::Config;
-use crate::diagnostic::Severity;
 use crate::nearest::nearest;
 use crate::policy::ActionDef;
 use crate::shape::alternatives;
@@ -84,12 +83,12 @@ impl Loader<'_> {
             self.checker.error(&config, codes::CONFIG, message, Some(help.into()));
             return config;
         }
-        let errors =
-            |loader: &Self| loader.checker.found.iter().filter(|f| f.severity == Severity::Error).count();
-        let before = errors(self);
+        let before = self.checker.found.len();
         self.checker.fields(&config, spec.fields, "", owner, scope_of(phase));
-        if let Some(check) = spec.check.filter(|_| errors(self) == before) {
+        let shapes = self.checker.found.len();
+        if let Some(check) = spec.check {
             check(&Config::new(&config, scope_of(phase)), &mut self.checker);
+            self.checker.drop_echoes(before, shapes);
         }
         config
     }

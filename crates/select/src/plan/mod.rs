@@ -165,7 +165,7 @@ pub fn plan(
 /// None of the client's names is of use.
 fn unmatched(ask: &Ask<'_>, rejected: &[Rejected]) -> SelectError {
     if !rejected.is_empty() && rejected.iter().all(|one| one.kind == RejectKind::Format) {
-        return SelectError::Format { format: ask.format.name() };
+        return SelectError::Format { format: ask.format.name(), list: reject_list(rejected) };
     }
     SelectError::NoMatch { list: reject_list(rejected), kind: kind_of_rejections(rejected) }
 }
@@ -209,7 +209,7 @@ fn usable_entries(
         (0..universe.len()).filter_map(|at| universe.entry(at)).filter(|e| universe.serves(e, ask.surface))
     };
     if serving().next().is_none() {
-        return Err(SelectError::Format { format: ask.format.name() });
+        return Err(SelectError::Format { format: ask.format.name(), list: String::new() });
     }
     let mut allowed = serving().filter(|entry| entry.denied.is_none()).peekable();
     if allowed.peek().is_none() {
@@ -240,7 +240,7 @@ fn by_strategies(
     plan: &mut Plan,
 ) -> Result<(), SelectError> {
     if resolved.is_auto() && universe.list(ask.surface).is_empty() {
-        return Err(SelectError::Format { format: ask.format.name() });
+        return Err(SelectError::Format { format: ask.format.name(), list: String::new() });
     }
     let mut tiers = Tiers::new(universe, ask, selection, &resolved, detail);
     tiers.run(activation);

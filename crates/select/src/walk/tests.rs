@@ -33,6 +33,8 @@ fn every_key_then_the_next_candidate() {
     assert_eq!(verdict.should_retry, Some(false));
     assert_eq!(list.lines().next(), Some("[429] a/1: 429 Too Many Requests"));
     assert_eq!(list.lines().count(), 4);
+    let (_, _, list) = walk(&plan, Knobs::default(), 1, |_, _| Fault::HeadTimeout);
+    assert_eq!(list.lines().next(), Some("[0] a/1: no response in time"));
 }
 
 #[test]
@@ -151,6 +153,8 @@ fn candidates_that_are_never_sent() {
     assert_eq!(code(|_| Fault::NoKey), (3802, 400));
     assert_eq!(code(|_| Fault::KeySelection("why".into())), (3808, 422));
     assert_eq!(code(|_| Fault::ForeignKey), (3817, 400));
+    assert_eq!(code(|_| Fault::GatewayKey), (27007, 401));
+    assert_eq!(code(|p| if p == "a" { Fault::GatewayKey } else { Fault::NoKey }), (3802, 400));
     assert_eq!(code(|_| Fault::InputTooLarge { tokens: 9, max: 8 }), (3811, 413));
     assert_eq!(code(|p| if p == "a" { Fault::NoKey } else { Fault::ForeignKey }), (3802, 400));
     assert_eq!(

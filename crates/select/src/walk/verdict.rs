@@ -39,7 +39,8 @@ pub struct Verdict {
     pub should_retry: Option<bool>,
 }
 
-/// One line for each failure: `[429] openai/gpt-4o: 429 Too Many Requests`.
+/// One line for each failure: `[429] openai/gpt-4o: 429 Too Many Requests`; without a status `[0]`. The same as
+/// the lines of an error body, which are added where a message lacks them.
 #[must_use]
 pub fn errlist(plan: &Plan, failures: &[Failure]) -> String {
     let mut text = String::new();
@@ -48,7 +49,7 @@ pub fn errlist(plan: &Plan, failures: &[Failure]) -> String {
         if !text.is_empty() {
             text.push('\n');
         }
-        let (label, why) = (failure.fault.label(), failure.fault.describe());
+        let (label, why) = (failure.fault.status().unwrap_or(0), failure.fault.describe());
         let (provider, model) = (&candidate.provider.id, &candidate.upstream_model);
         // Writing to a string cannot fail.
         let _ = write!(text, "[{label}] {provider}/{model}: {why}");
@@ -131,7 +132,12 @@ fn nothing_sent(walk: &Walk<'_>) -> Verdict {
                 "API key required for provider {provider}. The key you sent belongs to another provider and was not forwarded."
             ),
         ),
-        Some(_) if all(|f| matches!(f, Fault::NoKey | Fault::ForeignKey)) => Verdict::new(
+        Some(Fault::GatewayKey) if all(|f| matches!(f, Fault::GatewayKey)) => Verdict::new(
+            27007,
+            "The API key you sent is not valid. This gateway issues no keys of its own: send a provider's key."
+                .to_owned(),
+        ),
+        Some(_) if all(|f| matches!(f, Fault::NoKey | Fault::ForeignKey | Fault::GatewayKey)) => Verdict::new(
             3802,
             "No API key found. Check your SDK / AI Gateway configuration, or add API keys to your AI Gateway."
                 .to_owned(),

@@ -97,3 +97,15 @@ fn too_many_rules_and_actions_are_refused() {
     let actions = format!("on_http_request:\n  - actions:\n{}", "      - type: ai-gateway\n".repeat(65));
     assert_eq!(positions(&actions), ["2:5 2265"]);
 }
+
+#[test]
+fn an_actions_own_checks_run_beside_the_shapes_of_its_fields() {
+    let limit = |name: &str| {
+        format!(
+            "on_http_request:\n  - type: rate-limit\n    config:\n      name: {name}\n      capacity: 13\n      bucket_key: [conn.client_ip]\n"
+        )
+    };
+    assert_eq!(positions(&limit("[a]")).len(), 2, "the name's shape, and what the action says of 13");
+    let same_line = "on_http_request:\n  - type: rate-limit\n    config: {name: [a], capacity: 13, bucket_key: [conn.client_ip]}\n";
+    assert_eq!(positions(same_line).len(), 1, "what follows from a wrong shape is not reported");
+}

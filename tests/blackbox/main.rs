@@ -1,0 +1,56 @@
+//! Black-box tests: the built binary between real sockets, mock providers behind it.
+
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod bytes;
+#[cfg(test)]
+mod clocks;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod crowd;
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod explain;
+#[cfg(test)]
+mod failover;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod leaving;
+#[cfg(test)]
+mod listing;
+#[cfg(test)]
+mod naming;
+#[cfg(test)]
+mod odd;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod params;
+#[cfg(test)]
+mod plain;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod promises;
+#[cfg(test)]
+mod protocols;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod serving;
+#[cfg(test)]
+mod uploads;
+#[cfg(test)]
+mod upstream_h2;

@@ -1,0 +1,36 @@
+//! What the black-box tests share: the binary as a process, clients that send whatever a test wants, and
+//! providers that do whatever a test wants.
+
+mod echo;
+mod gateway;
+mod http;
+mod policy;
+mod raw;
+mod tls;
+mod upstream;
+
+pub(crate) use echo::EchoServer;
+pub(crate) use gateway::{Builder, Gateway, run, run_with};
+pub(crate) use http::{Answer, Ask, get, post, post_bytes};
+pub(crate) use policy::{
+    ANTHROPIC_KEY, KEY_ONE, KEY_TWO, OPENROUTER_KEY, ai_gateway, anthropic, custom, merge, mock, names,
+    openai, openrouter, prompt, two_providers, two_tiers,
+};
+pub(crate) use raw::RawConnection;
+pub(crate) use tls::Certificate;
+pub(crate) use upstream::{RawUpstream, Then};
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Waiting may not last: a test fails instead. Generous, because the machine may be busy.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), what).await.expect("this should have happened by now")
+}
+
+/// An address of this machine on which nobody listens.
+pub(crate) fn nobody() -> SocketAddr {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap()
+}
