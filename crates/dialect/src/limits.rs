@@ -29,6 +29,11 @@ pub struct Quota {
 /// Reads the quota headers of OpenAI (and those who copy them), Anthropic and OpenRouter. `None` without any.
 #[must_use]
 pub fn read(headers: &HeaderMap, now: SystemTime) -> Option<Quota> {
+    // Most answers say nothing of limits: one look at the names is cheaper than eighteen lookups.
+    let speaks = |name: &str| name.starts_with("x-ratelimit-") || name.starts_with("anthropic-ratelimit-");
+    if !headers.keys().any(|name| speaks(name.as_str())) {
+        return None;
+    }
     let number = |names: &[&str]| {
         names.iter().find_map(|name| text(headers, name)?.trim().parse::<f64>().ok()).map(count)
     };
