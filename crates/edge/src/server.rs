@@ -4,6 +4,7 @@ use crate::engine::{Engine, Shared};
 use crate::limits::{Budget, Limits};
 use crate::listener::{Listener, PlainUpstream};
 use crate::proxy::admin::AdminApp;
+use crate::proxy::pools::Pools;
 use crate::proxy::provider::Providers;
 use crate::proxy::service::EdgeProxy;
 use crate::proxy::targets::Targets;
@@ -12,7 +13,6 @@ use arc_swap::ArcSwap;
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::apps::http_app::HttpServer;
 use pingora_core::connectors::ConnectorOptions;
-use pingora_core::connectors::http::Connector;
 use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{ExecutionPhase, RunArgs, Server};
@@ -123,13 +123,13 @@ pub fn serve(
     }
     let mut server = server(&options);
     let conf = Arc::clone(&server.configuration);
-    let connector = connector(&conf)?;
+    let pools = pools(&conf)?;
     let in_flight = Arc::clone(shared.metrics.in_flight());
     let first_file = options.endpoints.first().and_then(|e| e.file.as_ref()).map(|f| f.display().to_string());
     let run = Arc::new(RunState::new(options.version, first_file, Arc::clone(&in_flight)));
     let budget = Budget::new(options.buffered_bodies);
     let targets = Targets::default();
-    let providers = Arc::new(Providers::new(connector));
+    let providers = Arc::new(Providers::new(pools));
     let mut lines = Vec::new();
     let mut addresses = Vec::new();
     let mut watched = Vec::new();
@@ -190,11 +190,11 @@ fn server(options: &ServerOptions) -> Server {
 }
 
 /// Pingora panics when the system has no root certificates; that is said in words instead.
-fn connector(conf: &ServerConf) -> Result<Arc<Connector>, StartError> {
+fn pools(conf: &ServerConf) -> Result<Arc<Pools>, StartError> {
     let options = ConnectorOptions::from_server_conf(conf);
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Connector::new(Some(options))));
+    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Pools::new(&options)));
     std::panic::set_hook(hook);
     made.map(Arc::new).map_err(|_| StartError::NoRoots)
 }

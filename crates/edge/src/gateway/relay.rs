@@ -93,9 +93,10 @@ pub(super) fn clean(headers: &mut HeaderMap) {
     ours::unstamp(headers);
 }
 
-/// Whether a header ends here: of the connection, by its own name or by what `Connection` names, or of the gateway.
+/// Whether a header ends here: of the connection, by its own name or by what `Connection` names, of an
+/// origin, or of the gateway.
 fn withheld(headers: &HeaderMap, name: &str) -> bool {
-    wire::is_withheld(name) || wire::is_named_by_connection(headers, name)
+    wire::is_withheld(name) || wire::is_origin_scoped(name) || wire::is_named_by_connection(headers, name)
 }
 
 /// A rule of the response phase answers instead.

@@ -3,8 +3,10 @@
 pub mod admin;
 mod forward;
 pub mod headers;
+mod joined;
 mod log;
 pub mod plain;
+pub mod pools;
 pub mod provider;
 pub mod request;
 pub mod service;

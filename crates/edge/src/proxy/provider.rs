@@ -1,14 +1,15 @@
 //! Calls to providers over Pingora's connector.
 
+use crate::proxy::joined::JOINED;
+use crate::proxy::pools::Pools;
 use crate::proxy::targets::Targets;
 use crate::upstream::{Call, Reply, Upstream};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::{HeaderMap, StatusCode};
-use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
-use pingora_core::upstreams::peer::{HttpPeer, Peer};
+use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, RetryType};
 use pingora_http::RequestHeader;
 use std::sync::Arc;
@@ -19,20 +20,18 @@ use tollgate_select::Fault;
 const WRITE_SLICE: usize = 256 * 1024;
 /// Connections of a pool that may turn out to be closed before a fresh one is opened.
 const STALE_RETRIES: usize = 1;
-/// Marks a peer whose pool is always empty, so that the connection is new.
-const FRESH: u64 = u64::MAX;
 
 /// The way to providers.
 pub struct Providers {
-    connector: Arc<Connector>,
+    pools: Arc<Pools>,
     targets: Targets,
 }
 
 impl Providers {
-    /// Over this connector, whose pool is shared by all listeners.
+    /// Over these pools, which are shared by all listeners.
     #[must_use]
-    pub fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, targets: Targets::default() }
+    pub fn new(pools: Arc<Pools>) -> Self {
+        Self { pools, targets: Targets::default() }
     }
 }
 
@@ -43,16 +42,18 @@ impl Upstream for Providers {
         let target = self.targets.get(call.url.https, &call.url.host, call.url.port);
         let connect_deadline = started + call.connect_timeout;
         let head_deadline = started + call.head_timeout;
+        let length: usize = call.body.iter().map(Bytes::len).sum();
+        let join = (1..=JOINED).contains(&length);
         let mut fresh = false;
         for _ in 0..=STALE_RETRIES {
-            let connecting = Box::pin(self.connect(&target, fresh));
+            let connecting = self.connect(&target, fresh, join);
             let (mut session, peer, mut stale) =
                 within(connect_deadline, Fault::ConnectTimeout, connecting).await?;
             let sent = exchange(&mut session, &mut call, &peer, &mut stale);
             match within(head_deadline, Fault::HeadTimeout, sent).await {
                 Ok(()) => {
-                    let connector = Arc::clone(&self.connector);
-                    return Ok(Box::new(ProviderReply { session, peer, connector }));
+                    let pools = Arc::clone(&self.pools);
+                    return Ok(Box::new(ProviderReply { session, peer, pools }));
                 }
                 // A pooled connection that the provider had closed: not an answer of the provider.
                 Err(Fault::Closed) if stale && session.response_header().is_none() => fresh = true,
@@ -71,18 +72,12 @@ impl Providers {
         &self,
         target: &super::targets::Target,
         fresh: bool,
+        join: bool,
     ) -> Result<(HttpSession, Arc<HttpPeer>, bool), Fault> {
         let mut last = Fault::Dns;
         for peer in target.peers().await?.iter() {
-            let opened = if fresh {
-                let mut alone = HttpPeer::clone(peer);
-                alone.group_key = FRESH;
-                self.connector.get_http_session(&alone).await
-            } else {
-                self.connector.get_http_session(&**peer).await
-            };
-            match opened {
-                Ok((session, reused)) => return Ok((session, Arc::clone(peer), reused && !fresh)),
+            match self.pools.get(peer, fresh, join).await {
+                Ok((session, reused)) => return Ok((session, Arc::clone(peer), reused)),
                 Err(error) => last = connect_fault(&error),
             }
         }
@@ -173,7 +168,7 @@ fn request_head(call: &Call, headers: HeaderMap, peer: &HttpPeer, h2: bool) -> R
 struct ProviderReply {
     session: HttpSession,
     peer: Arc<HttpPeer>,
-    connector: Arc<Connector>,
+    pools: Arc<Pools>,
 }
 
 #[async_trait]
@@ -191,9 +186,9 @@ impl Reply for ProviderReply {
     }
 
     async fn done(mut self: Box<Self>) {
-        let Self { mut session, peer, connector } = *self;
+        let Self { mut session, peer, pools } = *self;
         if session.response_done() {
-            connector.release_http_session(session, &*peer, peer.idle_timeout()).await;
+            pools.put(session, &peer).await;
         } else {
             session.shutdown().await;
         }

@@ -182,6 +182,10 @@ fn client_left(error: &Error) -> bool {
         && *error.etype() != ErrorType::InvalidHTTPHeader
 }
 
+fn gone() -> Result<bool> {
+    Err(Error::explain(ErrorType::ConnectionClosed, "the client left").into_down())
+}
+
 impl EdgeProxy {
     /// Carries out how the request phase ended. `Ok(true)`: answered; `Ok(false)`: on to the plain path.
     async fn finish(
@@ -199,8 +203,12 @@ impl EdgeProxy {
                 }
                 let truncated = exchange.record.outcome == Ending::Truncated;
                 ctx.exchange = Some(exchange);
+                // With `Ok`, Pingora would write the end of the body: a part would pass for the whole, and a client
+                // that takes nothing would be waited for without end.
+                if ctx.client_gone {
+                    return gone();
+                }
                 if truncated {
-                    // With `Ok`, Pingora would write the end of the body, and a part would pass for the whole.
                     return Err(
                         Error::explain(ErrorType::ConnectionClosed, "the provider broke off").into_up()
                     );
@@ -231,7 +239,7 @@ impl EdgeProxy {
         let answer = self.through_response_phase(ctx, &mut exchange, answer);
         ctx.exchange = Some(exchange);
         self.send(session, ctx, answer).await;
-        Ok(true)
+        if ctx.client_gone { gone() } else { Ok(true) }
     }
 
     /// Sends on a request whose body an action has read.
