@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::listener::Listener;
 use notify::{RecursiveMode, Watcher};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -58,9 +59,12 @@ pub fn watch(policies: Vec<(Option<PathBuf>, Source, Arc<Listener>)>, run: Arc<R
 }
 
 fn reloader(mut watched: Vec<Watched>, run: &RunState, wake: Sender<Wake>, woken: &Receiver<Wake>) {
-    let on_event = move |_: notify::Result<notify::Event>| {
-        // The receiver lives as long as this thread.
-        let _ = wake.send(Wake::Changed);
+    let names: Vec<OsString> = watched.iter().flat_map(|w| names(&w.file)).collect();
+    let on_event = move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|event| concerns(&event, &names)) {
+            // The receiver lives as long as this thread.
+            let _ = wake.send(Wake::Changed);
+        }
     };
     let mut watcher = notify::recommended_watcher(on_event).ok();
     loop {
@@ -135,6 +139,32 @@ fn fingerprint(file: &Path) -> Option<Fingerprint> {
     let metadata = std::fs::metadata(file).ok()?;
     let target = std::fs::canonicalize(file).ok();
     Some(Fingerprint { modified: metadata.modified().ok(), length: metadata.len(), target })
+}
+
+/// The names under which changes of a policy are reported: its own and, when it is a link, that of its target.
+fn names(file: &Path) -> Vec<OsString> {
+    let target = std::fs::canonicalize(file).ok();
+    [Some(file), target.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter_map(Path::file_name)
+        .map(OsString::from)
+        .collect()
+}
+
+/// Whether an event may mean a changed policy. What is written to other files of the folder (a log, say) does not;
+/// files that come, go or are renamed may be the links of a swapped folder.
+fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
+    use notify::EventKind;
+    use notify::event::ModifyKind;
+    match event.kind {
+        EventKind::Access(_) => false,
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_) | ModifyKind::Any) => {
+            let named = |path: &PathBuf| path.file_name().is_some_and(|n| names.iter().any(|k| k == n));
+            event.paths.iter().any(named)
+        }
+        _ => true,
+    }
 }
 
 /// The folder of the file and, when it is a link, that of the file it leads to.

@@ -101,8 +101,9 @@ impl Gateway {
     ) -> HeaderMap {
         let from = &exchange.request.headers;
         let mut headers = HeaderMap::with_capacity(from.len() + 6);
+        let nominates = from.contains_key(http::header::CONNECTION);
         for (name, value) in from {
-            if forwarded(name) && !wire::is_named_by_connection(from, name.as_str()) {
+            if forwarded(name) && !(nominates && wire::is_named_by_connection(from, name.as_str())) {
                 headers.append(name, value.clone());
             }
         }
@@ -126,9 +127,7 @@ impl Gateway {
         }
         headers.insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Ok(instance) = HeaderValue::try_from(&self.shared.instance) {
-            headers.append(VIA, instance);
-        }
+        headers.append(VIA, self.shared.instance.clone());
         for (name, value) in &prepared.rendered.headers {
             headers.insert(name, value.clone());
         }

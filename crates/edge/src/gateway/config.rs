@@ -169,8 +169,10 @@ pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, Buil
         },
     };
     let mut keys: HashMap<String, Vec<KeySlot>> = HashMap::default();
-    for (entry, overlay) in listed.iter().zip(&overlays) {
-        let slots = keys.entry(overlay.id.to_ascii_lowercase()).or_default();
+    for (index, entry) in listed.iter().enumerate() {
+        // `gemini` in a policy is the built-in `google`: keys go by the catalogue's id, not by the name written.
+        let Some(provider) = catalog.providers().iter().find(|p| p.order == Some(index)) else { continue };
+        let slots = keys.entry(provider.id.clone()).or_default();
         for key in entry.get("api_keys").map(|l| l.as_list()).unwrap_or_default() {
             let value = key.get("value").and_then(|v| v.template()).unwrap_or_else(|| Template::literal(""));
             slots.push(KeySlot::new(value));

@@ -32,7 +32,7 @@ use crate::exchange::Ending;
 use bytes::Bytes;
 use errors::Failure;
 use foldhash::HashMap;
-use http::Method;
+use http::{HeaderValue, Method};
 use keys::KeySlot;
 use runtime::Runtime;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub struct Gateway {
     universe: Universe,
     selection: Selection,
     key_strategies: Vec<Program>,
-    /// Configured keys by provider id, lower case. A provider without an entry uses the client's key.
+    /// Configured keys by the catalogue's provider id. A provider without an entry uses the client's key.
     keys: HashMap<String, Vec<KeySlot>>,
     knobs: Knobs,
     runtime: Runtime,
@@ -60,7 +60,7 @@ pub struct Gateway {
 /// Names the command line gives to requests.
 struct Names {
     force_model: Option<String>,
-    instance: String,
+    instance: HeaderValue,
     key_salt: [u8; 16],
 }
 
@@ -125,7 +125,8 @@ impl Gateway {
         let runtime = Runtime::new(universe.catalog(), &shared.metrics);
         let shared_names = Names {
             force_model: shared.force_model.clone(),
-            instance: shared.instance(),
+            instance: HeaderValue::try_from(shared.instance())
+                .unwrap_or(HeaderValue::from_static("tollgate")),
             key_salt: shared.key_salt,
         };
         let (stats, metrics) = (shared.stats.clone(), Arc::clone(&shared.metrics));
@@ -235,7 +236,7 @@ impl Gateway {
         if !allowed.is_empty() && !allowed.contains(&request.method) {
             return Some(Failure::method(&request.method, allowed));
         }
-        let seen = request.headers.get_all(&call::VIA).iter().any(|via| via == self.shared.instance.as_str());
+        let seen = request.headers.get_all(&call::VIA).iter().any(|via| via == self.shared.instance);
         seen.then(Failure::loop_detected)
     }
 }

@@ -101,7 +101,7 @@ impl Gateway {
     }
 
     fn has_key(&self, provider: &Provider, client: Option<&(ClientKeyHeader, SecretString)>) -> bool {
-        if self.keys.contains_key(&provider.id.to_ascii_lowercase()) {
+        if self.keys.contains_key(&provider.id) {
             return true;
         }
         let fits =
@@ -164,7 +164,7 @@ impl Gateway {
         client: Option<&(ClientKeyHeader, SecretString)>,
     ) -> Result<Keychain, PolicyFault> {
         let activation = exchange.activation();
-        let slots = self.keys.get(&provider.id.to_ascii_lowercase());
+        let slots = self.keys.get(&provider.id);
         let mut keys = Vec::new();
         for slot in slots.into_iter().flatten() {
             match slot.key(&activation, &provider.id, &self.stats, &self.shared.key_salt) {

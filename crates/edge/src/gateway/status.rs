@@ -22,7 +22,7 @@ impl Gateway {
                 })
                 .filter(|model| model.request_count > 0)
                 .collect();
-            let slots = self.keys.get(&provider.id.to_ascii_lowercase());
+            let slots = self.keys.get(&provider.id);
             let keys: Vec<KeyStatus> = slots
                 .into_iter()
                 .flatten()

@@ -130,6 +130,15 @@ async fn a_clients_key_goes_to_its_own_provider_only() {
 }
 
 #[tokio::test]
+async fn keys_of_a_provider_named_by_its_alias_are_used() {
+    let policy = "on_http_request:\n  - type: ai-gateway\n    config: {providers: [{id: Gemini, api_keys: [{value: AIza-0123456789abcdef}]}]}\n";
+    let body = r#"{"model": "google:gemini-2.5-flash", "messages": []}"#;
+    let got = run(policy, "/v1/chat/completions", body, &[("authorization", "Bearer unused")], "").await;
+    assert_eq!(attempts(&got), ["google:gemini-2.5-flash ok"], "{:?}", got.error);
+    assert_eq!(got.calls[0].headers["authorization"], "Bearer AIza-0123456789abcdef");
+}
+
+#[tokio::test]
 async fn on_error_continue_fills_the_results() {
     let policy = "
 on_http_request:
