@@ -15,12 +15,33 @@ pub const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
-/// Headers in which clients send credentials.
-pub const CLIENT_CREDENTIALS: [&str; 6] =
-    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
+/// Headers in which clients send credentials, and those in which login proxies in front of the gateway hand on a
+/// user's token: oauth2-proxy, Cloudflare Access, Google's IAP, AWS load balancers, Azure App Service.
+pub const CLIENT_CREDENTIALS: [&str; 20] = [
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "cookie",
+    "proxy-authorization",
+    "x-auth-token",
+    "x-access-token",
+    "x-forwarded-access-token",
+    "x-auth-request-access-token",
+    "cf-access-jwt-assertion",
+    "cf-access-client-id",
+    "cf-access-client-secret",
+    "x-goog-iap-jwt-assertion",
+    "x-amz-security-token",
+    "x-amzn-oidc-accesstoken",
+    "x-amzn-oidc-data",
+    "x-amzn-oidc-identity",
+    "x-ms-token-aad-access-token",
+    "x-ms-token-aad-id-token",
+];
 
-/// Headers not sent upstream when the gateway uses a key of its own: credentials, and names of accounts these belong
-/// to.
+/// Headers not sent upstream when the gateway uses a key of its own, beside [`CLIENT_CREDENTIALS`]: the common
+/// credentials, and names of accounts these belong to.
 pub const STRIPPED_WITH_OWN_KEY: [&str; 8] = [
     "authorization",
     "x-api-key",
@@ -32,8 +53,38 @@ pub const STRIPPED_WITH_OWN_KEY: [&str; 8] = [
     "openai-project",
 ];
 
+/// Query parameters in which clients send credentials, in lower case, without `-`, `_` and `.`.
+const CREDENTIAL_PARAMETERS: [&str; 12] = [
+    "key",
+    "apikey",
+    "xapikey",
+    "xgoogapikey",
+    "subscriptionkey",
+    "token",
+    "accesstoken",
+    "authtoken",
+    "auth",
+    "authorization",
+    "password",
+    "secret",
+];
+
 /// Request headers that are made anew for each call, beside those of the connection.
 pub const STRIPPED: [&str; 4] = ["host", "content-length", "accept-encoding", "expect"];
+
+/// Response headers by which a server rules over its whole origin: cookies, transport, storage, reporting. Through the
+/// gateway they would rule over the gateway's origin.
+pub const ORIGIN_SCOPED: [&str; 9] = [
+    "set-cookie",
+    "set-cookie2",
+    "alt-svc",
+    "strict-transport-security",
+    "clear-site-data",
+    "nel",
+    "report-to",
+    "reporting-endpoints",
+    "service-worker-allowed",
+];
 
 /// Prefix of headers only the gateway sets.
 pub const OWN_PREFIX: &str = "x-tollgate-";
@@ -64,7 +115,7 @@ pub fn is_client_credential(name: &str) -> bool {
 /// Whether a request header is left out when the gateway uses a key of its own.
 #[must_use]
 pub fn is_stripped_with_own_key(name: &str) -> bool {
-    listed(&STRIPPED_WITH_OWN_KEY, name)
+    is_client_credential(name) || listed(&STRIPPED_WITH_OWN_KEY, name)
 }
 
 /// Whether a request header never goes upstream as the client sent it.
@@ -73,11 +124,27 @@ pub fn is_stripped(name: &str) -> bool {
     listed(&STRIPPED, name) || is_hop_by_hop(name) || is_own(name)
 }
 
-/// Whether a provider's response header never reaches the client: those of the connection, and those by which
-/// the gateway speaks for itself.
+/// Whether an upstream's response header never reaches the client: those of the connection, and those by which the
+/// gateway speaks for itself.
 #[must_use]
 pub fn is_withheld(name: &str) -> bool {
     is_hop_by_hop(name) || is_own(name) || name.eq_ignore_ascii_case("ngrok-error-code")
+}
+
+/// Whether a response header rules over a whole origin: a provider's would rule over the gateway's.
+#[must_use]
+pub fn is_origin_scoped(name: &str) -> bool {
+    listed(&ORIGIN_SCOPED, name)
+}
+
+/// Whether a query parameter of a client may hold a credential. Spelling, case, `-`, `_` and `.` do not matter; the
+/// name is given without percent-encoding.
+#[must_use]
+pub fn is_credential_parameter(name: &str) -> bool {
+    let letters = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_' | b'.'));
+    CREDENTIAL_PARAMETERS
+        .iter()
+        .any(|known| letters.clone().map(|b| b.to_ascii_lowercase()).eq(known.bytes()))
 }
 
 fn is_own(name: &str) -> bool {
@@ -110,6 +177,9 @@ mod tests {
             ("anthropic-beta", false, false, false, false, false),
             ("idempotency-key", false, false, false, false, false),
             ("retry-after", false, false, false, false, false),
+            ("Cf-Access-Jwt-Assertion", false, true, true, false, false),
+            ("x-auth-token", false, true, true, false, false),
+            ("set-cookie", false, false, false, false, false),
             ("é", false, false, false, false, false),
         ] {
             assert_eq!(is_hop_by_hop(name), hop, "{name}");
@@ -119,6 +189,24 @@ mod tests {
             assert_eq!(is_withheld(name), withheld, "{name}");
         }
         assert!(CLIENT_CREDENTIALS.iter().all(|name| is_stripped_with_own_key(name)));
+    }
+
+    #[test]
+    fn origin_scoped() {
+        for name in ["set-cookie", "Alt-Svc", "Strict-Transport-Security", "clear-site-data"] {
+            assert!(is_origin_scoped(name), "{name}");
+        }
+        assert!(!is_origin_scoped("cookie") && !is_origin_scoped("retry-after"));
+    }
+
+    #[test]
+    fn credential_parameters() {
+        for name in ["key", "API_KEY", "x-goog-api-key", "Access.Token", "token", "subscription-key"] {
+            assert!(is_credential_parameter(name), "{name}");
+        }
+        for name in ["", "api-version", "beta", "keys", "max_tokens", "alt"] {
+            assert!(!is_credential_parameter(name), "{name}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use thiserror::Error;
 
+use crate::headers::is_credential_parameter;
 use crate::route::percent_decode;
 
 /// Where a request goes.
@@ -69,7 +70,8 @@ pub enum UrlError {
 /// A base URL without a path gets `/v1`, one with a path is used as it is; `path_prefix` takes the place of that
 /// `/v1`, and is added to a path where there is one. OpenRouter's host gets `/api/v1` whether or not that, or a part
 /// of it, was written. Of parameters with the same name, those in `extra` win over the base URL's, and these over
-/// the client's.
+/// the client's. Parameters of the client in which credentials are sent are left out: they belong to one provider,
+/// and nobody knows to which.
 ///
 /// # Errors
 /// See [`UrlError`].
@@ -177,9 +179,11 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), UrlError> {
 fn query(base: Option<&str>, client: Option<&str>, extra: &[(String, String)]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut taken: HashSet<String> = extra.iter().map(|(name, _)| name.clone()).collect();
-    for source in [base, client] {
+    for (source, trusted) in [(base, true), (client, false)] {
         let source = source.map_or("", |query| query.strip_prefix('?').unwrap_or(query));
-        let pairs: Vec<&str> = source.split('&').filter(|pair| !pair.is_empty()).collect();
+        let forwarded =
+            |pair: &&str| !pair.is_empty() && (trusted || !is_credential_parameter(&name_of(pair)));
+        let pairs: Vec<&str> = source.split('&').filter(forwarded).collect();
         parts.extend(
             pairs.iter().filter(|pair| !taken.contains(&name_of(pair))).map(|pair| (*pair).to_owned()),
         );
@@ -305,6 +309,8 @@ mod tests {
                 "?x=%20&api-version=2%20%26%3D%C3%BC",
             ),
             ("?", Some("&&"), &[], ""),
+            ("?key=ours", Some("a=1&key=theirs&API%5FKEY=x&ac%63ess_token&key"), &[], "?key=ours&a=1"),
+            ("", Some("key=theirs"), &[("key", "ours")], "?key=ours"),
         ] {
             let url = full(&format!("https://h/v1{base}"), None, client, extra);
             assert_eq!(url, format!("https://h/v1/chat/completions{want}"), "{base} {client:?} {extra:?}");
