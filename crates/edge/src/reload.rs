@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, SystemTime};
 use tollgate_observe::RunState;
-use tollgate_policy::Source;
+use tollgate_policy::{Diagnostics, Source};
 
 /// The file is looked at this often even if the system reports no change (network file systems report none).
 const POLL: Duration = Duration::from_secs(2);
@@ -113,7 +113,7 @@ impl Watched {
         let source = Source::new(self.file.display().to_string(), text);
         let loaded = Engine::load(&source, &self.listener.shared);
         self.text = Arc::clone(&source.text);
-        let said = loaded.diagnostics.render_text(&source);
+        let said = findings(&loaded.diagnostics);
         match loaded.engine {
             Some(engine) => {
                 if !said.is_empty() {
@@ -133,6 +133,15 @@ impl Watched {
         run.reload_failed(message, SystemTime::now());
         self.listener.shared.metrics.reload(false, SystemTime::now());
     }
+}
+
+/// What was found, a line each, without the lines of the file: a log or a status page must not show what a policy
+/// holds, which may be a key.
+fn findings(diagnostics: &Diagnostics) -> String {
+    let line = |d: &tollgate_policy::Diagnostic| {
+        format!("{}:{}:{}: {}: {} [{}]", d.file, d.at.line, d.at.column, d.severity, d.message, d.code)
+    };
+    diagnostics.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn fingerprint(file: &Path) -> Option<Fingerprint> {

@@ -9,6 +9,7 @@ use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::{Answer, Fault as PolicyFault};
 use crate::exchange::Ending;
+use secrecy::ExposeSecret;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tollgate_dialect::{AttemptLine, Surface, limits};
 use tollgate_observe::AttemptOutcome;
@@ -92,7 +93,7 @@ impl Gateway {
                     let retry_after = failed.retry_after.map(|after| after.as_secs());
                     waited += this.started.elapsed();
                     walk.failed_with(failed.fault.clone(), retry_after);
-                    last = Some(failed);
+                    last = Some((failed, this.key));
                     if total_spent {
                         walk.timed_out(self.knobs.total_timeout);
                         break;
@@ -311,14 +312,14 @@ impl Gateway {
         cx: &mut RequestCx<'_>,
         surface: Surface,
         (walk, plan): (&Walk<'_>, &Plan),
-        last: Option<Box<Failed>>,
+        last: Option<(Box<Failed>, Option<&Key>)>,
         report: Option<Report>,
     ) -> Result<Flow, PolicyFault> {
         cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
         let verdict = walk.verdict();
         let mut failure = Failure::verdict(&verdict, attempt_lines(walk, plan));
         if verdict.pass_through.is_some() {
-            failure.passed = last.and_then(|last| last.answer).map(pass);
+            failure.passed = last.and_then(|(last, key)| Some(pass(last.answer?, key)));
         }
         if let Some(report) = report {
             cx.exchange.set_result(RESULT, || report.value());
@@ -328,10 +329,24 @@ impl Gateway {
 }
 
 /// A provider's error answer as it goes to the client.
-fn pass(answer: super::receive::FailedAnswer) -> Answer {
+///
+/// Some providers repeat the key in their errors: it goes no further than here.
+fn pass(answer: super::receive::FailedAnswer, key: Option<&Key>) -> Answer {
     let mut headers = answer.headers;
     super::relay::clean(&mut headers);
-    Answer { status: answer.status, headers, body: answer.body, response_phase: false }
+    let mut body = answer.body;
+    if let Some(secret) = key.map(|key| key.value.expose_secret()).filter(|secret| !secret.is_empty()) {
+        if memchr::memmem::find(&body, secret.as_bytes()).is_some() {
+            body = String::from_utf8_lossy(&body).replace(secret, "***").into();
+        }
+        let repeats =
+            |value: &http::HeaderValue| memchr::memmem::find(value.as_bytes(), secret.as_bytes()).is_some();
+        let told: Vec<_> = headers.iter().filter(|(_, v)| repeats(v)).map(|(name, _)| name.clone()).collect();
+        for name in told {
+            headers.remove(name);
+        }
+    }
+    Answer { status: answer.status, headers, body, response_phase: false }
 }
 
 /// Reports the candidates that were passed over since the last time, `noted` failures ago.

@@ -101,9 +101,8 @@ impl Gateway {
     ) -> HeaderMap {
         let from = &exchange.request.headers;
         let mut headers = HeaderMap::with_capacity(from.len() + 6);
-        let nominates = from.contains_key(http::header::CONNECTION);
         for (name, value) in from {
-            if forwarded(name) && !(nominates && wire::is_named_by_connection(from, name.as_str())) {
+            if forwarded(name) {
                 headers.append(name, value.clone());
             }
         }

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use tollgate_catalog::{Model, Provider};
 use tollgate_dialect::{Format, ListedModel, Surface, models};
 
+/// Characters of a name of the client that an error repeats.
+const SHOWN: usize = 200;
+
 impl Gateway {
     /// The list, answered locally.
     pub(super) fn list_models(&self, exchange: &Exchange) -> Answer {
@@ -39,7 +42,8 @@ impl Gateway {
         let listed = self.listed();
         let asked = self.canonical(id);
         let found = listed.iter().find(|model| model.id.eq_ignore_ascii_case(&asked)).ok_or_else(|| {
-            let message = format!("No matching models found: {id} (unknown model)");
+            let shown: String = id.chars().take(SHOWN).collect();
+            let message = format!("No matching models found: {shown} (unknown model)");
             let failure = Failure::new(3804, StatusCode::NOT_FOUND, message);
             Box::new(Failure { kind: Some("model_not_found"), param: Some("model"), ..failure })
         })?;

@@ -91,7 +91,7 @@ impl Report {
         let client = json!({
             "method": request.method.as_str(),
             "path": request.uri.path(),
-            "request_headers": header_lists(&request.headers),
+            "request_headers": header_lists(&request.headers, &str::to_owned),
             "user_agent": agent.unwrap_or(""),
             "model": "",
             "models": [],
@@ -160,7 +160,7 @@ impl Report {
             "upstream_output_tokens": 0,
             "dropped_params": made.dropped,
             "request": {"url": blot(&made.url), "api_key": key},
-            "response": {"status_code": status, "headers": header_lists(headers), "body_on_error": blot(body)},
+            "response": {"status_code": status, "headers": header_lists(headers, &blot), "body_on_error": blot(body)},
             "upstream_latency": {
                 "time_to_first_byte_ms": millis(first_byte.unwrap_or(made.took)),
                 "total_ms": millis(made.took),
@@ -266,15 +266,15 @@ pub(super) fn blotted(text: &str, key: &Key) -> String {
     if secret.is_empty() { text.to_owned() } else { text.replace(secret, "***") }
 }
 
-/// Headers as lists of values; credentials are trimmed.
-fn header_lists(headers: &HeaderMap) -> Json {
+/// Headers as lists of values; credentials are trimmed, and the key that was sent is blotted out of the others.
+fn header_lists(headers: &HeaderMap, blot: &dyn Fn(&str) -> String) -> Json {
     let mut map = Map::new();
     for name in headers.keys() {
         let secret =
             wire::is_client_credential(name.as_str()) || matches!(name.as_str(), "cookie" | "set-cookie");
         let values = headers.get_all(name).iter().map(|value| {
             let text = value.to_str().unwrap_or("");
-            Json::from(if secret { trimmed(text) } else { text.to_owned() })
+            Json::from(if secret { trimmed(text) } else { blot(text) })
         });
         map.insert(name.as_str().to_owned(), values.collect::<Vec<_>>().into());
     }

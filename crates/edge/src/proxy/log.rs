@@ -54,9 +54,24 @@ fn outcome(exchange: &Exchange, client_gone: bool, status: Option<u16>) -> Outco
         (Ending::Truncated, _) => Outcome::Interrupted,
         (_, Some(3810)) => Outcome::Timeout,
         (_, Some(3800 | 3807 | 3812)) => Outcome::Exhausted,
-        (_, Some(3801..=3806 | 3808 | 3811 | 3813 | 3814 | 3817 | 27007 | 27204 | 27215 | 27228 | 27237)) => {
-            Outcome::Invalid
-        }
+        (
+            _,
+            Some(
+                3801..=3806
+                | 3808
+                | 3811
+                | 3813
+                | 3814
+                | 3817
+                | 2209
+                | 6029
+                | 27007
+                | 27204
+                | 27215
+                | 27228
+                | 27237,
+            ),
+        ) => Outcome::Invalid,
         (_, Some(27214 | 27220)) => Outcome::Refused,
         (_, Some(_)) => Outcome::Internal,
         (Ending::Refused, None) => Outcome::Exhausted,

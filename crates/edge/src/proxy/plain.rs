@@ -79,8 +79,7 @@ pub(super) fn forwarded_headers(exchange: &Exchange) -> HeaderMap {
     let facts = &exchange.request;
     let mut headers = HeaderMap::with_capacity(facts.headers.len() + 3);
     for (name, value) in &facts.headers {
-        let ends_here = is_framing(name) || wire::is_named_by_connection(&facts.headers, name.as_str());
-        if !ends_here {
+        if !is_framing(name) {
             headers.append(name, value.clone());
         }
     }

@@ -4,7 +4,8 @@ use crate::answer::Fault;
 use crate::engine::Engine;
 use crate::exchange::{Exchange, Record};
 use crate::listener::Listener;
-use http::{StatusCode, Uri};
+use http::header::CONNECTION;
+use http::{HeaderMap, StatusCode, Uri};
 use pingora_proxy::Session;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> 
         scheme: listener.endpoint.protocol,
         host: host.to_ascii_lowercase().into(),
         version: head.version,
-        headers: head.headers.clone(),
+        headers: end_to_end(&head.headers),
         received: now,
         body_received: None,
     };
@@ -45,6 +46,21 @@ pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> 
         record: Record::default(),
         trace: None,
     }
+}
+
+/// The headers without those that `Connection` makes the connection's own (RFC 9110, section 7.6.1). They end here,
+/// before any rule: what a rule sets later under such a name is the rule's, and stays.
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = headers.clone();
+    for value in headers.get_all(CONNECTION) {
+        let tokens = value.to_str().unwrap_or("").split(',').map(str::trim);
+        for name in tokens.filter(|token| {
+            !["close", "keep-alive", "upgrade"].contains(&token.to_ascii_lowercase().as_str())
+        }) {
+            kept.remove(name);
+        }
+    }
+    kept
 }
 
 /// The error for a head larger than the listener takes; counts names and values.

@@ -13,7 +13,7 @@ const BUCKET_MS: u64 = 30_000;
 /// Parts of the register, so that lookups of different models seldom meet.
 const SHARDS: usize = 16;
 /// Models or keys in one part. Clients choose the names of pass-through models, so their number must be bounded.
-const SHARD_CAPACITY: usize = 1024;
+const SHARD_CAPACITY: usize = 64;
 /// Reads see time in steps of this length, so that a request seldom writes to the shared clock.
 const CLOCK_STEP_MS: u64 = 250;
 
