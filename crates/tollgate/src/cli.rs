@@ -276,7 +276,7 @@ pub(crate) enum SecretsCommand {
 /// `tollgate secrets create`
 #[derive(Args, Debug)]
 pub(crate) struct CreateArgs {
-    /// The vault's name: the first argument of secrets.get
+    /// The vault's name: the first argument of secrets.get; without it `default`, where secrets.get('NAME') looks
     #[arg(long)]
     pub(crate) vault: Option<String>,
     /// The secret's name; with --secret-data what secrets.get has as its first argument

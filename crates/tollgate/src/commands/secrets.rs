@@ -35,7 +35,9 @@ fn create(args: &CreateArgs) -> Result<(), CliError> {
             output::say(&format!("stored the values of `{}` in {}", args.name, path.display()));
             output::say(&format!("read one with secrets.get('{}', '<key>')", args.name));
         }
-        (None, Some(vault), Some(value)) => {
+        (None, vault, Some(value)) => {
+            // Where `secrets.get` with one argument looks.
+            let vault = vault.as_deref().unwrap_or("default");
             let value = given(value, true)?;
             let replaced = open(&path)?.put(vault, &args.name, &value).map_err(failed)?;
             let verb = if replaced { "replaced" } else { "stored" };
@@ -44,7 +46,7 @@ fn create(args: &CreateArgs) -> Result<(), CliError> {
         }
         _ => {
             return Err(CliError::usage(
-                "give either --vault V --name N --value VALUE, or --name N --secret-data JSON; `-` as VALUE or JSON \
+                "give either [--vault V] --name N --value VALUE, or --name N --secret-data JSON; `-` as VALUE or JSON \
                  reads standard input",
             ));
         }
