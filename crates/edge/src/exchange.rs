@@ -104,6 +104,32 @@ impl Ending {
 }
 
 impl Exchange {
+    /// A request that no rule has seen yet. What it was received at is the time its expressions see.
+    #[must_use]
+    pub fn new(
+        request: RequestFacts,
+        connection: ConnectionFacts,
+        endpoint: Arc<EndpointFacts>,
+        secrets: Arc<dyn SecretSource + Send + Sync>,
+        wants_results: bool,
+    ) -> Self {
+        Self {
+            now: request.received,
+            request,
+            connection: Arc::new(connection),
+            endpoint,
+            secrets,
+            vars: Map::new(),
+            results: Map::new(),
+            wants_results,
+            logs: Vec::new(),
+            late_logs: None,
+            body: None,
+            record: Record::default(),
+            trace: None,
+        }
+    }
+
     /// What an expression of the request phase sees.
     #[must_use]
     pub fn activation(&self) -> Activation<'_> {

@@ -4,7 +4,7 @@
 use crate::action::RequestCx;
 use crate::dry::{DryClient, Outcome as Scripted, ScriptedOutcome, ScriptedUpstream};
 use crate::engine::{Engine, Shared};
-use crate::exchange::{Exchange, Record};
+use crate::exchange::Exchange;
 use crate::phase::{EndedAt, Outcome, run_request, run_response};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tollgate_expr::{ConnectionFacts, EndpointFacts, Map, RequestFacts, ResponseFacts};
+use tollgate_expr::{ConnectionFacts, EndpointFacts, RequestFacts, ResponseFacts};
 
 /// A request that is only thought of.
 #[derive(Clone, Debug)]
@@ -134,42 +134,32 @@ fn message_of(body: &[u8], code: u16) -> String {
 fn exchange(shared: &Shared, request: &DryRequest) -> Exchange {
     let now = SystemTime::now();
     let host = request.headers.get(http::header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("localhost");
-    Exchange {
-        request: RequestFacts {
-            id: "req_explain".into(),
-            method: request.method.clone(),
-            uri: request.uri.clone(),
-            raw_uri: request.uri.clone(),
-            scheme: "http",
-            host: host.into(),
-            version: Version::HTTP_11,
-            headers: request.headers.clone(),
-            received: now,
-            body_received: None,
-        },
-        connection: Arc::new(ConnectionFacts {
-            client: SocketAddr::new(request.client_ip, 0),
-            server: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            started: now,
-            tls: None,
-        }),
-        endpoint: Arc::new(EndpointFacts {
-            id: "ep_explain".into(),
-            protocol: "http",
-            host: "127.0.0.1".into(),
-            port: 8080,
-        }),
-        secrets: Arc::clone(&shared.secrets),
-        now,
-        vars: Map::new(),
-        results: Map::new(),
-        wants_results: true,
-        logs: Vec::new(),
-        late_logs: None,
-        body: None,
-        record: Record::default(),
-        trace: Some(Box::default()),
-    }
+    let facts = RequestFacts {
+        id: "req_explain".into(),
+        method: request.method.clone(),
+        uri: request.uri.clone(),
+        raw_uri: request.uri.clone(),
+        scheme: "http",
+        host: host.into(),
+        version: Version::HTTP_11,
+        headers: request.headers.clone(),
+        received: now,
+        body_received: None,
+    };
+    let connection = ConnectionFacts {
+        client: SocketAddr::new(request.client_ip, 0),
+        server: SocketAddr::from(([127, 0, 0, 1], 8080)),
+        started: now,
+        tls: None,
+    };
+    let endpoint = Arc::new(EndpointFacts {
+        id: "ep_explain".into(),
+        protocol: "http",
+        host: "127.0.0.1".into(),
+        port: 8080,
+    });
+    let exchange = Exchange::new(facts, connection, endpoint, Arc::clone(&shared.secrets), true);
+    Exchange { trace: Some(Box::default()), ..exchange }
 }
 
 impl Explanation {

@@ -3,7 +3,7 @@
 use crate::action::RequestCx;
 use crate::dry::{DryClient, ScriptedUpstream};
 use crate::engine::{Engine, Shared};
-use crate::exchange::{Exchange, Record};
+use crate::exchange::Exchange;
 use crate::phase::{self, Outcome};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tollgate_catalog::Catalog;
 use tollgate_expr::{
-    ConnectionFacts, EndpointFacts, Map, MissingSecret, RequestFacts, ResponseFacts, SecretSource,
+    ConnectionFacts, EndpointFacts, MissingSecret, RequestFacts, ResponseFacts, SecretSource,
 };
 use tollgate_policy::Source;
 
@@ -135,35 +135,26 @@ pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange
     }
     let now = SystemTime::now();
     let address = ([127, 0, 0, 1], 8080).into();
-    Exchange {
-        request: RequestFacts {
-            id: "req_test".into(),
-            method,
-            raw_uri: uri.clone(),
-            uri,
-            scheme: "http",
-            host: headers.get("host").map_or("", |v| v.to_str().unwrap_or("")).into(),
-            version: Version::HTTP_11,
-            headers,
-            received: now,
-            body_received: None,
-        },
-        connection: Arc::new(ConnectionFacts { client: address, server: address, started: now, tls: None }),
-        endpoint: Arc::new(EndpointFacts {
-            id: "ep_test".into(),
-            protocol: "http",
-            host: "localhost".into(),
-            port: 8080,
-        }),
-        secrets: Arc::clone(&shared.secrets),
-        now,
-        vars: Map::new(),
-        results: Map::new(),
-        wants_results: engine.wants_results,
-        logs: Vec::new(),
-        late_logs: None,
-        body: None,
-        record: Record::default(),
-        trace: None,
-    }
+    let request = RequestFacts {
+        id: "req_test".into(),
+        method,
+        raw_uri: uri.clone(),
+        uri,
+        scheme: "http",
+        host: headers.get("host").map_or("", |v| v.to_str().unwrap_or("")).into(),
+        version: Version::HTTP_11,
+        headers,
+        received: now,
+        body_received: None,
+    };
+    let connection = ConnectionFacts { client: address, server: address, started: now, tls: None };
+    let endpoint = Arc::new(EndpointFacts {
+        id: "ep_test".into(),
+        protocol: "http",
+        host: "localhost".into(),
+        port: 8080,
+    });
+    let exchange =
+        Exchange::new(request, connection, endpoint, Arc::clone(&shared.secrets), engine.wants_results);
+    exchange
 }

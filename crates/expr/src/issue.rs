@@ -1,5 +1,6 @@
 //! Faults found while compiling, and where they are.
 
+use crate::nearest;
 use std::fmt;
 
 /// A fault found while compiling; line and column are 1-based, in characters, inside the expression's text.
@@ -68,48 +69,10 @@ pub(crate) fn offset(source: &str, line: usize, column: usize) -> usize {
     start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at)
 }
 
-/// The name with the smallest edit distance, at most a third of the length (at least 2).
-/// A name that differs only in case or underscores is always near.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let flat = |text: &str| text.replace('_', "").to_ascii_lowercase();
-    let wanted = flat(name);
-    let limit = (name.chars().count() / 3).max(2);
-    known
-        .into_iter()
-        .map(|other| (if flat(other) == wanted { 0 } else { distance(name, other) }, other))
-        .filter(|(d, other)| *d <= limit && *d < other.chars().count())
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, other)| other)
-}
-
-/// Damerau-Levenshtein distance (optimal string alignment): a swap of neighbours counts as one.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    let mut last: Option<char> = None;
-    for (i, x) in a.chars().enumerate() {
-        let mut next = Vec::with_capacity(row.len());
-        next.push(i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let at = |line: &[usize], j: usize| line.get(j).copied().unwrap_or(usize::MAX / 2);
-            let mut best =
-                (at(&row, j) + usize::from(x != *y)).min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
-            let swapped = j > 0 && last == Some(*y) && b.get(j - 1) == Some(&x);
-            if swapped {
-                best = best.min(at(&before, j - 1) + 1);
-            }
-            next.push(best);
-        }
-        before = std::mem::replace(&mut row, next);
-        last = Some(x);
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{distance, nearest, offset, position};
+    use super::{offset, position};
+    use crate::nearest;
 
     #[test]
     fn positions_count_characters() {
@@ -122,8 +85,6 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_found() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("haeders", "headers"), 1);
         assert_eq!(nearest("haeders", ["headers", "host"]), Some("headers"));
         assert_eq!(nearest("startwith", ["startsWith", "split"]), Some("startsWith"));
         assert_eq!(nearest("starts_with", ["startsWith", "split"]), Some("startsWith"));

@@ -16,6 +16,7 @@ mod issue;
 mod limits;
 mod lower;
 mod natives;
+mod nearest;
 mod ops;
 mod pred;
 mod program;
@@ -33,6 +34,7 @@ pub use activation::{
 pub use error::{EvalError, EvalErrorKind};
 pub use issue::Issue;
 pub use limits::{MAX_DEPTH, MAX_LIST, MAX_SOURCE, MAX_STEPS, MAX_TEXT};
+pub use nearest::nearest;
 pub use program::{Facts, Program, Scope};
 pub use template::Template;
 pub use value::{Entity, EntityKind, Map, Object, UnknownPrice, Value};

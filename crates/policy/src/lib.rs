@@ -12,7 +12,6 @@ mod diagnostic;
 mod document;
 mod json_template;
 mod load;
-mod nearest;
 mod parse;
 mod policy;
 mod quantity;

@@ -1,6 +1,6 @@
 //! Strict reading of our own YAML files: unknown keys and wrong types are errors with line and column, all at once.
 
-use crate::nearest::nearest;
+use tollgate_expr::nearest;
 use tollgate_policy::{Diagnostic, Diagnostics, Location, Node, NodeValue, Severity, Source};
 
 /// Reads a document and collects what is wrong with it.

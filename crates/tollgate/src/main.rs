@@ -5,7 +5,6 @@ mod commands;
 mod config;
 mod decode;
 mod error;
-mod nearest;
 mod output;
 mod secrets;
 mod settings;

@@ -2,13 +2,13 @@
 
 use crate::cli::NameArgs;
 use crate::error::CliError;
-use crate::nearest::nearest;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use tollgate_catalog::Catalog;
 use tollgate_edge::engine::{Engine, Shared};
 use tollgate_expr::SecretSource;
+use tollgate_expr::nearest;
 use tollgate_policy::Source;
 
 /// The version of the program.

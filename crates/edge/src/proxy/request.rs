@@ -2,7 +2,7 @@
 
 use crate::answer::Fault;
 use crate::engine::Engine;
-use crate::exchange::{Exchange, Record};
+use crate::exchange::Exchange;
 use crate::listener::Listener;
 use http::header::CONNECTION;
 use http::{HeaderMap, StatusCode, Uri};
@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tollgate_expr::{ConnectionFacts, Map, RequestFacts, TlsFacts};
+use tollgate_expr::{ConnectionFacts, RequestFacts, TlsFacts};
 
 /// The exchange of a request whose head has been read.
 #[must_use]
@@ -31,21 +31,9 @@ pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> 
         received: now,
         body_received: None,
     };
-    Exchange {
-        request,
-        connection: Arc::new(connection(session, now)),
-        endpoint: Arc::clone(&listener.endpoint),
-        secrets: Arc::clone(&listener.shared.secrets),
-        now,
-        vars: Map::new(),
-        results: Map::new(),
-        wants_results: engine.wants_results,
-        logs: Vec::new(),
-        late_logs: None,
-        body: None,
-        record: Record::default(),
-        trace: None,
-    }
+    let connection = connection(session, now);
+    let (endpoint, secrets) = (Arc::clone(&listener.endpoint), Arc::clone(&listener.shared.secrets));
+    Exchange::new(request, connection, endpoint, secrets, engine.wants_results)
 }
 
 /// The headers without those that `Connection` makes the connection's own (RFC 9110, section 7.6.1). They end here,

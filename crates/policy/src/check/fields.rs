@@ -3,11 +3,11 @@
 use super::Checker;
 use crate::cel::Scope;
 use crate::codes;
-use crate::nearest::nearest;
 use crate::shape::{CelScope, Field, KeyRule, Shape, alternatives};
 use crate::source::Location;
 use crate::tree::{Key, Node, NodeValue};
 use crate::typo;
+use tollgate_expr::nearest;
 
 /// The longest name of a header field that is accepted, in bytes.
 const LONGEST_HEADER_NAME: usize = 256;

@@ -2,11 +2,11 @@
 
 use super::{Checker, shown};
 use crate::codes;
-use crate::nearest::nearest;
 use crate::quantity::{format_duration, parse_duration, parse_size};
 use crate::shape::{Shape, alternatives};
 use crate::tree::{Node, NodeValue};
 use std::time::Duration;
+use tollgate_expr::nearest;
 
 impl Checker {
     pub(super) fn scalar(&mut self, node: &Node, shape: &Shape, path: &str) {

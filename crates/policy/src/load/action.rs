@@ -5,10 +5,10 @@ use super::{Loader, scope_of};
 use crate::action::{ActionSpec, KNOWN_ACTIONS, Phase};
 use crate::codes;
 use crate::config::Config;
-use crate::nearest::nearest;
 use crate::policy::ActionDef;
 use crate::shape::alternatives;
 use crate::tree::{Node, NodeValue};
+use tollgate_expr::nearest;
 
 /// The keys of an action.
 const ACTION_KEYS: &[&str] = &["type", "config"];

@@ -8,12 +8,12 @@ use crate::cel::Scope;
 use crate::check::Checker;
 use crate::codes;
 use crate::diagnostic::Diagnostics;
-use crate::nearest::nearest;
 use crate::parse;
 use crate::policy::{Loaded, Policy, Rule, revision};
 use crate::shape::alternatives;
 use crate::source::Source;
 use crate::tree::{Key, Node, NodeValue};
+use tollgate_expr::nearest;
 
 /// The key of a larger configuration under which a policy may stand.
 const WRAPPER: &str = "traffic_policy";

@@ -3,11 +3,11 @@
 use super::{Loader, scope_of};
 use crate::action::{Phase, Terminating};
 use crate::codes;
-use crate::nearest::nearest;
 use crate::policy::{ActionDef, Expression, Rule};
 use crate::shape::alternatives;
 use crate::tree::{Key, Node, NodeValue};
 use crate::typo;
+use tollgate_expr::nearest;
 
 /// The most actions or expressions in a rule.
 const MOST_IN_RULE: usize = 64;

@@ -2,10 +2,10 @@
 
 use crate::cli::SchemaArgs;
 use crate::error::CliError;
-use crate::nearest::nearest;
 use crate::output;
 use std::process::ExitCode;
 use tollgate_edge::actions::specs;
+use tollgate_expr::nearest;
 use tollgate_policy::{KNOWN_ACTIONS, document_action, json_schema};
 
 /// Prints the schema, or the page of an action.

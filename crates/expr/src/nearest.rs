@@ -3,17 +3,19 @@
 /// The candidate closest to `name`, if one is close enough to be worth proposing.
 ///
 /// Case, `-` and `_` make no difference. The distance is optimal string alignment (insertions, deletions,
-/// replacements, swapped neighbours), and must not exceed a third of the name's length.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// replacements, swapped neighbours), and must not exceed a third of the name's length (at least two),
+/// nor be the whole of the candidate.
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = folded(name);
     if wanted.is_empty() || wanted.len() > 64 {
         return None;
     }
-    let limit = (wanted.len() / 3).max(1);
+    let limit = (wanted.len() / 3).max(2);
     candidates
         .into_iter()
         .map(|candidate| (distance(&wanted, &folded(candidate)), candidate))
-        .filter(|(far, _)| *far <= limit)
+        .filter(|(far, candidate)| *far <= limit && *far < candidate.chars().count())
         .min_by_key(|(far, _)| *far)
         .map(|(_, candidate)| candidate)
 }
