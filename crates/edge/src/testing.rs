@@ -154,7 +154,5 @@ pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange
         host: "localhost".into(),
         port: 8080,
     });
-    let exchange =
-        Exchange::new(request, connection, endpoint, Arc::clone(&shared.secrets), engine.wants_results);
-    exchange
+    Exchange::new(request, connection, endpoint, Arc::clone(&shared.secrets), engine.wants_results)
 }
