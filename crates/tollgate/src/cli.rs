@@ -108,7 +108,7 @@ Exit code 0: all passed, 1: one failed or a file is wrong, 2: wrong usage.";
 /// Where secrets are looked for.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SecretArgs {
-    /// Secrets as files: DIR/<vault>/<name>
+    /// Secrets as files: `DIR/<vault>/<name>`
     #[arg(long, value_name = "DIR", env = "TOLLGATE_SECRETS_DIR")]
     pub(crate) secrets_dir: Option<PathBuf>,
     /// The local vault; default: tollgate/vault.json in the user's configuration folder
@@ -233,7 +233,7 @@ pub(crate) struct ExplainArgs {
     /// The client's address
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub(crate) client_ip: IpAddr,
-    /// Scripted answers: PROVIDER[:MODEL]=OUTCOME, separated by commas; may be repeated
+    /// Scripted answers: `PROVIDER[:MODEL]=OUTCOME`, separated by commas; may be repeated
     #[arg(long, value_name = "SCRIPT")]
     pub(crate) outcome: Vec<String>,
     /// For programs

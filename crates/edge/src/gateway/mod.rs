@@ -1,7 +1,7 @@
 //! The `ai-gateway`: from a client's request to the first provider that answers.
 //!
-//! [`Gateway::run`] reads the body and the names in it; [`prepare`] makes what every attempt shares; [`attempts`]
-//! walks the plan; [`receive`] decides whether an answer is one, and [`relay`] sends it on; [`report`] is what
+//! `Gateway::run` reads the body and the names in it; `prepare` makes what every attempt shares; `attempts`
+//! walks the plan; `receive` decides whether an answer is one, and `relay` sends it on; `report` is what
 //! rules can read afterwards.
 
 pub mod config;

@@ -1,6 +1,6 @@
 //! Connections to providers: opened, kept and used again.
 //!
-//! Plain connections have a pool of their own, because their requests leave joined (see [`super::joined`]); TLS ones
+//! Plain connections have a pool of their own, because their requests leave joined (see `joined.rs`); TLS ones
 //! are Pingora's business, which finds out whether they speak HTTP/2.
 
 use super::joined::joined;
