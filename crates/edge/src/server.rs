@@ -177,6 +177,8 @@ pub fn serve(
 fn server(options: &ServerOptions) -> Server {
     let mut conf = ServerConf { threads: options.threads.max(1), ..ServerConf::default() };
     conf.upstream_keepalive_pool_size = 512;
+    // A thread that is alone has nobody to steal work from, or to wake.
+    conf.work_stealing = conf.threads > 1;
     // Our own drain ends the process as soon as it is idle; these are only the outer bounds.
     conf.grace_period_seconds = Some(DRAIN.as_secs());
     conf.graceful_shutdown_timeout_seconds = Some(5);
