@@ -18,10 +18,11 @@ use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{ExecutionPhase, RunArgs, Server};
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy_service_with_name;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::net::TcpSocket;
 use tollgate_expr::EndpointFacts;
 use tollgate_observe::{AccessLog, AdminState, AdminToken, InFlight, RunState};
 use tollgate_policy::Source;
@@ -132,9 +133,11 @@ pub fn serve(
     let providers = Arc::new(Providers::new(pools));
     let mut lines = Vec::new();
     let mut addresses = Vec::new();
+    let mut reserved = Vec::new();
     let mut watched = Vec::new();
     for endpoint in &options.endpoints {
-        let address = free_address(endpoint.listen, options.upgrade)?;
+        let (address, socket) = reserve(endpoint.listen, options.upgrade)?;
+        reserved.extend(socket);
         let upstream: Arc<dyn crate::upstream::Upstream> = Arc::<Providers>::clone(&providers);
         let listener = Listener {
             engine: ArcSwap::from_pointee(load(endpoint, &shared)?),
@@ -156,7 +159,8 @@ pub fn serve(
         watched.push((endpoint.file.clone(), endpoint.policy.clone(), listener));
     }
     if let Some(wanted) = options.admin {
-        let address = free_address(wanted, options.upgrade)?;
+        let (address, socket) = reserve(wanted, options.upgrade)?;
+        reserved.extend(socket);
         let listeners: Vec<_> = watched.iter().map(|(_, _, l)| Arc::clone(l)).collect();
         let token = options.admin_token.as_deref().and_then(AdminToken::new);
         server.add_service(admin_service(address, &run, &shared, listeners, token));
@@ -169,7 +173,7 @@ pub fn serve(
     }
     reload::watch(watched, Arc::clone(&run));
     drain_on_stop(&server, run, in_flight, access_log);
-    announce_when_listening(addresses, lines, announce);
+    announce_when_listening(addresses, reserved, move || announce(lines));
     server.run(RunArgs::default());
     Ok(())
 }
@@ -224,13 +228,20 @@ fn facts(endpoint: &EndpointOptions, address: SocketAddr) -> EndpointFacts {
     }
 }
 
-/// Sees that the address can be had before Pingora panics over it; with port 0, picks a free one.
-fn free_address(wanted: SocketAddr, inherited: bool) -> Result<SocketAddr, StartError> {
+/// Sees that the address can be had before Pingora panics over it; with port 0, the system picks one. The socket is
+/// bound and does not listen: while it lives, nobody else is given the port (not even as the near end of a connection),
+/// and Pingora can still bind it, as both set `SO_REUSEADDR`.
+fn reserve(wanted: SocketAddr, inherited: bool) -> Result<(SocketAddr, Option<TcpSocket>), StartError> {
     if inherited {
-        return Ok(wanted);
+        return Ok((wanted, None));
     }
-    let bound = TcpListener::bind(wanted).and_then(|listener| listener.local_addr());
-    bound.map_err(|why| StartError::Listen { address: wanted, why })
+    let bind = || {
+        let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(wanted)?;
+        Ok((socket.local_addr()?, Some(socket)))
+    };
+    bind().map_err(|why| StartError::Listen { address: wanted, why })
 }
 
 fn proxy_service(
@@ -314,11 +325,11 @@ fn drain_on_stop(server: &Server, run: Arc<RunState>, in_flight: Arc<InFlight>, 
     });
 }
 
-/// Says where everything is once it can be connected to.
+/// Says where everything is once it can be connected to; until then the ports stay reserved.
 fn announce_when_listening(
     addresses: Vec<SocketAddr>,
-    lines: Vec<String>,
-    announce: impl FnOnce(Vec<String>) + Send + 'static,
+    reserved: Vec<TcpSocket>,
+    announce: impl FnOnce() + Send + 'static,
 ) {
     std::thread::spawn(move || {
         let until = Instant::now() + Duration::from_secs(10);
@@ -336,6 +347,25 @@ fn announce_when_listening(
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
-        announce(lines);
+        drop(reserved);
+        announce();
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_reserved_port_is_kept_for_the_listener() {
+        let (address, socket) = reserve(([127, 0, 0, 1], 0).into(), false).expect("a free port");
+        // Nothing listens yet, so nothing that connects early is lost with the reservation.
+        assert!(TcpStream::connect(address).is_err());
+        let listener = TcpListener::bind(address).expect("the listener may have it");
+        assert!(TcpStream::connect(address).is_ok());
+        drop(socket);
+        assert!(matches!(reserve(address, false), Err(StartError::Listen { .. })));
+        drop(listener);
+    }
 }
