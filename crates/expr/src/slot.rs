@@ -125,34 +125,8 @@ fn results(a: &Activation<'_>, path: &[Arc<str>]) -> Value {
 }
 
 /// `vars`: indexing lends the variable.
+#[derive(Clone, Copy)]
 struct Vars<'a>(Option<&'a Map>);
-
-impl fmt::Debug for Vars<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("vars")
-    }
-}
-
-impl Val for Vars<'_> {
-    fn get_type(&self) -> &Type {
-        &MAP_TYPE
-    }
-    fn cel_type() -> &'static Type {
-        &MAP_TYPE
-    }
-    fn as_indexer<'b, 'v>(&'b self) -> Option<&'b (dyn Indexer + 'v)>
-    where
-        Self: 'v,
-    {
-        Some(self)
-    }
-    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v>
-    where
-        Self: 'v,
-    {
-        Box::new(Vars(self.0))
-    }
-}
 
 impl Indexer for Vars<'_> {
     fn get<'b, 'v>(&'b self, idx: &dyn Val) -> Outcome<'b, 'v>
@@ -213,6 +187,7 @@ macro_rules! opaque {
         }
     };
 }
+opaque!(Vars, "vars");
 opaque!(Secrets, "secrets");
 opaque!(Vault, "vault");
 
