@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -32,6 +33,8 @@ pub(crate) struct RawUpstream {
 
 struct Shared {
     answer: Mutex<(Bytes, Then)>,
+    /// How long it takes to answer.
+    distance: Duration,
     requests: Mutex<Vec<Vec<u8>>>,
     /// Connections that the other side has left.
     left: watch::Sender<usize>,
@@ -39,10 +42,16 @@ struct Shared {
 
 impl RawUpstream {
     pub(crate) async fn start(bytes: impl Into<Bytes>, then: Then) -> Self {
+        Self::far(bytes, then, Duration::ZERO).await
+    }
+
+    /// One that takes some time to answer, as over a network.
+    pub(crate) async fn far(bytes: impl Into<Bytes>, then: Then, distance: Duration) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let answer = Mutex::new((bytes.into(), then));
-        let shared = Arc::new(Shared { answer, requests: Mutex::default(), left: watch::Sender::new(0) });
+        let shared =
+            Arc::new(Shared { answer, distance, requests: Mutex::default(), left: watch::Sender::new(0) });
         let serving = Arc::clone(&shared);
         let accepting = tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
@@ -84,6 +93,9 @@ async fn serve(mut tcp: TcpStream, shared: Arc<Shared>) {
     let _ = tcp.set_nodelay(true);
     let Some(request) = request(&mut tcp).await else { return };
     shared.requests.lock().unwrap().push(request);
+    if !shared.distance.is_zero() {
+        tokio::time::sleep(shared.distance).await;
+    }
     let (bytes, then) = shared.answer.lock().unwrap().clone();
     if tcp.write_all(&bytes).await.is_err() {
         return;
