@@ -61,6 +61,7 @@ impl Provider {
         }
         match format {
             Format::Anthropic => vec![AuthStyle::XApiKey],
+            Format::Gemini => vec![AuthStyle::Header("x-goog-api-key".to_owned())],
             _ if is_azure(host) => vec![AuthStyle::ApiKey, AuthStyle::Bearer],
             _ => vec![AuthStyle::Bearer],
         }

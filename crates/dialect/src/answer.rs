@@ -41,6 +41,11 @@ struct Body<'a> {
     content: Filled,
     data: Filled,
     usage: Obj<RawUsage>,
+    candidates: Filled,
+    #[serde(rename = "usageMetadata")]
+    usage_metadata: Obj<RawUsage>,
+    #[serde(rename = "modelVersion", borrow)]
+    model_version: Text<'a>,
     /// The answer of `count_tokens`.
     input_tokens: Number,
 }
@@ -58,7 +63,11 @@ pub fn inspect_answer(surface: Surface, body: &[u8]) -> Answer {
         _ => return Answer::NotJson,
     };
     let Some(answer) = answer else { return if json() { good(None, None) } else { Answer::NotJson } };
-    let filled = !answer.choices.0.is_empty() || answer.output.0 || answer.content.0 || answer.data.0;
+    let filled = !answer.choices.0.is_empty()
+        || answer.output.0
+        || answer.content.0
+        || answer.data.0
+        || answer.candidates.0;
     let failed = surface == Surface::Responses && answer.status.get() == Some("failed");
     if failed && is_error(answer.error).is_none() {
         return Answer::Error(UpstreamError::from_message("the response failed"));
@@ -72,7 +81,8 @@ pub fn inspect_answer(surface: Surface, body: &[u8]) -> Answer {
     }
     let counted = (surface == Surface::CountTokens)
         .then(|| Usage { input_tokens: answer.input_tokens.count(), ..Usage::default() });
-    good(answer.usage.0.map(|usage| usage.usage()).or(counted), answer.model.get().map(str::to_owned))
+    let usage = answer.usage.0.or(answer.usage_metadata.0).map(|usage| usage.usage()).or(counted);
+    good(usage, answer.model.get().or(answer.model_version.get()).map(str::to_owned))
 }
 
 #[cfg(test)]

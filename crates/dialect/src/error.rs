@@ -64,6 +64,8 @@ impl GatewayError {
         let body = match format {
             Format::OpenAi => json!({"error": self.openai_object()}),
             Format::Anthropic => self.anthropic_body(),
+            Format::Gemini => json!({"error": self.gemini_object()}),
+            Format::Bedrock => json!({"message": self.text()}),
         };
         Bytes::from(body.to_string())
     }
@@ -121,6 +123,18 @@ impl GatewayError {
         Value::Object(object)
     }
 
+    /// Google's form (AIP-193): the numeric status, its name, and our code as the reason of an `ErrorInfo`.
+    fn gemini_object(&self) -> Value {
+        let info = json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": self.name(), "domain": "tollgate",
+            "metadata": {"request_id": self.request_id},
+        });
+        json!({
+            "code": self.status.as_u16(), "message": self.text(), "status": google_status(self.status),
+            "details": [info],
+        })
+    }
+
     fn anthropic_body(&self) -> Value {
         let mut body =
             json!({"type": "error", "error": {"type": type_of(self.status), "message": self.text()}});
@@ -149,6 +163,9 @@ pub fn render_stream_error(surface: Surface, error: &GatewayError) -> Bytes {
         Surface::ChatCompletions | Surface::Completions | Surface::Embeddings => {
             format!("data: {}\n\n", json!({"error": error.openai_object()}))
         }
+        Surface::GenerateContent | Surface::Converse => {
+            format!("data: {}\n\n", json!({"error": error.gemini_object()}))
+        }
     };
     Bytes::from(text)
 }
@@ -166,6 +183,23 @@ fn type_of(status: StatusCode) -> &'static str {
         503 | 529 => "overloaded_error",
         504 => "timeout_error",
         _ => "api_error",
+    }
+}
+
+/// The name of a status in Google's APIs (google.rpc.Code).
+fn google_status(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        409 => "ABORTED",
+        429 => "RESOURCE_EXHAUSTED",
+        499 => "CANCELLED",
+        400..=499 => "INVALID_ARGUMENT",
+        501 => "UNIMPLEMENTED",
+        503 | 529 => "UNAVAILABLE",
+        504 => "DEADLINE_EXCEEDED",
+        _ => "INTERNAL",
     }
 }
 
@@ -273,7 +307,7 @@ mod tests {
             assert_eq!(frame.raw, bytes);
             assert_eq!(
                 frame.event().is_some(),
-                !matches!(surface, Surface::ChatCompletions | Surface::Completions | Surface::Embeddings)
+                matches!(surface, Surface::Messages | Surface::CountTokens | Surface::Responses)
             );
             let FrameKind::Error(error) = StreamReader::new(surface).read(&frame) else {
                 panic!("{surface:?}")

@@ -15,6 +15,7 @@ mod stream;
 mod surface;
 mod time;
 pub mod tokens;
+mod translate;
 mod upstream_error;
 pub mod url;
 mod usage;
@@ -24,9 +25,13 @@ pub use edit::{Edited, Edits, edit};
 pub use error::{AttemptLine, GatewayError, render_stream_error};
 pub use models::ListedModel;
 pub use peek::{Peek, PeekError, peek};
-pub use route::{Endpoint, methods, route};
+pub use route::{Endpoint, Mount, methods, mount, route};
 pub use sse::{Frame, Splitter};
 pub use stream::{FrameKind, StreamReader};
 pub use surface::{Format, Surface};
+pub use translate::{
+    AnswerContext, Conversation, DecodeError, StreamTranslator, Target, Thinking, Translated, Unsupported,
+    translate_answer,
+};
 pub use upstream_error::{UpstreamError, inspect_error, redact};
 pub use usage::Usage;

@@ -50,7 +50,7 @@ pub(crate) struct Label(pub(crate) Option<String>);
 pub(crate) struct Obj<T>(pub(crate) Option<T>);
 
 /// The items of a list, if it is one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct List<T>(pub(crate) SmallVec<[T; 1]>);
 
 impl<T> Default for List<T> {

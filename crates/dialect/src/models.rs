@@ -76,6 +76,18 @@ pub fn one_anthropic(model: &ListedModel) -> Bytes {
     Bytes::from(anthropic(model).to_string())
 }
 
+/// All models, as Gemini's `GET /v1beta/models` gives them, on one page.
+pub fn list_gemini<M: Borrow<ListedModel>>(models: impl IntoIterator<Item = M>) -> Bytes {
+    let models: Vec<Value> = models.into_iter().map(|model| gemini(model.borrow())).collect();
+    Bytes::from(json!({"models": models}).to_string())
+}
+
+/// One model, as Gemini's `GET /v1beta/models/{id}` gives it.
+#[must_use]
+pub fn one_gemini(model: &ListedModel) -> Bytes {
+    Bytes::from(gemini(model).to_string())
+}
+
 fn first<M>(models: &[M], limit: usize) -> (&[M], bool) {
     (models.get(..limit).unwrap_or(models), models.len() > limit)
 }
@@ -106,6 +118,20 @@ fn openai(model: &ListedModel) -> Value {
 fn anthropic(model: &ListedModel) -> Value {
     let name = if model.display_name.is_empty() { &model.id } else { &model.display_name };
     json!({"type": "model", "id": model.id, "display_name": name, "created_at": format_rfc3339(model.created)})
+}
+
+fn gemini(model: &ListedModel) -> Value {
+    let name = if model.display_name.is_empty() { &model.id } else { &model.display_name };
+    let mut value = json!({
+        "name": format!("models/{}", model.id), "displayName": name,
+        "supportedGenerationMethods": ["generateContent"],
+    });
+    if let Some(object) = value.as_object_mut() {
+        let limits =
+            [("inputTokenLimit", model.context_length), ("outputTokenLimit", model.max_output_tokens)];
+        object.extend(limits.iter().filter_map(|(k, number)| Some(((*k).into(), (*number)?.into()))));
+    }
+    value
 }
 
 #[cfg(test)]

@@ -8,6 +8,13 @@ use http::Method;
 pub enum Endpoint {
     /// An operation that is sent on to a provider.
     Ai(Surface),
+    /// Gemini's operation, which names its model and whether it streams in the path.
+    Generate {
+        /// The model, percent-decoded, without `models/`.
+        model: String,
+        /// Whether it is `:streamGenerateContent`.
+        stream: bool,
+    },
     /// The list of models, answered by the gateway itself.
     ListModels,
     /// One model, by its percent-decoded id; ids may contain `/`.
@@ -18,19 +25,61 @@ pub enum Endpoint {
 
 /// Reads a request path. A query is ignored.
 ///
-/// The paths are accepted under `/v1`, without it, under `/api/v1` and under `/openai/v1`. Duplicate
-/// slashes count as one, a doubled `/v1/v1` as a single one, and a slash at the end is ignored.
+/// The paths are accepted under `/v1` (or Gemini's `/v1beta`), without it, and under `/api/v1`; each of these also below a
+/// [`Mount`]. Duplicate slashes count as one, a doubled `/v1/v1` as a single one, and a slash at the end is ignored.
 #[must_use]
 pub fn route(path: &str) -> Endpoint {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let segments = segments(path);
     match below_version(&segments) {
         ["models"] => Endpoint::ListModels,
-        ["models", id @ ..] => Endpoint::GetModel(percent_decode(&id.join("/"))),
+        ["models", id @ ..] => model_path(percent_decode(&id.join("/"))),
         rest => Surface::ALL
             .into_iter()
             .find(|surface| surface.path().split('/').skip(1).eq(rest.iter().copied()))
             .map_or(Endpoint::Other, Endpoint::Ai),
+    }
+}
+
+/// A part in front of the version that says which client to expect, and where names without a prefix go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mount {
+    /// `/openai`
+    OpenAi,
+    /// `/anthropic`
+    Anthropic,
+    /// `/openrouter`: names the catalogue does not know are OpenRouter's.
+    OpenRouter,
+    /// `/genai`
+    Gemini,
+}
+
+/// The mount a path begins with, if it does.
+#[must_use]
+pub fn mount(path: &str) -> Option<Mount> {
+    match segments(path).first().copied()? {
+        "openai" => Some(Mount::OpenAi),
+        "anthropic" => Some(Mount::Anthropic),
+        "openrouter" => Some(Mount::OpenRouter),
+        "genai" => Some(Mount::Gemini),
+        _ => None,
+    }
+}
+
+fn segments(path: &str) -> Vec<&str> {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.split('/').filter(|segment| !segment.is_empty()).collect()
+}
+
+/// What stands behind `models/`: a name alone, or one with an operation of Gemini's API.
+fn model_path(id: String) -> Endpoint {
+    let operation = id.rsplit_once(':').and_then(|(model, operation)| match operation {
+        "generateContent" => Some((model, false)),
+        "streamGenerateContent" => Some((model, true)),
+        _ => None,
+    });
+    match operation {
+        Some((model, stream)) => Endpoint::Generate { model: model.to_owned(), stream },
+        None => Endpoint::GetModel(id),
     }
 }
 
@@ -40,7 +89,7 @@ pub fn methods(endpoint: &Endpoint) -> &'static [Method] {
     static AI: [Method; 1] = [Method::POST];
     static READ: [Method; 2] = [Method::GET, Method::HEAD];
     match endpoint {
-        Endpoint::Ai(_) => &AI,
+        Endpoint::Ai(_) | Endpoint::Generate { .. } => &AI,
         Endpoint::ListModels | Endpoint::GetModel(_) => &READ,
         Endpoint::Other => &[],
     }
@@ -48,8 +97,9 @@ pub fn methods(endpoint: &Endpoint) -> &'static [Method] {
 
 fn below_version<'s, 'p>(segments: &'s [&'p str]) -> &'s [&'p str] {
     match segments {
-        ["api" | "openai", rest @ ..] if rest.first() == Some(&"v1") => below_version(rest),
-        ["v1", "v1", rest @ ..] | ["v1", rest @ ..] => rest,
+        ["openai" | "anthropic" | "openrouter" | "genai", rest @ ..] => below_version(rest),
+        ["api", rest @ ..] if rest.first() == Some(&"v1") => below_version(rest),
+        ["v1", "v1", rest @ ..] | ["v1" | "v1beta", rest @ ..] => rest,
         rest => rest,
     }
 }
@@ -84,7 +134,26 @@ mod tests {
     #[test]
     fn every_surface_under_every_prefix() {
         for surface in Surface::ALL {
-            for prefix in ["", "/v1", "/api/v1", "/openai/v1", "//v1", "/v1/v1", "/v1//v1", "/api//v1/v1"] {
+            if surface.path().contains("{model}") {
+                continue;
+            }
+            for prefix in [
+                "",
+                "/v1",
+                "/api/v1",
+                "/openai/v1",
+                "//v1",
+                "/v1/v1",
+                "/v1//v1",
+                "/api//v1/v1",
+                "/openai",
+                "/anthropic",
+                "/anthropic/v1",
+                "/openrouter",
+                "/openrouter/v1",
+                "/openrouter/api/v1",
+                "/genai/v1",
+            ] {
                 let path = format!("{prefix}{}", surface.path());
                 assert_eq!(route(&path), Endpoint::Ai(surface), "{path}");
                 assert_eq!(route(&format!("{path}/")), Endpoint::Ai(surface), "{path}/");
@@ -100,9 +169,8 @@ mod tests {
             "",
             "/v1",
             "/v1/v1/v1/messages",
-            "/openrouter/v1/messages",
+            "/openrouters/v1/messages",
             "/api/messages",
-            "/openai/models",
             "/v1/chat",
             "/v1/responses/resp_1",
             "/v2/chat/completions",
@@ -127,6 +195,35 @@ mod tests {
             ("/v1/models/%ff", "\u{fffd}"),
         ] {
             assert_eq!(route(path), Endpoint::GetModel(id.to_owned()), "{path}");
+        }
+    }
+
+    #[test]
+    fn gemini_names_the_model_in_the_path() {
+        for (path, model, stream) in [
+            ("/v1beta/models/gemini-2.5-flash:generateContent", "gemini-2.5-flash", false),
+            ("/genai/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse", "gemini-2.5-flash", true),
+            ("/genai/v1/models/openrouter:a/b:free:generateContent", "openrouter:a/b:free", false),
+            ("/genai/models/openrouter%3Aa%2Fb:generateContent", "openrouter:a/b", false),
+            ("/models/x%3AgenerateContent", "x", false),
+        ] {
+            assert_eq!(route(path), Endpoint::Generate { model: model.to_owned(), stream }, "{path}");
+        }
+        assert_eq!(route("/v1beta/models/x:countTokens"), Endpoint::GetModel("x:countTokens".into()));
+    }
+
+    #[test]
+    fn mounts() {
+        for (path, want) in [
+            ("/openai/v1/chat/completions", Some(Mount::OpenAi)),
+            ("/anthropic", Some(Mount::Anthropic)),
+            ("//openrouter/api/v1/models", Some(Mount::OpenRouter)),
+            ("/genai/v1beta/models", Some(Mount::Gemini)),
+            ("/v1/chat/completions", None),
+            ("/openaix/v1", None),
+            ("", None),
+        ] {
+            assert_eq!(mount(path), want, "{path}");
         }
     }
 

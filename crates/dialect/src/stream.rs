@@ -1,6 +1,8 @@
 //! What the frames of a streamed answer mean: for the decision to commit, and for the outcome.
 
 mod chat;
+mod converse;
+mod gemini;
 mod messages;
 #[cfg(test)]
 pub(crate) mod recordings;
@@ -74,6 +76,8 @@ impl StreamReader {
             Surface::Messages | Surface::CountTokens => messages::read(frame.event(), data),
             Surface::Responses => responses::read(frame.event(), data),
             Surface::ChatCompletions | Surface::Completions | Surface::Embeddings => chat::read(data),
+            Surface::GenerateContent => gemini::read(data),
+            Surface::Converse => converse::read(frame.event(), data),
         };
         let seen = seen.unwrap_or_else(|| Seen::unreadable(data));
         if let Some(usage) = seen.usage {

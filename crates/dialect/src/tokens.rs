@@ -17,7 +17,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 const PER_MESSAGE: u64 = 3;
 
 /// Members that hold no text a model reads: media, ids, state, names of types.
-const NO_TEXT: [&str; 19] = [
+const NO_TEXT: [&str; 25] = [
     "image_url",
     "image",
     "input_audio",
@@ -37,6 +37,12 @@ const NO_TEXT: [&str; 19] = [
     "call_id",
     "tool_call_id",
     "tool_use_id",
+    "inlineData",
+    "inline_data",
+    "fileData",
+    "file_data_uri",
+    "thoughtSignature",
+    "thought_signature",
 ];
 
 /// Estimates the input tokens of a request body.
@@ -104,14 +110,20 @@ enum Part {
 fn part(surface: Surface, name: &str) -> Option<Part> {
     match (surface, name) {
         (Surface::ChatCompletions | Surface::Messages | Surface::CountTokens, "messages")
-        | (Surface::Responses, "input") => Some(Part::Messages),
+        | (Surface::Responses, "input")
+        | (Surface::GenerateContent, "contents") => Some(Part::Messages),
         (
-            Surface::ChatCompletions | Surface::Responses | Surface::Messages | Surface::CountTokens,
+            Surface::ChatCompletions
+            | Surface::Responses
+            | Surface::Messages
+            | Surface::CountTokens
+            | Surface::GenerateContent,
             "tools",
         )
         | (Surface::ChatCompletions, "functions") => Some(Part::Schema),
         (Surface::Messages | Surface::CountTokens, "system")
         | (Surface::Responses, "instructions")
+        | (Surface::GenerateContent, "systemInstruction" | "system_instruction")
         | (Surface::Completions, "suffix") => Some(Part::Text),
         (Surface::Completions | Surface::ChatCompletions, "prompt") | (Surface::Embeddings, "input") => {
             Some(Part::Tokens)

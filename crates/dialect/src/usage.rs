@@ -1,6 +1,6 @@
 //! What a provider says was used.
 
-use crate::loose::{Number, Obj};
+use crate::loose::{Label, List, Number, Obj};
 use serde::Deserialize;
 
 /// Tokens and cost of one answer, as reported. Absent counts are 0; an absent cost is `None`.
@@ -16,6 +16,14 @@ pub struct Usage {
     pub cache_write_tokens: u64,
     /// Of the output, tokens of reasoning.
     pub reasoning_tokens: u64,
+    /// Of the input, tokens of sound.
+    pub input_audio_tokens: u64,
+    /// Of the output, tokens of sound.
+    pub output_audio_tokens: u64,
+    /// Of the input, tokens of pictures, where the provider counts them apart.
+    pub input_image_tokens: u64,
+    /// Of the output, tokens of pictures.
+    pub output_image_tokens: u64,
     /// What the provider charged, in US dollars (OpenRouter `usage.cost`).
     pub cost: Option<f64>,
     /// What the provider behind the provider charged, in US dollars (OpenRouter
@@ -32,6 +40,10 @@ impl Usage {
         self.cached_tokens = self.cached_tokens.max(other.cached_tokens);
         self.cache_write_tokens = self.cache_write_tokens.max(other.cache_write_tokens);
         self.reasoning_tokens = self.reasoning_tokens.max(other.reasoning_tokens);
+        self.input_audio_tokens = self.input_audio_tokens.max(other.input_audio_tokens);
+        self.output_audio_tokens = self.output_audio_tokens.max(other.output_audio_tokens);
+        self.input_image_tokens = self.input_image_tokens.max(other.input_image_tokens);
+        self.output_image_tokens = self.output_image_tokens.max(other.output_image_tokens);
         self.cost = larger(self.cost, other.cost);
         self.upstream_cost = larger(self.upstream_cost, other.upstream_cost);
     }
@@ -64,6 +76,30 @@ pub(crate) struct RawUsage {
     cached_tokens: Number,
     cost: Number,
     cost_details: Obj<CostDetails>,
+    /// Gemini's, in camel case.
+    #[serde(rename = "promptTokenCount")]
+    gemini_input: Number,
+    #[serde(rename = "toolUsePromptTokenCount")]
+    gemini_tool_input: Number,
+    #[serde(rename = "candidatesTokenCount")]
+    gemini_output: Number,
+    #[serde(rename = "thoughtsTokenCount")]
+    gemini_thoughts: Number,
+    #[serde(rename = "cachedContentTokenCount")]
+    gemini_cached: Number,
+    #[serde(rename = "promptTokensDetails")]
+    gemini_input_kinds: List<Modality>,
+    #[serde(rename = "candidatesTokensDetails")]
+    gemini_output_kinds: List<Modality>,
+    /// Converse's, in camel case.
+    #[serde(rename = "inputTokens")]
+    converse_input: Number,
+    #[serde(rename = "outputTokens")]
+    converse_output: Number,
+    #[serde(rename = "cacheReadInputTokens")]
+    converse_cache_read: Number,
+    #[serde(rename = "cacheWriteInputTokens")]
+    converse_cache_write: Number,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -71,12 +107,24 @@ pub(crate) struct RawUsage {
 struct InputDetails {
     cached_tokens: Number,
     cache_write_tokens: Number,
+    audio_tokens: Number,
+    image_tokens: Number,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
 struct OutputDetails {
     reasoning_tokens: Number,
+    audio_tokens: Number,
+    image_tokens: Number,
+}
+
+/// Gemini's counts of one kind of content (`ModalityTokenCount`).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default, rename_all = "camelCase")]
+struct Modality {
+    modality: Label,
+    token_count: Number,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -89,20 +137,48 @@ impl RawUsage {
     pub(crate) fn usage(&self) -> Usage {
         let input = self.input_tokens_details.0.as_ref().or(self.prompt_tokens_details.0.as_ref());
         let output = self.output_tokens_details.0.as_ref().or(self.completion_tokens_details.0.as_ref());
-        let read = self.cache_read_input_tokens.count();
-        let written = self.cache_creation_input_tokens.count();
-        // Anthropic counts cached tokens beside the input, everybody else within it.
-        let beside = self.input_tokens.count().saturating_add(read).saturating_add(written);
+        let read = self.cache_read_input_tokens.count().max(self.converse_cache_read.count());
+        let written = self.cache_creation_input_tokens.count().max(self.converse_cache_write.count());
+        // Anthropic and Bedrock count cached tokens beside the input, everybody else within it.
+        let own = self.input_tokens.count().max(self.converse_input.count());
+        let beside = own.saturating_add(read).saturating_add(written);
+        let gemini_input = self.gemini_input.count().saturating_add(self.gemini_tool_input.count());
+        // Google counts thoughts beside the candidates.
+        let gemini_output = self.gemini_output.count().saturating_add(self.gemini_thoughts.count());
+        let kind = |list: &List<Modality>, name: &str| {
+            let mut found = list.0.iter().filter(|m| m.modality.0.as_deref() == Some(name));
+            found.next().map_or(0, |m| m.token_count.count())
+        };
         Usage {
-            input_tokens: self.prompt_tokens.count().max(beside),
-            output_tokens: self.completion_tokens.count().max(self.output_tokens.count()),
+            input_tokens: self.prompt_tokens.count().max(beside).max(gemini_input),
+            output_tokens: self
+                .completion_tokens
+                .count()
+                .max(self.output_tokens.count())
+                .max(self.converse_output.count())
+                .max(gemini_output),
             cached_tokens: input
                 .map_or(0, |details| details.cached_tokens.count())
                 .max(read)
                 .max(self.prompt_cache_hit_tokens.count())
-                .max(self.cached_tokens.count()),
+                .max(self.cached_tokens.count())
+                .max(self.gemini_cached.count()),
             cache_write_tokens: input.map_or(0, |details| details.cache_write_tokens.count()).max(written),
-            reasoning_tokens: output.map_or(0, |details| details.reasoning_tokens.count()),
+            reasoning_tokens: output
+                .map_or(0, |details| details.reasoning_tokens.count())
+                .max(self.gemini_thoughts.count()),
+            input_audio_tokens: input
+                .map_or(0, |details| details.audio_tokens.count())
+                .max(kind(&self.gemini_input_kinds, "AUDIO")),
+            output_audio_tokens: output
+                .map_or(0, |details| details.audio_tokens.count())
+                .max(kind(&self.gemini_output_kinds, "AUDIO")),
+            input_image_tokens: input
+                .map_or(0, |details| details.image_tokens.count())
+                .max(kind(&self.gemini_input_kinds, "IMAGE")),
+            output_image_tokens: output
+                .map_or(0, |details| details.image_tokens.count())
+                .max(kind(&self.gemini_output_kinds, "IMAGE")),
             cost: money(self.cost),
             upstream_cost: self
                 .cost_details

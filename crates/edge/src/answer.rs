@@ -103,6 +103,7 @@ pub fn error_code(code: u16) -> HeaderValue {
 pub fn format_of(path: &str) -> Option<Format> {
     match route(path) {
         Endpoint::Ai(surface) => Some(surface.format()),
+        Endpoint::Generate { .. } => Some(Format::Gemini),
         Endpoint::ListModels | Endpoint::GetModel(_) => Some(Format::OpenAi),
         Endpoint::Other => None,
     }

@@ -340,6 +340,8 @@ fn position(surface: Surface) -> usize {
         Surface::Embeddings => 3,
         Surface::Messages => 4,
         Surface::CountTokens => 5,
+        Surface::GenerateContent => 6,
+        Surface::Converse => 7,
     }
 }
 

@@ -180,11 +180,11 @@ fn names_at_a_provider() {
 fn surfaces_of_the_built_in_providers() {
     let catalog = Catalog::builtin();
     for (provider, expected) in [
-        ("openai", [true, true, true, true, false, false]),
-        ("anthropic", [true, false, false, false, true, true]),
-        ("google", [true, false, false, true, false, false]),
-        ("openrouter", [true, true, true, true, false, false]),
-        ("deepseek", [true, false, false, false, false, false]),
+        ("openai", [true, true, true, true, false, false, false, false]),
+        ("anthropic", [true, false, false, false, true, true, false, false]),
+        ("google", [true, false, false, true, false, false, false, false]),
+        ("openrouter", [true, true, true, true, false, false, false, false]),
+        ("deepseek", [true, false, false, false, false, false, false, false]),
     ] {
         let provider = only(&catalog, provider);
         assert_eq!(Surface::ALL.map(|surface| provider.serves(surface)), expected, "{}", provider.id);

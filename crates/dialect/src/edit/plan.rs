@@ -174,6 +174,8 @@ fn output_limits(surface: Surface, reasoning_model: bool) -> &'static [&'static 
         Surface::ChatCompletions => &["max_tokens", "max_completion_tokens"],
         Surface::Completions | Surface::Messages => &["max_tokens"],
         Surface::Responses => &["max_output_tokens"],
+        // Their limit is inside an object of its own; the translation sets it.
+        Surface::GenerateContent | Surface::Converse => &[],
         Surface::Embeddings | Surface::CountTokens => &[],
     }
 }

@@ -111,6 +111,7 @@ pub fn client_key(headers: &HeaderMap, format: Format) -> Option<(ClientKeyHeade
     let order = match format {
         Format::OpenAi => [Bearer, XApiKey, ApiKey, XGoogApiKey],
         Format::Anthropic => [XApiKey, Bearer, ApiKey, XGoogApiKey],
+        Format::Gemini | Format::Bedrock => [XGoogApiKey, Bearer, XApiKey, ApiKey],
     };
     order.into_iter().find_map(|kind| {
         let key = by(kind).filter(|key| !key.is_empty())?;

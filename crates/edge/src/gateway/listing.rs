@@ -19,7 +19,8 @@ impl Gateway {
     pub(super) fn list_models(&self, exchange: &Exchange) -> Answer {
         let listed = self.listed();
         let body = match format(exchange) {
-            Format::OpenAi => models::list_openai(&listed),
+            Format::OpenAi | Format::Bedrock => models::list_openai(&listed),
+            Format::Gemini => models::list_gemini(&listed),
             Format::Anthropic => {
                 let query = exchange.request.uri.query().unwrap_or("");
                 let parameter = |name: &str| {
@@ -48,7 +49,8 @@ impl Gateway {
             Box::new(Failure { kind: Some("model_not_found"), param: Some("model"), ..failure })
         })?;
         let body = match format(exchange) {
-            Format::OpenAi => models::one_openai(found),
+            Format::OpenAi | Format::Bedrock => models::one_openai(found),
+            Format::Gemini => models::one_gemini(found),
             Format::Anthropic => models::one_anthropic(found),
         };
         Ok(Answer { response_phase: true, ..Answer::json(StatusCode::OK, body) })

@@ -159,6 +159,7 @@ impl Gateway {
         }
         match endpoint {
             Endpoint::Ai(surface) => self.serve(cx, surface, started).await,
+            Endpoint::Generate { .. } => self.serve(cx, Surface::GenerateContent, started).await,
             Endpoint::ListModels => Ok(Flow::Respond(self.list_models(cx.exchange))),
             Endpoint::GetModel(id) => match self.get_model(cx.exchange, &id) {
                 Ok(answer) => Ok(Flow::Respond(answer)),
@@ -247,6 +248,7 @@ pub(crate) const RESULT: &str = "ai_gateway";
 fn endpoint_surface(endpoint: &Endpoint) -> Option<Surface> {
     match endpoint {
         Endpoint::Ai(surface) => Some(*surface),
+        Endpoint::Generate { .. } => Some(Surface::GenerateContent),
         _ => None,
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct ProviderRuntime {
     /// The URL of each surface when neither client nor policy adds a query.
     urls: Vec<(Surface, Result<Arc<JoinedUrl>, UrlError>)>,
     /// How keys are sent, by format.
-    auth: [(Format, Vec<AuthStyle>); 2],
+    auth: [(Format, Vec<AuthStyle>); 4],
 }
 
 impl Runtime {
@@ -30,7 +30,7 @@ impl Runtime {
             let runtime = ProviderRuntime {
                 metrics: metrics.provider(&provider.id),
                 id: provider.id.as_str().into(),
-                auth: [Format::OpenAi, Format::Anthropic].map(|format| (format, auth(provider, format))),
+                auth: Format::ALL.map(|format| (format, auth(provider, format))),
                 urls: urls.into(),
             };
             (provider.id.clone(), runtime)

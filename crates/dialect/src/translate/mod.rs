@@ -1,0 +1,175 @@
+//! From one dialect to another: requests, answers, streams.
+//!
+//! Every dialect has a codec (`chat`, `responses`, `messages`, `gemini`, `converse`) that reads it into what stands in
+//! `request` and `answer`, and writes it from there. So there is one translation for each dialect and not one for each
+//! pair. What the representation cannot hold travels in a side-car (`Request::aside`); what the target cannot take is
+//! named, by its path in the client's body, in [`Translated::lost`].
+//!
+//! Only requests whose dialect the provider does not speak come here; the others keep their bytes (see `edit`).
+
+mod answer;
+mod chat;
+mod converse;
+mod error;
+mod fields;
+mod gemini;
+mod messages;
+mod request;
+mod responses;
+mod state;
+mod stream;
+mod writer;
+
+pub use error::{DecodeError, Unsupported};
+pub use stream::StreamTranslator;
+
+use crate::Surface;
+use request::Request;
+
+/// A request for an answer in a conversation, read from its dialect.
+#[derive(Clone, Debug)]
+pub struct Conversation<'a> {
+    request: Request<'a>,
+    surface: Surface,
+}
+
+/// Where a translated request goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'t> {
+    /// The operation it is written for.
+    pub surface: Surface,
+    /// The provider's id.
+    pub provider: &'t str,
+    /// The name the provider knows the model by.
+    pub model: &'t str,
+    /// Top-level fields the provider takes beyond its dialect, such as OpenRouter's `provider` and `plugins`.
+    pub extensions: &'t [String],
+    /// Most output tokens of the model, when known: Anthropic's API wants a limit in every request.
+    pub max_output_tokens: Option<u64>,
+    /// How the model is told to think.
+    pub thinking: Thinking,
+    /// State that another provider issued is left out instead of refused.
+    pub strip_state: bool,
+}
+
+/// How a model is told to think.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Thinking {
+    /// Not known: the usual way of the dialect.
+    #[default]
+    Usual,
+    /// A word: `reasoning_effort`, `reasoning.effort`.
+    Effort,
+    /// OpenRouter's object in chat completions: `reasoning: {effort | max_tokens, exclude, enabled}`.
+    Object,
+    /// A number of tokens: Anthropic's `thinking.budget_tokens`, Gemini's `thinkingBudget`.
+    Budget,
+    /// Anthropic's `thinking: {type: adaptive}` with `output_config.effort`.
+    Adaptive,
+    /// Gemini's `thinkingLevel`.
+    Level,
+    /// The model does not think; what asks it to is lost.
+    None,
+}
+
+/// What an answer's translation needs to know beside the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerContext<'t> {
+    /// The operation of the client.
+    pub surface: Surface,
+    /// The provider that answers.
+    pub provider: &'t str,
+    /// The model's name upstream, for answers that do not name one.
+    pub model: &'t str,
+    /// An id for answers that have none, unique and without spaces.
+    pub id: &'t str,
+    /// Seconds since 1970, for answers without a time.
+    pub now: u64,
+    /// Whether a stream ends with figures even if the dialect sends them on request only
+    /// (`stream_options.include_usage`).
+    pub include_usage: bool,
+}
+
+/// A body in another dialect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Translated {
+    /// The body.
+    pub body: Vec<u8>,
+    /// What it could not carry: paths in the original body, such as `messages[0].name` or `logit_bias`.
+    pub lost: Vec<String>,
+}
+
+impl<'a> Conversation<'a> {
+    /// Reads a request. Gemini's has its model and whether it streams in its path: [`Conversation::named`] sets them.
+    ///
+    /// # Errors
+    /// A field of the wrong type, a field that is missing, a content part nobody knows: the caller is to blame.
+    pub fn read(surface: Surface, body: &'a [u8]) -> Result<Self, DecodeError> {
+        let request = match surface {
+            Surface::Responses => responses::read_request(body),
+            Surface::Messages => messages::read_request(body),
+            Surface::GenerateContent => gemini::read_request(body),
+            Surface::Converse => converse::read_request(body),
+            _ => chat::read_request(body),
+        }?;
+        Ok(Self { request, surface })
+    }
+
+    /// Sets what the path of a Gemini request says.
+    pub fn named(&mut self, model: &str, stream: bool) {
+        (self.request.model, self.request.stream) = (fields::owned(model), stream);
+    }
+
+    /// Writes the request for a target.
+    ///
+    /// # Errors
+    /// What the request is about cannot be said to this target: another one may be able to take it.
+    pub fn write(&self, target: &Target<'_>) -> Result<Translated, Unsupported> {
+        let mut translated = match target.surface {
+            Surface::Responses => responses::write_request(&self.request, self.surface, target),
+            Surface::Messages => messages::write_request(&self.request, self.surface, target),
+            Surface::GenerateContent => gemini::write_request(&self.request, self.surface, target),
+            Surface::Converse => converse::write_request(&self.request, self.surface, target),
+            _ => chat::write_request(&self.request, self.surface, target),
+        }?;
+        translated.lost.splice(0..0, self.request.lost.iter().cloned());
+        Ok(translated)
+    }
+}
+
+/// Translates a whole answer from a provider's operation to the client's.
+///
+/// # Errors
+/// The provider's answer is not of its dialect: the provider is to blame.
+pub fn translate_answer(
+    from: Surface,
+    body: &[u8],
+    context: &AnswerContext<'_>,
+) -> Result<Translated, DecodeError> {
+    let answer = match from {
+        Surface::Responses => responses::read_answer(body),
+        Surface::Messages => messages::read_answer(body),
+        Surface::GenerateContent => gemini::read_answer(body),
+        Surface::Converse => converse::read_answer(body),
+        _ => chat::read_answer(body),
+    }?;
+    let mut translated = match context.surface {
+        Surface::Responses => responses::write_answer(&answer, context),
+        Surface::Messages => messages::write_answer(&answer, context),
+        Surface::GenerateContent => gemini::write_answer(&answer, context),
+        Surface::Converse => converse::write_answer(&answer, context),
+        _ => chat::write_answer(&answer, context),
+    };
+    translated.lost.splice(0..0, answer.lost);
+    Ok(translated)
+}
+
+/// An id for a call whose dialect has none: stable, so that the result in the next request finds it again.
+pub(crate) fn call_id(name: &str, position: usize) -> String {
+    format!("call_{position}_{name}")
+}
+
+/// Parses a body into a tree that borrows from it.
+pub(crate) fn parse(body: &[u8]) -> Result<request::Json<'_>, DecodeError> {
+    serde_json::from_slice(body).map_err(|error| DecodeError::syntax(&error))
+}
