@@ -8,6 +8,7 @@
 //! Only requests whose dialect the provider does not speak come here; the others keep their bytes (see `edit`).
 
 mod answer;
+mod bound;
 mod chat;
 mod converse;
 mod error;
@@ -20,6 +21,7 @@ mod state;
 mod stream;
 mod writer;
 
+pub use bound::{BoundKind, BoundState, bound_state, strip_state};
 pub use error::{DecodeError, Unsupported};
 pub use stream::StreamTranslator;
 
