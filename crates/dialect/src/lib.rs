@@ -20,9 +20,9 @@ mod upstream_error;
 pub mod url;
 mod usage;
 
-pub use answer::{Answer, inspect_answer};
-pub use edit::{Edited, Edits, edit};
-pub use error::{AttemptLine, GatewayError, render_stream_error};
+pub use answer::{Answer, answer_id, inspect_answer};
+pub use edit::{Edited, Edits, edit, effort_of_budget};
+pub use error::{AttemptLine, GatewayError, render_provider_error, render_stream_error};
 pub use models::ListedModel;
 pub use peek::{Peek, PeekError, peek};
 pub use route::{Endpoint, Mount, methods, mount, route};
@@ -33,5 +33,5 @@ pub use translate::{
     AnswerContext, BoundKind, BoundState, Conversation, DecodeError, StreamTranslator, Target, Thinking,
     Translated, Unsupported, bound_state, strip_state, translate_answer,
 };
-pub use upstream_error::{UpstreamError, inspect_error, redact};
+pub use upstream_error::{Scope, UpstreamError, inspect_error, redact};
 pub use usage::Usage;

@@ -18,6 +18,8 @@ pub struct Shared {
     pub stats: tollgate_select::Metrics,
     /// What `/metrics` shows.
     pub metrics: Arc<tollgate_observe::Metrics>,
+    /// Who stores which answer.
+    pub ledger: Arc<crate::gateway::Ledger>,
     /// Where `secrets.get` looks.
     pub secrets: Arc<dyn SecretSource + Send + Sync>,
     /// Random per process: makes key ids useless to whoever finds one in a log of another process.

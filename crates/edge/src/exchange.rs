@@ -72,6 +72,10 @@ pub struct Record {
     pub error_code: Option<u16>,
     /// How it ended.
     pub outcome: Ending,
+    /// Fields of the request or the answer that were not carried over (`x-tollgate-dropped`).
+    pub dropped: Vec<String>,
+    /// What the answer cost, in millionths of a dollar, when it is known.
+    pub cost_micros: Option<u64>,
     /// The API the path belongs to, for metrics.
     pub surface: Option<&'static str>,
 }

@@ -29,4 +29,4 @@ pub use metrics::{
 pub use plan::{Candidate, Fallthrough, OnFailure, Order, Plan, Selection, Strategy, StrategyReport, plan};
 pub use resolve::{Ask, RejectKind, Rejected};
 pub use universe::{Options, ProviderOrder, Universe};
-pub use walk::{Attempt, Failure, Knobs, Passthrough, Verdict, Walk, errlist};
+pub use walk::{Attempt, Failure, Knobs, Passthrough, Reach, Verdict, Walk, errlist};

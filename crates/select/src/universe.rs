@@ -22,6 +22,8 @@ pub struct Options {
     pub accept_author_slug: bool,
     /// The order of providers that know the same name.
     pub provider_order: ProviderOrder,
+    /// Requests go only to providers that speak the client's API.
+    pub native_only: bool,
 }
 
 /// The order of providers that know the same name.
@@ -234,7 +236,7 @@ impl Universe {
         self.slot_of.insert(address(provider), rank);
         self.slots.push(Slot {
             provider: Arc::clone(provider),
-            mask: mask(|surface| provider.serves(surface)),
+            mask: mask(|surface| self.reaches(provider, &provider.pass_through(""), surface)),
             denied: self.denied_pass_through(provider),
             shared: Arc::new(Shared::new(provider, &provider.pass_through(""), None)),
         });
@@ -270,7 +272,20 @@ impl Universe {
             shared: Arc::new(Shared::new(provider, model, author)),
         }));
         self.by_record.insert((address(provider), address(model)), index);
-        self.masks.push(mask(|surface| provider.serves(surface) && model.serves(surface)));
+        self.masks.push(mask(|surface| self.reaches(provider, model, surface)));
+    }
+
+    /// Whether a request of a surface can be brought to a model: in its own dialect, or in another one.
+    fn reaches(&self, provider: &Provider, model: &Model, surface: Surface) -> bool {
+        if is_native(provider, model, surface) {
+            return true;
+        }
+        match surface {
+            _ if self.options.native_only => false,
+            // The gateway counts by itself where the provider cannot.
+            Surface::CountTokens => provider.wire_for(Surface::Messages, model).is_some(),
+            _ => provider.wire_for(surface, model).is_some(),
+        }
     }
 
     fn add_bare(&mut self, slot: usize, at: usize, model: &Model) {
@@ -311,6 +326,11 @@ impl Universe {
     fn denied_pass_through(&self, provider: &Provider) -> Option<RejectKind> {
         self.denied(provider, &Model { configured: false, ..Model::default() })
     }
+}
+
+/// Whether a model is asked in the client's own dialect.
+pub(crate) fn is_native(provider: &Provider, model: &Model, surface: Surface) -> bool {
+    provider.serves(surface) && model.serves(surface)
 }
 
 fn authors(authors: &[Author]) -> Value {

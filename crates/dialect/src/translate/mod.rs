@@ -122,6 +122,12 @@ impl<'a> Conversation<'a> {
         (self.request.model, self.request.stream) = (fields::owned(model), stream);
     }
 
+    /// Lowers the limit of output tokens, or sets it where the client has none.
+    pub fn cap_output(&mut self, most: u64) {
+        let limit = self.request.max_output_tokens.map_or(most, |limit| limit.min(most));
+        self.request.max_output_tokens = Some(limit);
+    }
+
     /// Writes the request for a target.
     ///
     /// # Errors

@@ -59,6 +59,13 @@ const FIELDS: &[Field] = &[
     Field::optional("error_passthrough", Shape::Enum(&["auto", "last", "aggregate"]),
         "What a client sees when every attempt failed. `auto`: the provider's own error if there was one attempt, else a summary; \
          `last`: the last provider's error; `aggregate`: always the summary.").or("auto").ours(),
+    Field::optional("translation", Shape::Enum(&["auto", "never"]),
+        "Whether a request may go to a provider that does not speak the client's API: it is translated there and back, and what \
+         that cannot carry is named in `x-tollgate-dropped`. A provider that speaks the client's API gets the client's own bytes in \
+         any case.").or("auto").ours(),
+    Field::optional("bound_state", Shape::Enum(&["keep", "strip"]),
+        "Signed or encrypted thoughts, ids of stored answers: only their issuer can read them. `keep`: such a request goes to no \
+         other provider. `strip`: it does, without them.").or("keep").ours(),
     Field::optional("providers", Shape::List { item: &Shape::Object(PROVIDER), min: 0, max: 100 },
         "Providers to configure. Empty: every built-in provider, each with the client's own key."),
     Field::optional("only_allow_configured_providers", Shape::Bool, "Only providers listed in `providers`.").or("false"),

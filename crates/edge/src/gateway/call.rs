@@ -2,6 +2,8 @@
 
 use super::keys::ClientKeyHeader;
 use super::prepare::{Keychain, Prepared};
+use super::runtime::Operation;
+use super::wire::{Spoken, Wire};
 use super::{Gateway, Incoming};
 use crate::exchange::Exchange;
 use crate::upstream::Call;
@@ -10,8 +12,9 @@ use http::{HeaderMap, Method};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
-use tollgate_catalog::AuthStyle;
-use tollgate_dialect::{Edited, Edits, Format, Surface, edit, headers as wire};
+use bytes::Bytes;
+use tollgate_catalog::{AuthStyle, CacheControl, Provider, ReasoningParam, StreamUsage};
+use tollgate_dialect::{Edited, Edits, Format, Surface, edit, headers as names, peek};
 use tollgate_select::{Candidate, Fault, Key};
 
 /// Names the gateways a request has passed, so that a loop is noticed.
@@ -31,6 +34,8 @@ const ACCOUNT: [HeaderName; 2] =
 pub(crate) struct BuiltCall {
     pub(crate) call: Call,
     pub(crate) dropped: Vec<String>,
+    /// The client did not ask for figures at the end of its stream; we did.
+    pub(crate) asked_for_usage: bool,
 }
 
 impl Gateway {
@@ -40,25 +45,33 @@ impl Gateway {
         exchange: &Exchange,
         incoming: &Incoming,
         prepared: &Prepared,
-        candidate: &Candidate,
+        (candidate, wire): (&Candidate, Wire),
         key: Option<usize>,
         time: Duration,
     ) -> Result<BuiltCall, Fault> {
         let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
         let key = key.and_then(|index| chain.and_then(|chain| chain.keys.get(index)));
         let mut query = prepared.rendered.query.clone();
-        let styles = self.runtime.auth(&candidate.provider, incoming.surface.format());
+        let styles = self.runtime.auth(&candidate.provider, wire.surface.format());
         if let Some(key) = key {
             query.extend(styles.iter().filter_map(|style| match style {
                 AuthStyle::Query(name) => Some((name.clone(), key.value.expose_secret().to_owned())),
                 _ => None,
             }));
         }
-        let client_query = exchange.request.uri.query();
-        let url = self.runtime.url(&candidate.provider, incoming.surface, client_query, &query);
+        // A query of the client belongs to its own dialect.
+        let client_query = exchange.request.uri.query().filter(|_| !wire.translated);
+        let operation = Operation {
+            surface: wire.surface,
+            stream: incoming.peek.stream,
+            model: &candidate.upstream_model,
+        };
+        let url = self.runtime.url(&candidate.provider, operation, client_query, &query);
         let url = url.map_err(|_| Fault::BadAnswer)?;
-        let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate);
-        let headers = self.headers(exchange, incoming.surface, prepared, chain, key, styles);
+        let Spoken { body, mut lost } = self.spoken(incoming, prepared, candidate, wire)?;
+        let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate, wire, &body)?;
+        lost.extend(dropped);
+        let headers = self.headers(exchange, wire, prepared, chain, key, styles);
         let id = self.runtime.get(&candidate.provider).map(|r| Arc::clone(&r.id));
         let call = Call {
             provider: id.unwrap_or_else(|| candidate.provider.id.as_str().into()),
@@ -70,39 +83,54 @@ impl Gateway {
             connect_timeout: self.knobs.connect_timeout.min(time),
             head_timeout: time,
         };
-        Ok(BuiltCall { call, dropped })
+        let asked_for_usage = asked_for_usage(incoming, wire, &candidate.provider);
+        Ok(BuiltCall { call, dropped: lost, asked_for_usage })
     }
 
-    /// The body for one candidate: bytes nobody edited stay as the client wrote them.
-    fn edited(&self, incoming: &Incoming, prepared: &Prepared, candidate: &Candidate) -> Edited {
+    /// The body for one candidate: bytes nobody edited stay as the client, or the translation, wrote them.
+    fn edited(
+        &self,
+        incoming: &Incoming,
+        prepared: &Prepared,
+        candidate: &Candidate,
+        wire: Wire,
+        body: &Bytes,
+    ) -> Result<Edited, Fault> {
         let provider = &candidate.provider;
+        let params = &provider.params;
+        let own = body.as_ptr() == incoming.body.as_ptr();
+        let other = if own { None } else { Some(peek(body).map_err(|_| Fault::BadAnswer)?) };
+        let in_path = matches!(wire.surface, Surface::GenerateContent | Surface::Converse);
         let edits = Edits {
-            model: Some(&candidate.upstream_model),
+            model: Some(candidate.upstream_model.as_str()).filter(|_| !in_path),
             remove_models: true,
             merge: prepared.rendered.body.as_ref(),
             max_output_tokens: self.knobs.max_output_tokens,
             reasoning_model: wants_completion_tokens(candidate),
-            surface: incoming.surface,
-            allow: provider.supported_params(incoming.surface),
-            deny: &[&provider.drop_params, &candidate.model.unsupported_params],
-            include_usage: false,
+            surface: wire.surface,
+            allow: provider.supported_params(wire.surface),
+            deny: &[&params.drop, &candidate.model.unsupported_params],
+            include_usage: params.stream_usage == StreamUsage::Ask,
+            reasoning_to_effort: params.reasoning == ReasoningParam::Effort,
+            strip_cache_control: params.cache_control == CacheControl::Strip,
         };
-        edit(&incoming.body, &incoming.peek, &edits)
+        Ok(edit(body, other.as_ref().unwrap_or(&incoming.peek), &edits))
     }
 
     fn headers(
         &self,
         exchange: &Exchange,
-        surface: Surface,
+        wire: Wire,
         prepared: &Prepared,
         chain: Option<&Keychain>,
         key: Option<&Arc<Key>>,
         styles: &[AuthStyle],
     ) -> HeaderMap {
+        let surface = wire.surface;
         let from = &exchange.request.headers;
         let mut headers = HeaderMap::with_capacity(from.len() + 6);
         for (name, value) in from {
-            if forwarded(name) {
+            if forwarded(name) && !(wire.translated && of_a_dialect(name.as_str())) {
                 headers.append(name, value.clone());
             }
         }
@@ -153,7 +181,20 @@ fn forwarded(name: &HeaderName) -> bool {
     }
     let text = name.as_str();
     let regenerated = matches!(text, "content-type" | "cookie");
-    !regenerated && !wire::is_stripped(text) && !wire::is_client_credential(text)
+    !regenerated && !names::is_stripped(text) && !names::is_client_credential(text)
+}
+
+/// Whether the figures of a stream are there only because the gateway asked for them.
+fn asked_for_usage(incoming: &Incoming, wire: Wire, provider: &Provider) -> bool {
+    let asks = matches!(wire.surface, Surface::ChatCompletions | Surface::Completions)
+        && provider.params.stream_usage == StreamUsage::Ask;
+    asks && !wire.translated && incoming.peek.stream && !incoming.peek.include_usage
+}
+
+/// Headers that mean something in one dialect only, or that describe the client's library to its own provider.
+fn of_a_dialect(name: &str) -> bool {
+    ["anthropic-", "openai-", "x-stainless-", "x-goog-", "x-openrouter-"].iter().any(|prefix| name.starts_with(prefix))
+        || name == "x-session-id"
 }
 
 fn authenticate(

@@ -163,6 +163,7 @@ pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, Buil
         only_allow_configured_providers: flag("only_allow_configured_providers"),
         only_allow_configured_models: flag("only_allow_configured_models"),
         accept_author_slug: flag("accept_author_slug"),
+        native_only: word(config, "translation") == Some("never"),
         provider_order: match word(config, "provider_order") {
             Some("alphabetical") => ProviderOrder::Alphabetical,
             _ => ProviderOrder::Config,
@@ -219,6 +220,7 @@ fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
             Some("aggregate") => Passthrough::Aggregate,
             _ => Passthrough::Auto,
         },
+        strip_state: word(config, "bound_state") == Some("strip"),
     })
 }
 

@@ -9,7 +9,10 @@ pub mod keys;
 
 mod attempts;
 mod call;
+mod cost;
+mod count;
 mod errors;
+mod ledger;
 mod listing;
 mod prepare;
 mod receive;
@@ -20,7 +23,9 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod wire;
 
+pub use ledger::Ledger;
 pub use prepare::{Prepared, Refused};
 
 use crate::action::{Flow, RequestCx};
@@ -38,7 +43,7 @@ use runtime::Runtime;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tollgate_catalog::Catalog;
-use tollgate_dialect::{Endpoint, Surface, route};
+use tollgate_dialect::{Endpoint, Format, Surface, route};
 use tollgate_expr::{Program, Template};
 use tollgate_policy::JsonTemplate;
 use tollgate_select::{Passthrough, Selection, Universe};
@@ -55,6 +60,7 @@ pub struct Gateway {
     shared: Names,
     stats: tollgate_select::Metrics,
     metrics: Arc<tollgate_observe::Metrics>,
+    ledger: Arc<Ledger>,
 }
 
 /// Names the command line gives to requests.
@@ -92,6 +98,8 @@ pub struct Knobs {
     pub stop_on_client_error: Vec<u16>,
     /// `error_passthrough`
     pub error_passthrough: Passthrough,
+    /// `bound_state: strip`
+    pub strip_state: bool,
 }
 
 /// `on_error`
@@ -130,6 +138,7 @@ impl Gateway {
             key_salt: shared.key_salt,
         };
         let (stats, metrics) = (shared.stats.clone(), Arc::clone(&shared.metrics));
+        let ledger = Arc::clone(&shared.ledger);
         Self {
             universe,
             selection,
@@ -140,6 +149,7 @@ impl Gateway {
             shared: shared_names,
             stats,
             metrics,
+            ledger,
         }
     }
 
@@ -158,14 +168,20 @@ impl Gateway {
             return self.fail(cx, endpoint_surface(&endpoint), failure).await;
         }
         match endpoint {
-            Endpoint::Ai(surface) => self.serve(cx, surface, started).await,
-            Endpoint::Generate { .. } => self.serve(cx, Surface::GenerateContent, started).await,
+            Endpoint::Ai(surface) => self.serve(cx, surface, None, started).await,
+            Endpoint::Generate { model, stream } => {
+                self.serve(cx, Surface::GenerateContent, Some((model, stream)), started).await
+            }
             Endpoint::ListModels => Ok(Flow::Respond(self.list_models(cx.exchange))),
             Endpoint::GetModel(id) => match self.get_model(cx.exchange, &id) {
                 Ok(answer) => Ok(Flow::Respond(answer)),
                 Err(failure) => {
-                    let anthropic = listing::format(cx.exchange) == tollgate_dialect::Format::Anthropic;
-                    self.fail(cx, anthropic.then_some(Surface::Messages), *failure).await
+                    let surface = match listing::format(cx.exchange) {
+                        Format::Anthropic => Some(Surface::Messages),
+                        Format::Gemini => Some(Surface::GenerateContent),
+                        Format::OpenAi | Format::Bedrock => None,
+                    };
+                    self.fail(cx, surface, *failure).await
                 }
             },
             Endpoint::Other => {
@@ -179,6 +195,7 @@ impl Gateway {
         &self,
         cx: &mut RequestCx<'_>,
         surface: Surface,
+        path: Option<(String, bool)>,
         started: Instant,
     ) -> Result<Flow, PolicyFault> {
         cx.exchange.record.surface = Some(surface.name());
@@ -195,7 +212,7 @@ impl Gateway {
         };
         cx.exchange.body = Some(body.clone());
         cx.exchange.request.body_received = Some(SystemTime::now());
-        let incoming = match self.peek(surface, body, started) {
+        let incoming = match self.peek(surface, body, path, started) {
             Ok(incoming) => incoming,
             Err(failure) => return self.fail(cx, Some(surface), *failure).await,
         };
@@ -203,6 +220,9 @@ impl Gateway {
         match self.prepare(cx.exchange, &incoming) {
             Ok(prepared) => {
                 self.trace_plan(cx.exchange, &incoming, &prepared);
+                if let Some(counted) = self.count_here(cx.exchange, &incoming, &prepared) {
+                    return Ok(Flow::Respond(counted));
+                }
                 self.attempt_all(cx, incoming, prepared).await
             }
             Err(refused) => {
@@ -216,14 +236,18 @@ impl Gateway {
         }
     }
 
-    /// The names of a request's body; `--force-model` replaces them.
+    /// The names of a request's body, or of its path where they stand there; `--force-model` replaces them.
     pub(crate) fn peek(
         &self,
         surface: Surface,
         body: Bytes,
+        path: Option<(String, bool)>,
         started: Instant,
     ) -> Result<Incoming, Box<Failure>> {
         let mut peek = tollgate_dialect::peek(&body).map_err(|e| Box::new(Failure::invalid_body(&e)))?;
+        if let Some((model, stream)) = path {
+            (peek.model, peek.stream) = (Some(model), stream);
+        }
         if let Some(forced) = &self.shared.force_model {
             peek.model = Some(forced.clone());
             peek.models.clear();

@@ -3,6 +3,7 @@
 use super::errors::Failure;
 use super::keys::{ClientKeyHeader, client_key, passing};
 use super::report::Report;
+use super::wire::home;
 use super::{Gateway, Incoming};
 use crate::answer::Fault as PolicyFault;
 use crate::exchange::Exchange;
@@ -11,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map as JsonMap, Value as Json};
 use std::sync::{Arc, OnceLock};
 use tollgate_catalog::{AuthStyle, Provider, Tokenizer};
-use tollgate_dialect::tokens;
+use tollgate_dialect::{BoundState, bound_state, tokens};
 use tollgate_expr::EvalError;
 use tollgate_select::{
     Ask, Candidate, Fault, Key, Plan, client_key_fits, is_gateway_key, is_placeholder, order_keys, plan,
@@ -27,6 +28,10 @@ pub struct Prepared {
     /// The client's key and the header it came in.
     pub(crate) client_key: Option<(ClientKeyHeader, SecretString)>,
     pub(crate) report: Option<Report>,
+    /// State in the request that only its issuer can read.
+    pub(crate) bound: Vec<BoundState>,
+    /// The provider that issued it, where the state does not say so itself.
+    pub(crate) home: Option<String>,
 }
 
 /// The keys of one provider, in the order they are tried.
@@ -60,7 +65,7 @@ impl Gateway {
     /// Plans a request. Sends nothing.
     pub(crate) fn prepare(&self, exchange: &Exchange, incoming: &Incoming) -> Result<Prepared, Box<Refused>> {
         self.stats.clock().set(exchange.now);
-        let client = client_key(&exchange.request.headers, incoming.surface.format());
+        let client = client_key(&exchange.request, incoming.surface.format());
         let mut report = exchange.wants_results.then(|| Report::begin(exchange, incoming, client.as_ref()));
         let estimates = Estimates::new(incoming);
         let input_tokens = || estimates.get(Tokenizer::O200kBase);
@@ -95,7 +100,11 @@ impl Gateway {
             Ok((rendered, keychain))
         });
         match shared {
-            Ok((rendered, keychain)) => Ok(Prepared { plan, keychain, rendered, client_key: client, report }),
+            Ok((rendered, keychain)) => {
+                let bound = bound_state(incoming.surface, &incoming.body);
+                let home = home(&bound, &plan.candidates, |id| self.ledger.issuer(id));
+                Ok(Prepared { plan, keychain, rendered, client_key: client, report, bound, home })
+            }
             Err(fault) => Err(Box::new(Refused { failure: Failure::policy(&fault), report })),
         }
     }

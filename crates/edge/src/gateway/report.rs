@@ -32,6 +32,8 @@ pub(crate) struct Report {
     gateway: Option<Duration>,
     waited: Duration,
     success: Option<Json>,
+    /// Decimal dollars.
+    cost: Json,
 }
 
 /// One request made to a provider.
@@ -108,6 +110,7 @@ impl Report {
             gateway: None,
             waited: Duration::ZERO,
             success: None,
+            cost: Json::Null,
         }
     }
 
@@ -182,6 +185,15 @@ impl Report {
         }
     }
 
+    /// What the answer cost, in dollars; null when that is not known.
+    pub(super) fn cost(&mut self, micros: Option<u64>) {
+        let dollars = micros.map_or(Json::Null, |micros| crate::proxy::headers::dollars(micros).into());
+        self.cost = dollars.clone();
+        if let Some(request) = self.last_request() {
+            request.insert("cost_usd".into(), dollars);
+        }
+    }
+
     /// How long the attempt that was answered took, to the end of its answer.
     pub(super) fn ended(&mut self, took: Duration) {
         let latency = self.last_request().and_then(|request| request.get_mut("upstream_latency"));
@@ -217,6 +229,7 @@ impl Report {
             "client": self.client,
             "input_ngrok_tokens": self.input_tokens,
             "output_ngrok_tokens": self.output_tokens,
+            "cost_usd": self.cost,
             "gateway_latency_ms": millis(gateway),
             "model_selection": self.selection,
             "models_tried": self.tried,

@@ -43,17 +43,25 @@ impl Gateway {
             key.map(|key| trim_key(key.value.expose_secret()))
         };
         let keys: Vec<String> = order.iter().flatten().filter_map(trimmed).collect();
-        let call = self.call(exchange, incoming, prepared, candidate, None, Duration::ZERO);
-        let (url, dropped) =
-            call.map_or((String::new(), Vec::new()), |b| (b.call.url.full.clone(), b.dropped));
+        let wire = self.wire(incoming, prepared, candidate);
+        let call = wire.clone().and_then(|wire| {
+            self.call(exchange, incoming, prepared, (candidate, wire), None, Duration::ZERO)
+        });
+        let dialect = wire.as_ref().map_or(incoming.surface, |wire| wire.surface);
+        let (url, dropped, unsaid) = match call {
+            Ok(built) => (built.call.url.full.clone(), built.dropped, None),
+            Err(fault) => (String::new(), Vec::new(), Some(fault)),
+        };
         json!({
             "provider": candidate.provider.id,
             "model": candidate.upstream_model,
             "requested": candidate.requested,
             "url": url,
             "keys": keys,
-            "skipped": order.err().map(|fault| fault.describe().into_owned()),
-            "dialect": incoming.surface.format().name(),
+            "skipped": unsaid.or(order.err()).map(|fault| fault.describe().into_owned()),
+            "dialect": dialect.format().name(),
+            "surface": dialect.name(),
+            "translated": wire.is_ok_and(|wire| wire.translated),
             "dropped_params": dropped,
         })
     }

@@ -12,7 +12,7 @@ use crate::entity::ModelEntity;
 use crate::error::{Refusal, SelectError, kind_of_rejections, reject_list};
 use crate::metrics::ModelStats;
 use crate::resolve::{Ask, Member, RejectKind, Rejected, Resolved, resolve, suggest};
-use crate::universe::Universe;
+use crate::universe::{Universe, is_native};
 use std::sync::Arc;
 use tiers::Tiers;
 use tollgate_catalog::{Model, Provider};
@@ -170,7 +170,8 @@ fn unmatched(ask: &Ask<'_>, rejected: &[Rejected]) -> SelectError {
     SelectError::NoMatch { list: reject_list(rejected), kind: kind_of_rejections(rejected) }
 }
 
-/// Without strategies: client order; within a name those with a key first, then the order of providers.
+/// Without strategies: client order; within a name those with a key first, then those that speak the client's dialect,
+/// then the order of providers.
 fn by_default(
     universe: &Universe,
     ask: &Ask<'_>,
@@ -184,7 +185,9 @@ fn by_default(
     };
     let mut members = resolved.members;
     members.sort_by_cached_key(|member| {
-        (member.name, !(ask.has_key)(&member.entity.provider), member.entity.rank, member.entity.index)
+        let entity = &member.entity;
+        let native = is_native(&entity.provider, &entity.model, ask.surface);
+        (member.name, !(ask.has_key)(&entity.provider), !native, entity.rank, entity.index)
     });
     let mut members = members.into_iter().peekable();
     if let Some(auto) = resolved.auto {
@@ -225,7 +228,9 @@ fn usable_entries(
         judged = Some((entry.rank, has_key));
         has_key && !resolved.members.iter().any(|member| member.entity.index == entry.index)
     });
-    let entries: Vec<Arc<ModelEntity>> = entries.cloned().collect();
+    let mut entries: Vec<Arc<ModelEntity>> = entries.cloned().collect();
+    // Nobody has asked for a translation here: what needs none comes first.
+    entries.sort_by_key(|entry| !is_native(&entry.provider, &entry.model, ask.surface));
     if entries.is_empty() { Err(SelectError::NoKey) } else { Ok(entries) }
 }
 
