@@ -4,6 +4,7 @@ use crate::action::{Action, BuildContext};
 use crate::actions;
 use crate::gateway::Gateway;
 use crate::phase::Rule;
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tollgate_catalog::Catalog;
@@ -12,8 +13,12 @@ use tollgate_policy::{Diagnostic, Diagnostics, Severity, Source};
 
 /// What every policy of the process shares.
 pub struct Shared {
-    /// The built-in providers and models.
-    pub catalog: Arc<Catalog>,
+    /// The built-in providers and models, with OpenRouter's list once it was read.
+    pub catalog: ArcSwap<Catalog>,
+    /// Whether and when that list is read.
+    pub lists: crate::Lists,
+    /// What providers say of the accounts behind keys.
+    pub accounts: Arc<crate::Accounts>,
     /// Rolling metrics per model and key; survive reloads.
     pub stats: tollgate_select::Metrics,
     /// What `/metrics` shows.

@@ -35,6 +35,8 @@ pub struct Exchange {
     pub body: Option<Bytes>,
     /// What the access log and metrics say of this request.
     pub record: Record,
+    /// The provider whose own list of models would have been of use.
+    pub list_wanted: Option<Arc<tollgate_catalog::Provider>>,
     /// What the gateway notes down while the request is explained; `None` when it is served.
     pub trace: Option<Box<crate::explain::Trace>>,
 }
@@ -130,6 +132,7 @@ impl Exchange {
             late_logs: None,
             body: None,
             record: Record::default(),
+            list_wanted: None,
             trace: None,
         }
     }

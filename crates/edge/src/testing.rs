@@ -31,7 +31,10 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
     let secrets =
         secrets.iter().map(|(v, n, s)| (((*v).to_owned(), (*n).to_owned()), (*s).to_owned())).collect();
     Shared {
-        catalog: Catalog::builtin(),
+        catalog: arc_swap::ArcSwap::new(Catalog::builtin()),
+        lists: crate::Lists::new(false),
+        accounts: Arc::default(),
+        ledger: Arc::default(),
         stats: tollgate_select::Metrics::new(),
         metrics: Arc::new(tollgate_observe::Metrics::new("test")),
         secrets: Arc::new(TestSecrets(secrets)),

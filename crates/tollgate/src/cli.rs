@@ -127,6 +127,16 @@ pub(crate) struct NameArgs {
     pub(crate) force_model: Option<String>,
 }
 
+/// Where lists of models come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModelLists {
+    /// From the provider, and the embedded ones until then.
+    #[default]
+    Live,
+    /// Only the embedded ones: no request of the gateway's own.
+    Embedded,
+}
+
 /// What `run` and `http` have in common.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ServeArgs {
@@ -140,6 +150,10 @@ pub(crate) struct ServeArgs {
     pub(crate) secrets: SecretArgs,
     #[command(flatten)]
     pub(crate) names: NameArgs,
+    /// Whether OpenRouter's list of models and prices is read when it is needed, or the embedded one serves
+    /// [default: live]
+    #[arg(long, value_enum, value_name = "WHERE", env = "TOLLGATE_MODEL_LISTS")]
+    pub(crate) model_lists: Option<ModelLists>,
     /// Form of access log and operational log [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", env = "TOLLGATE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogForm>,

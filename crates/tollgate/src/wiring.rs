@@ -2,6 +2,7 @@
 
 use crate::cli::NameArgs;
 use crate::error::CliError;
+use arc_swap::ArcSwap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,7 +43,10 @@ pub(crate) fn shared(
     names: &NameArgs,
 ) -> Result<Shared, CliError> {
     Ok(Shared {
-        catalog: Catalog::builtin(),
+        catalog: ArcSwap::new(Catalog::builtin()),
+        lists: tollgate_edge::Lists::new(false),
+        accounts: Arc::default(),
+        ledger: Arc::default(),
         stats: tollgate_select::Metrics::new(),
         metrics: Arc::new(tollgate_observe::Metrics::new(VERSION)),
         secrets,
@@ -74,7 +78,7 @@ pub(crate) fn known_backend(shared: &Shared, engine: &Engine) -> Result<(), CliE
     {
         return Ok(());
     }
-    Err(CliError::failed(no_provider(&shared.catalog, name)))
+    Err(CliError::failed(no_provider(&shared.catalog.load(), name)))
 }
 
 /// Says that there is no such provider, and which was probably meant.

@@ -134,20 +134,26 @@ proptest! {
 
 #[test]
 fn kinds_of_limits() {
-    let body = |metadata: &str| format!(r#"{{"error":{{"code":429,"message":"Rate limit exceeded","metadata":{metadata}}}}}"#);
+    let body = |metadata: &str| {
+        format!(r#"{{"error":{{"code":429,"message":"Rate limit exceeded","metadata":{metadata}}}}}"#)
+    };
     for (metadata, want) in [
         (r#"{"limit_source":"openrouter_free_tier_daily"}"#, Scope::FreeModels),
         (r#"{"limit_source":"openrouter_credits"}"#, Scope::Account),
         (r#"{"limit_source":"openrouter_key_limit"}"#, Scope::Account),
         (r#"{"limit_source":"openrouter_in_flight_budget"}"#, Scope::InFlight),
-        (r#"{"limit_source":"openrouter_in_flight_budget","reason":"weight_exceeds_budget"}"#, Scope::Request),
+        (
+            r#"{"limit_source":"openrouter_in_flight_budget","reason":"weight_exceeds_budget"}"#,
+            Scope::Request,
+        ),
         (r#"{"limit_source":"upstream_provider_shared_pool","provider_name":"X"}"#, Scope::Model),
         (r#"{"limit_source":"something_new"}"#, Scope::Request),
         ("null", Scope::Request),
     ] {
         assert_eq!(inspect_error(body(metadata).as_bytes()).scope, want, "{metadata}");
     }
-    let by_message = br#"{"error":{"message":"Rate limit exceeded: free-models-per-day-high-balance","code":429}}"#;
+    let by_message =
+        br#"{"error":{"message":"Rate limit exceeded: free-models-per-day-high-balance","code":429}}"#;
     assert_eq!(inspect_error(by_message).scope, Scope::FreeModels);
     assert_eq!(inspect_error(b"{}").scope, Scope::Request);
 }

@@ -18,8 +18,8 @@ use tollgate_dialect::{
 };
 use tollgate_observe::AttemptOutcome;
 use tollgate_select::{
-    Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, OutcomeClass, Plan, Quota, Reach, Sample, SampleOutcome,
-    Walk,
+    Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, OutcomeClass, Plan, Quota, Reach, Sample,
+    SampleOutcome, Walk,
 };
 
 /// Longest wait for the same model before the next one is asked instead.
@@ -150,7 +150,8 @@ impl Gateway {
         let tried = self.try_one(cx, incoming, prepared, this, left(), report).await;
         let Tried::Failed(failed) = &tried else { return tried };
         let asked = failed.said.as_ref().is_some_and(|said| said.scope == Scope::InFlight);
-        let Some(wait) = failed.retry_after.filter(|wait| asked && *wait <= PATIENCE && *wait < left()) else {
+        let Some(wait) = failed.retry_after.filter(|wait| asked && *wait <= PATIENCE && *wait < left())
+        else {
             return tried;
         };
         if walk.again(failed.fault.clone(), Some(wait.as_secs())).is_none() {
@@ -381,7 +382,9 @@ impl Gateway {
         let settled = relayed.usage.map(|usage| self.settle(this.candidate, &usage, cx.exchange.now));
         let record = &mut cx.exchange.record;
         record.cost_micros = settled.and_then(|settled| settled.micros);
-        if let (Some(runtime), Some(micros)) = (self.runtime.get(&this.candidate.provider), record.cost_micros) {
+        if let (Some(runtime), Some(micros)) =
+            (self.runtime.get(&this.candidate.provider), record.cost_micros)
+        {
             runtime.metrics.cost(micros);
         }
         record.outcome = relayed.ending;

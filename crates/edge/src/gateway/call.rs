@@ -7,12 +7,12 @@ use super::wire::{Spoken, Wire};
 use super::{Gateway, Incoming};
 use crate::exchange::Exchange;
 use crate::upstream::Call;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
-use bytes::Bytes;
 use tollgate_catalog::{AuthStyle, CacheControl, Provider, ReasoningParam, StreamUsage};
 use tollgate_dialect::{Edited, Edits, Format, Surface, edit, headers as names, peek};
 use tollgate_select::{Candidate, Fault, Key};
@@ -193,7 +193,9 @@ fn asked_for_usage(incoming: &Incoming, wire: Wire, provider: &Provider) -> bool
 
 /// Headers that mean something in one dialect only, or that describe the client's library to its own provider.
 fn of_a_dialect(name: &str) -> bool {
-    ["anthropic-", "openai-", "x-stainless-", "x-goog-", "x-openrouter-"].iter().any(|prefix| name.starts_with(prefix))
+    ["anthropic-", "openai-", "x-stainless-", "x-goog-", "x-openrouter-"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
         || name == "x-session-id"
 }
 

@@ -151,7 +151,7 @@ fn place<'a>(config: &Config<'a>, error: &OverlayError) -> Config<'a> {
 pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, BuildError> {
     let listed = config.get("providers").map(|list| list.as_list()).unwrap_or_default();
     let overlays: Vec<ProviderOverlay> = listed.iter().map(overlay).collect();
-    let catalog = cx.shared.catalog.with_overlays(&overlays).map_err(|errors| BuildError {
+    let catalog = cx.shared.catalog.load().with_overlays(&overlays).map_err(|errors| BuildError {
         at: config.location(),
         code: "ERR_NGROK_2204",
         message: errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; "),

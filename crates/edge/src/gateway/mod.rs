@@ -34,6 +34,7 @@ use crate::answer::Fault as PolicyFault;
 use crate::client::BodyError;
 use crate::engine::Shared;
 use crate::exchange::Ending;
+use crate::lists;
 use bytes::Bytes;
 use errors::Failure;
 use foldhash::HashMap;
@@ -61,6 +62,7 @@ pub struct Gateway {
     stats: tollgate_select::Metrics,
     metrics: Arc<tollgate_observe::Metrics>,
     ledger: Arc<Ledger>,
+    accounts: Arc<crate::Accounts>,
 }
 
 /// Names the command line gives to requests.
@@ -138,7 +140,7 @@ impl Gateway {
             key_salt: shared.key_salt,
         };
         let (stats, metrics) = (shared.stats.clone(), Arc::clone(&shared.metrics));
-        let ledger = Arc::clone(&shared.ledger);
+        let (ledger, accounts) = (Arc::clone(&shared.ledger), Arc::clone(&shared.accounts));
         Self {
             universe,
             selection,
@@ -150,6 +152,7 @@ impl Gateway {
             stats,
             metrics,
             ledger,
+            accounts,
         }
     }
 
@@ -172,7 +175,10 @@ impl Gateway {
             Endpoint::Generate { model, stream } => {
                 self.serve(cx, Surface::GenerateContent, Some((model, stream)), started).await
             }
-            Endpoint::ListModels => Ok(Flow::Respond(self.list_models(cx.exchange))),
+            Endpoint::ListModels => {
+                self.want_list(cx.exchange, true);
+                Ok(Flow::Respond(self.list_models(cx.exchange)))
+            }
             Endpoint::GetModel(id) => match self.get_model(cx.exchange, &id) {
                 Ok(answer) => Ok(Flow::Respond(answer)),
                 Err(failure) => {
@@ -219,6 +225,8 @@ impl Gateway {
         note_names(cx.exchange, &incoming.peek);
         match self.prepare(cx.exchange, &incoming) {
             Ok(prepared) => {
+                let named = prepared.plan.candidates.iter().any(|c| c.provider.id == lists::PROVIDER);
+                self.want_list(cx.exchange, named);
                 self.trace_plan(cx.exchange, &incoming, &prepared);
                 if let Some(counted) = self.count_here(cx.exchange, &incoming, &prepared) {
                     return Ok(Flow::Respond(counted));
@@ -253,6 +261,16 @@ impl Gateway {
             peek.models.clear();
         }
         Ok(Incoming { surface, body, peek, started })
+    }
+
+    /// Notes that OpenRouter's list of models is of use: it is asked, or strategies choose among what it has.
+    fn want_list(&self, exchange: &mut crate::exchange::Exchange, asked: bool) {
+        let provider = || self.catalog().providers().iter().find(|p| p.id == lists::PROVIDER && !p.disabled);
+        let chosen_from =
+            || !self.selection.strategies.is_empty() && provider().is_some_and(|p| p.configured);
+        if asked || chosen_from() {
+            exchange.list_wanted = provider().cloned();
+        }
     }
 
     fn wrong_method_or_loop(&self, endpoint: &Endpoint, cx: &RequestCx<'_>) -> Option<Failure> {

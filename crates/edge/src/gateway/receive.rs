@@ -105,10 +105,7 @@ pub(super) struct Expected<'e> {
 }
 
 /// Reads an answer up to its commit point, or to the reason why there is none.
-pub(super) async fn receive(
-    mut reply: Box<dyn Reply>,
-    expected: &Expected<'_>,
-) -> Result<Committed, Failed> {
+pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) -> Result<Committed, Failed> {
     let Expected { started, deadline, now, .. } = *expected;
     let head_after = started.elapsed();
     let (status, headers) = (reply.status(), reply.take_headers());
@@ -318,8 +315,8 @@ async fn plain_answer(
         Answer::Good { usage, .. } => match expected.translation {
             None => Ok(Begun::Whole { body, usage, lost: Vec::new() }),
             Some(context) => {
-                let Translated { body, lost } = translate_answer(surface, &body, context)
-                    .map_err(|_| not_an_answer(Fault::BadAnswer))?;
+                let Translated { body, lost } =
+                    translate_answer(surface, &body, context).map_err(|_| not_an_answer(Fault::BadAnswer))?;
                 Ok(Begun::Whole { body: body.into(), usage, lost })
             }
         },

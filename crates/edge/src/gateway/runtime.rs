@@ -108,7 +108,8 @@ fn url(
     let base = provider.base_url_for(surface.format());
     let own = own_query.split('&').filter_map(|pair| pair.split_once('='));
     let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let more: Vec<(String, String)> = own.chain(provider.query.iter().cloned()).chain(extra.iter().cloned()).collect();
+    let more: Vec<(String, String)> =
+        own.chain(provider.query.iter().cloned()).chain(extra.iter().cloned()).collect();
     join(base, provider.path_prefix.as_deref(), &path, client_query, &more).map(Arc::new)
 }
 

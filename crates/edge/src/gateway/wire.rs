@@ -1,7 +1,7 @@
 //! How one candidate is spoken to: in the client's dialect, or in one of its own.
 
-use super::{Gateway, Incoming};
 use super::prepare::Prepared;
+use super::{Gateway, Incoming};
 use bytes::Bytes;
 use tollgate_catalog::{Model, Provider};
 use tollgate_dialect::{
@@ -40,7 +40,9 @@ impl Gateway {
         let bound = &prepared.bound;
         // State that was issued in another dialect of this provider is understood in that one only.
         let issuing = bound.iter().map(|state| state.surface).find(|surface| {
-            incoming.surface.is_conversation() && *surface != incoming.surface && speaks(provider, model, *surface)
+            incoming.surface.is_conversation()
+                && *surface != incoming.surface
+                && speaks(provider, model, *surface)
         });
         let surface = issuing.or(usual).ok_or_else(|| {
             let format = incoming.surface.format().name();
@@ -78,7 +80,8 @@ impl Gateway {
 
     fn translated(&self, incoming: &Incoming, candidate: &Candidate, wire: Wire) -> Result<Spoken, Fault> {
         let (provider, model) = (&candidate.provider, &candidate.model);
-        let mut conversation = Conversation::read(incoming.surface, &incoming.body).map_err(|e| unreadable(&e))?;
+        let mut conversation =
+            Conversation::read(incoming.surface, &incoming.body).map_err(|e| unreadable(&e))?;
         if incoming.surface.format() == Format::Gemini {
             conversation.named(incoming.peek.model.as_deref().unwrap_or(""), incoming.peek.stream);
         }
