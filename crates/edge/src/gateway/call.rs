@@ -222,7 +222,10 @@ fn authenticate(
                 Ok(name) => (name, key.to_owned()),
                 Err(_) => continue,
             },
-            AuthStyle::Query(_) | AuthStyle::None => continue,
+            // The first is in the URL; secrets of the last two are no header's value and never sent.
+            AuthStyle::Query(_) | AuthStyle::None | AuthStyle::AwsSigV4 | AuthStyle::GoogleServiceAccount => {
+                continue;
+            }
         };
         if let Ok(mut value) = HeaderValue::try_from(value) {
             value.set_sensitive(true);

@@ -90,8 +90,8 @@ fn auth(provider: &Provider, format: Format) -> Vec<AuthStyle> {
 
 /// Whether all requests of a surface go to one URL.
 fn is_fixed(provider: &Provider, surface: Surface) -> bool {
-    let path = provider.path_for(surface, false);
-    path == provider.path_for(surface, true) && !path.contains(MODEL)
+    let path = provider.path(surface);
+    path == provider.stream_path(surface) && !path.contains(MODEL)
 }
 
 fn url(
@@ -101,7 +101,7 @@ fn url(
     extra: &[(String, String)],
 ) -> Result<Arc<JoinedUrl>, UrlError> {
     let Operation { surface, stream, model } = operation;
-    let path = provider.path_for(surface, stream);
+    let path = if stream { provider.stream_path(surface) } else { provider.path(surface) };
     let (path, own_query) = path.split_once('?').unwrap_or((path, ""));
     let path: Cow<'_, str> =
         if path.contains(MODEL) { path.replace(MODEL, &escaped(model)).into() } else { path.into() };
