@@ -49,5 +49,7 @@ impl Encoder {
         Self {}
     }
 
-    pub(super) fn write(&mut self, _event: Event<'_>, _out: &mut Vec<u8>) {}
+    pub(super) fn write(&mut self, _event: Event<'_>, _out: &mut Vec<u8>) -> Option<String> {
+        None
+    }
 }
