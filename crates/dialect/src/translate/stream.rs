@@ -112,7 +112,10 @@ fn sink(to: &mut Encoder, lost: &mut Vec<String>, usage: &mut Usage, event: Even
     match to {
         Encoder::Chat(encoder) => encoder.write(event, out),
         Encoder::Responses(encoder) => encoder.write(event, out),
-        Encoder::Messages(encoder) => encoder.write(event, out),
+        Encoder::Messages(encoder) => {
+            let left = encoder.write(event, out).filter(|path| !lost.contains(path));
+            lost.extend(left);
+        }
         Encoder::Gemini(encoder) => encoder.write(event, out),
     }
 }
