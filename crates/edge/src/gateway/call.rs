@@ -2,7 +2,7 @@
 
 use super::keys::ClientKeyHeader;
 use super::prepare::{Keychain, Prepared};
-use super::{Gateway, Incoming};
+use super::{Gateway, Incoming, params};
 use crate::exchange::Exchange;
 use crate::upstream::Call;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -58,7 +58,8 @@ impl Gateway {
         let url = self.runtime.url(&candidate.provider, incoming.surface, client_query, &query);
         let url = url.map_err(|_| Fault::BadAnswer)?;
         let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate);
-        let headers = self.headers(exchange, incoming.surface, prepared, chain, key, styles);
+        let headers =
+            self.headers(exchange, incoming.surface, prepared, (&candidate.provider.id, chain), key, styles);
         let id = self.runtime.get(&candidate.provider).map(|r| Arc::clone(&r.id));
         let call = Call {
             provider: id.unwrap_or_else(|| candidate.provider.id.as_str().into()),
@@ -76,18 +77,21 @@ impl Gateway {
     /// The body for one candidate: bytes nobody edited stay as the client wrote them.
     fn edited(&self, incoming: &Incoming, prepared: &Prepared, candidate: &Candidate) -> Edited {
         let provider = &candidate.provider;
+        let merged = params::merge(candidate, incoming.surface, prepared.rendered.body.as_ref());
         let edits = Edits {
             model: Some(&candidate.upstream_model),
             remove_models: true,
-            merge: prepared.rendered.body.as_ref(),
+            merge: merged.body.as_deref(),
             max_output_tokens: self.knobs.max_output_tokens,
             reasoning_model: wants_completion_tokens(candidate),
             surface: incoming.surface,
             allow: provider.supported_params(incoming.surface),
-            deny: &[&provider.drop_params, &candidate.model.unsupported_params],
+            deny: &[&provider.drop_params, &candidate.model.unsupported_params, &merged.remove],
             include_usage: false,
         };
-        edit(&incoming.body, &incoming.peek, &edits)
+        let mut edited = edit(&incoming.body, &incoming.peek, &edits);
+        edited.dropped.extend(merged.dropped.into_iter().map(str::to_owned));
+        edited
     }
 
     fn headers(
@@ -95,7 +99,7 @@ impl Gateway {
         exchange: &Exchange,
         surface: Surface,
         prepared: &Prepared,
-        chain: Option<&Keychain>,
+        (provider, chain): (&str, Option<&Keychain>),
         key: Option<&Arc<Key>>,
         styles: &[AuthStyle],
     ) -> HeaderMap {
@@ -126,6 +130,7 @@ impl Gateway {
         }
         headers.insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.knobs.identity.apply(provider, from, &mut headers);
         headers.append(VIA, self.shared.instance.clone());
         for (name, value) in &prepared.rendered.headers {
             headers.insert(name, value.clone());
@@ -136,7 +141,7 @@ impl Gateway {
 
 /// Whether a cap on output goes into `max_completion_tokens`. `OpenAI`'s reasoning models refuse `max_tokens`, and so
 /// may whatever it offers tomorrow; other makers' APIs may know the older name only.
-fn wants_completion_tokens(candidate: &Candidate) -> bool {
+pub(super) fn wants_completion_tokens(candidate: &Candidate) -> bool {
     let Candidate { provider, model, .. } = candidate;
     let reasons = model.supported_features.iter().any(|feature| feature == "reasoning");
     match provider.id.as_str() {

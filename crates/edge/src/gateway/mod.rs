@@ -5,12 +5,15 @@
 //! rules can read afterwards.
 
 pub mod config;
+pub mod identity;
 pub mod keys;
 
 mod attempts;
 mod call;
 mod errors;
 mod listing;
+mod naming;
+mod params;
 mod prepare;
 mod receive;
 mod relay;
@@ -52,20 +55,21 @@ pub struct Gateway {
     keys: HashMap<String, Vec<KeySlot>>,
     knobs: Knobs,
     runtime: Runtime,
-    shared: Names,
+    shared: Process,
     stats: tollgate_select::Metrics,
     metrics: Arc<tollgate_observe::Metrics>,
 }
 
-/// Names the command line gives to requests.
-struct Names {
-    force_model: Option<String>,
+/// What is the same for every gateway of the process.
+struct Process {
     instance: HeaderValue,
     key_salt: [u8; 16],
 }
 
 /// What an `ai-gateway` does beside choosing: fixed once it is built.
 pub struct Knobs {
+    /// `identity`
+    pub identity: identity::Identity,
     /// `max_input_tokens`
     pub max_input_tokens: Option<u64>,
     /// `max_output_tokens`
@@ -123,24 +127,13 @@ impl Gateway {
         shared: &Shared,
     ) -> Self {
         let runtime = Runtime::new(universe.catalog(), &shared.metrics);
-        let shared_names = Names {
-            force_model: shared.force_model.clone(),
+        let process = Process {
             instance: HeaderValue::try_from(shared.instance())
                 .unwrap_or(HeaderValue::from_static("tollgate")),
             key_salt: shared.key_salt,
         };
         let (stats, metrics) = (shared.stats.clone(), Arc::clone(&shared.metrics));
-        Self {
-            universe,
-            selection,
-            key_strategies,
-            keys,
-            knobs,
-            runtime,
-            shared: shared_names,
-            stats,
-            metrics,
-        }
+        Self { universe, selection, key_strategies, keys, knobs, runtime, shared: process, stats, metrics }
     }
 
     /// The providers and models it knows.
@@ -200,6 +193,8 @@ impl Gateway {
             Err(failure) => return self.fail(cx, Some(surface), *failure).await,
         };
         note_names(cx.exchange, &incoming.peek);
+        let replaced = self.universe.names().replaced.as_ref();
+        cx.exchange.record.overridden = replaced.map(tollgate_select::Replaced::option);
         match self.prepare(cx.exchange, &incoming) {
             Ok(prepared) => {
                 self.trace_plan(cx.exchange, &incoming, &prepared);
@@ -216,18 +211,14 @@ impl Gateway {
         }
     }
 
-    /// The names of a request's body; `--force-model` replaces them.
+    /// The names of a request's body.
     pub(crate) fn peek(
         &self,
         surface: Surface,
         body: Bytes,
         started: Instant,
     ) -> Result<Incoming, Box<Failure>> {
-        let mut peek = tollgate_dialect::peek(&body).map_err(|e| Box::new(Failure::invalid_body(&e)))?;
-        if let Some(forced) = &self.shared.force_model {
-            peek.model = Some(forced.clone());
-            peek.models.clear();
-        }
+        let peek = tollgate_dialect::peek(&body).map_err(|e| Box::new(Failure::invalid_body(&e)))?;
         Ok(Incoming { surface, body, peek, started })
     }
 
