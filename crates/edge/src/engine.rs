@@ -29,10 +29,10 @@ pub struct Shared {
     pub secrets: Arc<dyn SecretSource + Send + Sync>,
     /// Random per process: makes key ids useless to whoever finds one in a log of another process.
     pub key_salt: [u8; 16],
-    /// Names without a provider that nothing knows go to this provider.
-    pub default_backend: Option<String>,
-    /// Every request asks for this model, whatever the client names.
-    pub force_model: Option<String>,
+    /// Rules for the names of models; a policy may have its own.
+    pub names: tollgate_select::Names,
+    /// Who is said to be behind requests; a policy may say something else.
+    pub identity: crate::gateway::identity::Identity,
 }
 
 impl Shared {

@@ -56,6 +56,8 @@ pub struct LateLog {
 pub struct Record {
     /// The model names the client sent, as `a` or `a,b`.
     pub model_asked: Option<String>,
+    /// The option that chose the model instead of the client: `force-model`, `static-route`.
+    pub overridden: Option<&'static str>,
     /// The provider that answered.
     pub provider: Option<String>,
     /// The model that answered, as the provider calls it.

@@ -39,8 +39,8 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
         metrics: Arc::new(tollgate_observe::Metrics::new("test")),
         secrets: Arc::new(TestSecrets(secrets)),
         key_salt: [7; 16],
-        default_backend: None,
-        force_model: None,
+        names: tollgate_select::Names::default(),
+        identity: crate::gateway::identity::Identity::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::entity::{AuthorEntity, ModelEntity, ProviderEntity, Shared};
 use crate::metrics::Metrics;
+use crate::names::{Names, UriParams, no_params, prefix};
 use crate::resolve::RejectKind;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub struct Options {
     pub only_allow_configured_models: bool,
     /// Whether `author/model` without a provider prefix is understood.
     pub accept_author_slug: bool,
+    /// Whether `provider/model` is understood like `provider:model`.
+    pub accept_provider_slash: bool,
     /// The order of providers that know the same name.
     pub provider_order: ProviderOrder,
     /// Requests go only to providers that speak the client's API.
@@ -55,8 +58,23 @@ pub struct Universe {
     bare: Index<Box<str>, Vec<(usize, usize, Matched)>>,
     providers: Value,
     authors: Value,
+    names: Names,
     /// Where names go that have no provider prefix and that nothing knows.
-    default_backend: Vec<Arc<Provider>>,
+    default_backend: Vec<DefaultBackend>,
+}
+
+/// A provider for names that have no provider prefix and that nothing knows.
+#[derive(Clone, Debug)]
+pub(crate) struct DefaultBackend {
+    pub(crate) provider: Arc<Provider>,
+    /// Parameters of every name that goes there.
+    pub(crate) params: Arc<UriParams>,
+}
+
+impl DefaultBackend {
+    pub(crate) fn new(provider: Arc<Provider>) -> Self {
+        Self { provider, params: no_params() }
+    }
 }
 
 /// A provider, and what its pass-through models have in common.
@@ -92,6 +110,7 @@ impl Universe {
             masks: Vec::new(),
             bare: Index::default(),
             providers: Value::Null,
+            names: Names::default(),
             default_backend: Vec::new(),
         };
         let ambiguous = ambiguous_ids(&order);
@@ -108,17 +127,38 @@ impl Universe {
         &self.catalog
     }
 
-    /// The same universe, in which names that have no provider prefix and that nothing knows go to this provider
-    /// (`--default-backend`). A name of no provider changes nothing.
+    /// The same universe under these rules for names. Providers in them that the catalogue lacks change nothing;
+    /// [`crate::Selector::unknown_in`] finds them.
     #[must_use]
-    pub fn with_default_backend(mut self, provider: Option<&str>) -> Self {
-        self.default_backend =
-            provider.map(|name| self.catalog.provider(name).cloned().collect()).unwrap_or_default();
+    pub fn with_names(mut self, names: Names) -> Self {
+        self.default_backend.clear();
+        for leaf in names.default_backend.iter().flat_map(|selector| selector.leaves()) {
+            let alone = self.catalog.provider(&leaf.name).next().is_some();
+            // The parameters of `provider:model` are that model's.
+            let (name, params) = match prefix(&leaf.name) {
+                _ if alone => (leaf.name.as_str(), Arc::clone(&leaf.params)),
+                Some((provider, _)) => (provider, no_params()),
+                None => continue,
+            };
+            for provider in self.catalog.provider(name) {
+                if !self.default_backend.iter().any(|known| known.provider.id == provider.id) {
+                    let params = Arc::clone(&params);
+                    self.default_backend.push(DefaultBackend { provider: Arc::clone(provider), params });
+                }
+            }
+        }
+        self.names = names;
         self
     }
 
-    /// The providers of [`Self::with_default_backend`].
-    pub(crate) fn default_backend(&self) -> &[Arc<Provider>] {
+    /// The rules for names.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The providers of the default backend, in its order.
+    pub(crate) fn default_backend(&self) -> &[DefaultBackend] {
         &self.default_backend
     }
 

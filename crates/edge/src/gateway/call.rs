@@ -4,7 +4,7 @@ use super::keys::ClientKeyHeader;
 use super::prepare::{Keychain, Prepared};
 use super::runtime::Operation;
 use super::wire::{Spoken, Wire};
-use super::{Gateway, Incoming};
+use super::{Gateway, Incoming, params};
 use crate::exchange::Exchange;
 use crate::upstream::Call;
 use bytes::Bytes;
@@ -71,7 +71,7 @@ impl Gateway {
         let Spoken { body, mut lost } = self.spoken(incoming, prepared, candidate, wire)?;
         let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate, wire, &body)?;
         lost.extend(dropped);
-        let headers = self.headers(exchange, wire, prepared, chain, key, styles);
+        let headers = self.headers(exchange, wire, prepared, (&candidate.provider.id, chain), key, styles);
         let id = self.runtime.get(&candidate.provider).map(|r| Arc::clone(&r.id));
         let call = Call {
             provider: id.unwrap_or_else(|| candidate.provider.id.as_str().into()),
@@ -97,24 +97,26 @@ impl Gateway {
         body: &Bytes,
     ) -> Result<Edited, Fault> {
         let provider = &candidate.provider;
-        let params = &provider.params;
         let own = body.as_ptr() == incoming.body.as_ptr();
         let other = if own { None } else { Some(peek(body).map_err(|_| Fault::BadAnswer)?) };
         let in_path = matches!(wire.surface, Surface::GenerateContent | Surface::Converse);
+        let merged = params::merge(candidate, wire.surface, prepared.rendered.body.as_ref());
         let edits = Edits {
             model: Some(candidate.upstream_model.as_str()).filter(|_| !in_path),
             remove_models: true,
-            merge: prepared.rendered.body.as_ref(),
+            merge: merged.body.as_deref(),
             max_output_tokens: self.knobs.max_output_tokens,
             reasoning_model: wants_completion_tokens(candidate),
             surface: wire.surface,
             allow: provider.supported_params(wire.surface),
-            deny: &[&params.drop, &candidate.model.unsupported_params],
-            include_usage: params.stream_usage == StreamUsage::Ask,
-            reasoning_to_effort: params.reasoning == ReasoningParam::Effort,
-            strip_cache_control: params.cache_control == CacheControl::Strip,
+            deny: &[&provider.params.drop, &candidate.model.unsupported_params, &merged.remove],
+            include_usage: provider.params.stream_usage == StreamUsage::Ask,
+            reasoning_to_effort: provider.params.reasoning == ReasoningParam::Effort,
+            strip_cache_control: provider.params.cache_control == CacheControl::Strip,
         };
-        Ok(edit(body, other.as_ref().unwrap_or(&incoming.peek), &edits))
+        let mut edited = edit(body, other.as_ref().unwrap_or(&incoming.peek), &edits);
+        edited.dropped.extend(merged.dropped.into_iter().map(str::to_owned));
+        Ok(edited)
     }
 
     fn headers(
@@ -122,7 +124,7 @@ impl Gateway {
         exchange: &Exchange,
         wire: Wire,
         prepared: &Prepared,
-        chain: Option<&Keychain>,
+        (provider, chain): (&str, Option<&Keychain>),
         key: Option<&Arc<Key>>,
         styles: &[AuthStyle],
     ) -> HeaderMap {
@@ -154,6 +156,7 @@ impl Gateway {
         }
         headers.insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.knobs.identity.apply(provider, from, &mut headers);
         headers.append(VIA, self.shared.instance.clone());
         for (name, value) in &prepared.rendered.headers {
             headers.insert(name, value.clone());
@@ -164,7 +167,7 @@ impl Gateway {
 
 /// Whether a cap on output goes into `max_completion_tokens`. `OpenAI`'s reasoning models refuse `max_tokens`, and so
 /// may whatever it offers tomorrow; other makers' APIs may know the older name only.
-fn wants_completion_tokens(candidate: &Candidate) -> bool {
+pub(super) fn wants_completion_tokens(candidate: &Candidate) -> bool {
     let Candidate { provider, model, .. } = candidate;
     let reasons = model.supported_features.iter().any(|feature| feature == "reasoning");
     match provider.id.as_str() {

@@ -2,8 +2,9 @@
 
 use crate::action::{BuildContext, BuildError};
 use crate::actions::header_names::{HeaderTemplate, templates};
+use crate::gateway::identity::Identity;
 use crate::gateway::keys::KeySlot;
-use crate::gateway::{Gateway, Knobs, OnError};
+use crate::gateway::{Gateway, Knobs, OnError, naming};
 use foldhash::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tollgate_dialect::{Format, Surface, Thinking};
 use tollgate_expr::{Program, Scope, Template};
 use tollgate_policy::{Checker, Config};
 use tollgate_select::{
-    Fallthrough, OnFailure, Options, Order, Passthrough, ProviderOrder, Selection, Strategy, Universe,
+    Fallthrough, Names, OnFailure, Options, Order, Passthrough, ProviderOrder, Selection, Strategy, Universe,
 };
 
 /// Default of `per_request_timeout`.
@@ -46,6 +47,7 @@ pub fn check(config: &Config<'_>, checker: &mut Checker) {
     }
     check_framing(config, checker);
     check_effects(config, checker);
+    naming::check(config, checker);
     let overlays: Vec<ProviderOverlay> = providers.iter().map(overlay).collect();
     if let Err(errors) = Catalog::builtin().with_overlays(&overlays) {
         // What is wrong with surfaces has been said, at their own places.
@@ -158,6 +160,7 @@ pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, Buil
         only_allow_configured_models: flag("only_allow_configured_models"),
         accept_author_slug: flag("accept_author_slug"),
         native_only: word(config, "translation") == Some("never"),
+        accept_provider_slash: flag("accept_provider_slash"),
         provider_order: match word(config, "provider_order") {
             Some("alphabetical") => ProviderOrder::Alphabetical,
             _ => ProviderOrder::Config,
@@ -174,15 +177,26 @@ pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, Buil
         }
     }
     keys.retain(|_, slots| !slots.is_empty());
+    let names = naming::names(config, &cx.shared.names);
+    known_backend(config, &catalog, &names)?;
     Ok(Gateway::new(
-        Universe::new(catalog, options, &cx.shared.stats)
-            .with_default_backend(cx.shared.default_backend.as_deref()),
+        Universe::new(catalog, options, &cx.shared.stats).with_names(names),
         selection(config),
         key_strategies(config),
         keys,
-        knobs(config)?,
+        Knobs { identity: naming::identity(config, &cx.shared.identity), ..knobs(config)? },
         cx.shared,
     ))
+}
+
+/// The default backend of the action itself must be one; the one of the process may be another policy's.
+fn known_backend(config: &Config<'_>, catalog: &Catalog, names: &Names) -> Result<(), BuildError> {
+    let Some(at) = config.get("default_backend") else { return Ok(()) };
+    let unknown = names.default_backend.as_ref().and_then(|backend| backend.unknown_in(catalog, false));
+    let Some(name) = unknown else { return Ok(()) };
+    let message = format!("`default_backend`: `{name}` is neither a provider nor a known model");
+    let help = catalog.nearest(name).into_iter().next().map(|near| format!("did you mean `{near}`?"));
+    Err(BuildError { at: at.location(), code: "ERR_NGROK_2204", message, help })
 }
 
 fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
@@ -193,6 +207,7 @@ fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
     let query = config.get("query_params").map(|q| q.entries()).unwrap_or_default();
     let headers: Vec<HeaderTemplate> = templates(config.get("headers"))?;
     Ok(Knobs {
+        identity: Identity::default(),
         max_input_tokens: number("max_input_tokens"),
         max_output_tokens: number("max_output_tokens"),
         headers,

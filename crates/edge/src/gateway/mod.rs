@@ -5,6 +5,7 @@
 //! rules can read afterwards.
 
 pub mod config;
+pub mod identity;
 pub mod keys;
 
 mod attempts;
@@ -14,6 +15,8 @@ mod count;
 mod errors;
 mod ledger;
 mod listing;
+mod naming;
+mod params;
 mod prepare;
 mod receive;
 mod relay;
@@ -58,22 +61,23 @@ pub struct Gateway {
     keys: HashMap<String, Vec<KeySlot>>,
     knobs: Knobs,
     runtime: Runtime,
-    shared: Names,
+    shared: Process,
     stats: tollgate_select::Metrics,
     metrics: Arc<tollgate_observe::Metrics>,
     ledger: Arc<Ledger>,
     accounts: Arc<crate::Accounts>,
 }
 
-/// Names the command line gives to requests.
-struct Names {
-    force_model: Option<String>,
+/// What is the same for every gateway of the process.
+struct Process {
     instance: HeaderValue,
     key_salt: [u8; 16],
 }
 
 /// What an `ai-gateway` does beside choosing: fixed once it is built.
 pub struct Knobs {
+    /// `identity`
+    pub identity: identity::Identity,
     /// `max_input_tokens`
     pub max_input_tokens: Option<u64>,
     /// `max_output_tokens`
@@ -133,8 +137,7 @@ impl Gateway {
         shared: &Shared,
     ) -> Self {
         let runtime = Runtime::new(universe.catalog(), &shared.metrics);
-        let shared_names = Names {
-            force_model: shared.force_model.clone(),
+        let process = Process {
             instance: HeaderValue::try_from(shared.instance())
                 .unwrap_or(HeaderValue::from_static("tollgate")),
             key_salt: shared.key_salt,
@@ -148,7 +151,7 @@ impl Gateway {
             keys,
             knobs,
             runtime,
-            shared: shared_names,
+            shared: process,
             stats,
             metrics,
             ledger,
@@ -223,6 +226,8 @@ impl Gateway {
             Err(failure) => return self.fail(cx, Some(surface), *failure).await,
         };
         note_names(cx.exchange, &incoming.peek);
+        let replaced = self.universe.names().replaced.as_ref();
+        cx.exchange.record.overridden = replaced.map(tollgate_select::Replaced::option);
         match self.prepare(cx.exchange, &incoming) {
             Ok(prepared) => {
                 let named = prepared.plan.candidates.iter().any(|c| c.provider.id == lists::PROVIDER);
@@ -244,7 +249,7 @@ impl Gateway {
         }
     }
 
-    /// The names of a request's body, or of its path where they stand there; `--force-model` replaces them.
+    /// The names of a request's body, or of its path where they stand there.
     pub(crate) fn peek(
         &self,
         surface: Surface,
@@ -255,10 +260,6 @@ impl Gateway {
         let mut peek = tollgate_dialect::peek(&body).map_err(|e| Box::new(Failure::invalid_body(&e)))?;
         if let Some((model, stream)) = path {
             (peek.model, peek.stream) = (Some(model), stream);
-        }
-        if let Some(forced) = &self.shared.force_model {
-            peek.model = Some(forced.clone());
-            peek.models.clear();
         }
         Ok(Incoming { surface, body, peek, started })
     }

@@ -15,8 +15,12 @@ use tollgate_catalog::{AuthStyle, Provider, Tokenizer};
 use tollgate_dialect::{BoundState, bound_state, tokens};
 use tollgate_expr::EvalError;
 use tollgate_select::{
-    Ask, Candidate, Fault, Key, Plan, client_key_fits, is_gateway_key, is_placeholder, order_keys, plan,
+    Ask, Candidate, Fault, Key, NameTrace, Plan, client_key_fits, is_gateway_key, is_placeholder, order_keys,
+    plan,
 };
+
+/// Warnings about the parameters of one request; a client can write any number.
+const MAX_WARNINGS: usize = 8;
 
 /// A request ready for its attempts.
 pub struct Prepared {
@@ -79,6 +83,7 @@ impl Gateway {
             stream: incoming.peek.stream,
             user_agent: user_agent.unwrap_or(""),
             path: exchange.request.uri.path(),
+            mount_backend: mount_backend(exchange.request.uri.path()),
             input_tokens: &input_tokens,
             has_key: &has_key,
         };
@@ -87,14 +92,17 @@ impl Gateway {
             Ok(plan) => plan,
             Err(refusal) => {
                 if let Some(report) = &mut report {
+                    report.names(&refusal.names, &self.universe.names().aliases);
                     report.selection(&refusal.rejected, &refusal.reports);
                 }
                 return Err(Box::new(Refused { failure: Failure::selection(&refusal.error), report }));
             }
         };
         if let Some(report) = &mut report {
+            report.names(&plan.names, &self.universe.names().aliases);
             report.selection(&plan.rejected, &plan.reports);
         }
+        warn_of_ignored(&exchange.request.id, &plan.names);
         let shared = self.render(exchange).and_then(|rendered| {
             let keychain = self.keychain(exchange, &plan, &ask, client.as_ref())?;
             Ok((rendered, keychain))
@@ -214,6 +222,18 @@ impl Gateway {
             }
         };
         Ok(Keychain { provider: provider.id.clone(), keys, order, configured, reports })
+    }
+}
+
+/// The provider a path stands for.
+fn mount_backend(path: &str) -> Option<&'static str> {
+    (tollgate_dialect::mount(path) == Some(tollgate_dialect::Mount::OpenRouter)).then_some("openrouter")
+}
+
+/// Parameters behind names that are not sent.
+fn warn_of_ignored(request_id: &str, names: &[NameTrace]) {
+    for bad in names.iter().flat_map(|name| &name.ignored).take(MAX_WARNINGS) {
+        tracing::warn!(request_id, parameter = %bad.name, "a parameter behind a model's name {}", bad.reason);
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use std::time::{Duration, Instant};
 use tollgate_dialect::{Usage, headers as wire, redact, tokens};
 use tollgate_expr::Value;
-use tollgate_select::{Candidate, Fault, Key, Rejected, StrategyReport, trim_key};
+use tollgate_select::{Aliases, Candidate, Fault, Key, NameTrace, Rejected, StrategyReport, trim_key};
 
 /// Bytes of a failed answer's body that are kept.
 const BODY_ON_ERROR: usize = 1024;
@@ -111,6 +111,14 @@ impl Report {
             waited: Duration::ZERO,
             success: None,
             cost: Json::Null,
+        }
+    }
+
+    /// What the rules made of the client's names.
+    pub(super) fn names(&mut self, names: &[NameTrace], aliases: &Aliases) {
+        let names: Vec<Json> = names.iter().map(|name| name_json(name, aliases)).collect();
+        if let Some(client) = self.client.as_object_mut() {
+            client.insert("names".into(), names.into());
         }
     }
 
@@ -255,6 +263,22 @@ pub(super) fn with_error(known: &Value, code: u16, message: &str) -> Value {
     tree.insert("status".into(), "error".into());
     tree.insert("error".into(), json!({"code": format!("ERR_NGROK_{code}"), "message": message}));
     Value::from_json(&Json::Object(tree))
+}
+
+fn name_json(name: &NameTrace, aliases: &Aliases) -> Json {
+    let alias = name.alias.and_then(|index| Some((index, aliases.rule(index)?)));
+    let ignored: Vec<Json> =
+        name.ignored.iter().map(|bad| json!({"name": bad.name, "reason": bad.reason})).collect();
+    json!({
+        "name": name.asked,
+        "becomes": name.becomes,
+        "by": name.by,
+        "alias": alias.map(|(index, rule)| json!({
+            "index": index, "pattern": rule.pattern, "replacement": rule.replacement,
+        })),
+        "params": name.params.to_json(),
+        "ignored_params": ignored,
+    })
 }
 
 fn strategy(report: &StrategyReport) -> Json {

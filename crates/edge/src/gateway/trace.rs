@@ -56,6 +56,7 @@ impl Gateway {
             "provider": candidate.provider.id,
             "model": candidate.upstream_model,
             "requested": candidate.requested,
+            "params": candidate.params.to_json(),
             "url": url,
             "keys": keys,
             "skipped": unsaid.or(order.err()).map(|fault| fault.describe().into_owned()),
@@ -75,6 +76,7 @@ pub(super) fn selection(exchange: &mut Exchange, report: &Report) {
     trace.client = json!({
         "model": part("/client/model"),
         "models": part("/client/models"),
+        "names": part("/client/names"),
         "rejected_models": part("/client/rejected_models"),
     });
     trace.model_selection = part("/model_selection");

@@ -11,6 +11,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-tollgate-request-i
 pub const MODEL: HeaderName = HeaderName::from_static("x-tollgate-model");
 /// `x-tollgate-attempts`: how many were made.
 pub const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
+/// `x-tollgate-override`: the option that chose the model instead of the client.
+pub const OVERRIDE: HeaderName = HeaderName::from_static("x-tollgate-override");
 /// `x-tollgate-policy`: the revision that decided.
 pub const POLICY: HeaderName = HeaderName::from_static("x-tollgate-policy");
 
@@ -54,6 +56,9 @@ pub fn stamp(headers: &mut HeaderMap, exchange: &Exchange, engine: &Engine) {
     }
     if let Some(cost) = record.cost_micros.and_then(|micros| text(&dollars(micros))) {
         headers.insert(COST, cost);
+    }
+    if let Some(option) = record.overridden {
+        headers.insert(OVERRIDE, HeaderValue::from_static(option));
     }
     if let Some(code) = record.error_code {
         headers.entry(ERROR_CODE_HEADER).or_insert_with(|| error_code(code));

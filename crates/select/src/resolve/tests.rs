@@ -70,7 +70,7 @@ fn every_row_of_the_table() {
         ("foo:bar", Err(UnknownProvider)),
         (":gpt-4o", Err(BadName)),
         ("openai:", Err(BadName)),
-        ("openrouter:x?temperature=0.7", Ok(&["openrouter:x?temperature=0.7?"])),
+        ("openrouter:x?temperature=0.7", Ok(&["openrouter:x?"])),
     ];
     for (name, expected) in table {
         let expected = expected.map(strings);
@@ -125,7 +125,7 @@ fn names_are_listed_once_and_auto_stands_for_the_rest() {
         case.model = model.map(str::to_owned);
         case.with_ask(|ask| {
             let resolved = resolve(&case.universe, ask);
-            (resolved.names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), resolved.auto)
+            (resolved.names.iter().map(|name| name.text.to_string()).collect::<Vec<_>>(), resolved.auto)
         })
     };
     assert_eq!(case(Some("a:1"), &["b:2", "a:1", "", " "]), (strings(&["a:1", "b:2"]), None));
