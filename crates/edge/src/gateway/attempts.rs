@@ -407,7 +407,7 @@ impl Gateway {
         let verdict = walk.verdict();
         let mut failure = Failure::verdict(&verdict, attempt_lines(walk, plan));
         if verdict.pass_through.is_some() {
-            let id = cx.exchange.request.id.as_str();
+            let id: &str = &cx.exchange.request.id;
             failure.passed = last.and_then(|(last, key)| passed(*last, key, surface, id));
         }
         if let Some(report) = report {
