@@ -428,7 +428,7 @@ mod tests {
     fn what_a_listing_shows() {
         let universe = crate::testing::universe(
             &[crate::testing::custom("mine", &["m"])],
-            Options { only_allow_configured_models: true, ..Options::default() },
+            Options { only_allow_configured_models: true, native_only: true, ..Options::default() },
         );
         let ids = |surface| {
             universe.allowed(surface).map(|(p, m)| (p.id.clone(), m.id.clone())).collect::<Vec<_>>()

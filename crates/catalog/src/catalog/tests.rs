@@ -183,7 +183,7 @@ fn surfaces_of_the_built_in_providers() {
         ("openai", [true, true, true, true, false, false, false, false]),
         ("anthropic", [true, false, false, false, true, true, false, false]),
         ("google", [true, false, false, true, false, false, true, false]),
-        ("openrouter", [true, true, true, true, false, false, false, false]),
+        ("openrouter", [true, true, true, true, true, false, false, false]),
         ("deepseek", [true, false, false, false, false, false, false, false]),
     ] {
         let provider = only(&catalog, provider);
