@@ -30,8 +30,8 @@ pub use sse::{Frame, Splitter};
 pub use stream::{FrameKind, StreamReader};
 pub use surface::{Format, Surface};
 pub use translate::{
-    AnswerContext, Conversation, DecodeError, StreamTranslator, Target, Thinking, Translated, Unsupported,
-    translate_answer,
+    AnswerContext, Conversation, DecodeError, Echo, StreamTranslator, Target, Thinking, Translated,
+    Unsupported, translate_answer, translate_answer_with,
 };
 pub use upstream_error::{UpstreamError, inspect_error, redact};
 pub use usage::Usage;

@@ -15,6 +15,11 @@ impl Writer {
         Self { out: Vec::with_capacity(bytes), comma: false }
     }
 
+    /// Goes on behind what is in `out` already.
+    pub(crate) fn over(out: Vec<u8>) -> Self {
+        Self { out, comma: false }
+    }
+
     pub(crate) fn finish(self) -> Vec<u8> {
         self.out
     }

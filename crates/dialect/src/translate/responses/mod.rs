@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Event};
 use super::request::Request;
-use super::{AnswerContext, DecodeError, Target, Translated, Unsupported};
+use super::{AnswerContext, DecodeError, Echo, Target, Translated, Unsupported};
 use crate::Surface;
 
 pub(super) fn read_request(_body: &[u8]) -> Result<Request<'_>, DecodeError> {
@@ -21,8 +21,12 @@ pub(super) fn read_answer(_body: &[u8]) -> Result<Answer<'_>, DecodeError> {
     Ok(Answer::default())
 }
 
-pub(super) fn write_answer(_answer: &Answer<'_>, _context: &AnswerContext<'_>) -> Translated {
+pub(super) fn write_answer(_answer: &Answer<'_>, _context: &AnswerContext<'_>, _echo: &Echo) -> Translated {
     Translated::default()
+}
+
+pub(super) fn echo(_request: &Request<'_>) -> Echo {
+    Echo::default()
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +52,8 @@ impl Encoder {
     pub(super) fn new(_context: &AnswerContext<'_>) -> Self {
         Self {}
     }
+
+    pub(super) fn repeat(&mut self, _echo: &Echo) {}
 
     pub(super) fn write(&mut self, _event: Event<'_>, _out: &mut Vec<u8>) {}
 }
