@@ -13,9 +13,9 @@ use crate::Surface;
 
 /// Fewest tokens of thought the API takes.
 const LEAST_BUDGET: u64 = 1024;
-/// Output tokens asked for when neither client nor catalogue says: what every Claude model can write.
+/// Output tokens asked for when neither client nor catalogue says: what every model since Claude 3 can write.
 const USUAL_LIMIT: u64 = 4096;
-/// Most output tokens asked for on behalf of a client that set no limit. More is refused without streaming.
+/// Most output tokens asked for on behalf of a client that set no limit: what every model since Claude 4 can write.
 const MOST_UNASKED: u64 = 32_000;
 
 /// Reads `thinking`.
@@ -48,9 +48,7 @@ pub(super) fn read<'a>(
         None => {}
         Some("summarized") => reasoning.show = Some(true),
         Some("omitted") => reasoning.show = Some(false),
-        Some(_) => {
-            return Err(DecodeError::value(&path.key("display"), "must be 'summarized' or 'omitted'"));
-        }
+        Some(_) => reader.lost.push(path.key("display").to_string()),
     }
     reader.leave(asked);
     Ok(())

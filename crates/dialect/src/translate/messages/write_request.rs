@@ -2,13 +2,17 @@
 
 use super::super::request::{Json, Output, Request, Role};
 use super::super::writer::Writer;
-use super::super::{Target, Translated, Unsupported};
+use super::super::{Target, Thinking, Translated, Unsupported};
 use super::arrange::{Arranged, arrange};
 use super::blocks::write_content;
 use super::names::Setting;
 use super::thinking::Plan;
 use super::tools::Tools;
 use crate::Surface;
+
+/// Of the models that think adaptively, only this generation takes sampling parameters: Claude Opus 4.7 and whatever
+/// came later answer 400 (migration guide of Claude Opus 4.7).
+const SAMPLED: [&str; 2] = ["4-6", "4.6"];
 
 /// Thinking leaves the model this much freedom at least.
 const LEAST_TOP_P: f64 = 0.95;
@@ -26,7 +30,11 @@ pub(in super::super) fn write_request(
     let Arranged { system, messages } = arrange(request, from, target, &mut lost)?;
     let tools = Tools::plan(request, from, &messages, &mut lost)?;
     let thinking = Plan::of(request, from, target, &messages, tools.forced(), &mut lost);
-    let sampling = Sampling::of(request, from, thinking.thinks(), &mut lost);
+    let sampling = if from != Surface::Messages && fixed_sampling(target) {
+        Sampling::fixed(request, from, &mut lost)
+    } else {
+        Sampling::of(request, from, thinking.thinks(), &mut lost)
+    };
     leave(request, from, &mut lost);
     let mut w = Writer::with_capacity(capacity(request));
     w.object(|w| {
@@ -91,6 +99,11 @@ fn leave(request: &Request<'_>, from: Surface, lost: &mut Vec<String>) {
     lost.extend(left.into_iter().flatten().map(|setting| setting.of(from).to_owned()));
 }
 
+/// Whether a model takes no sampling parameters.
+fn fixed_sampling(target: &Target<'_>) -> bool {
+    target.thinking == Thinking::Adaptive && !SAMPLED.iter().any(|name| target.model.contains(name))
+}
+
 /// How the next token is chosen.
 #[derive(Debug)]
 struct Sampling {
@@ -100,6 +113,18 @@ struct Sampling {
 }
 
 impl Sampling {
+    /// Nothing is said; 1 is what temperature and `top_p` are then.
+    fn fixed(request: &Request<'_>, from: Surface, lost: &mut Vec<String>) -> Self {
+        let differs = |value: Option<f64>| value.is_some_and(|value| (value - 1.0).abs() > f64::EPSILON);
+        let left = [
+            differs(request.temperature).then_some(Setting::Temperature),
+            differs(request.top_p).then_some(Setting::TopP),
+            request.top_k.map(|_| Setting::TopK),
+        ];
+        lost.extend(left.into_iter().flatten().map(|setting| setting.of(from).to_owned()));
+        Self { temperature: None, top_p: None, top_k: None }
+    }
+
     /// Temperatures end at 1 here. A model that thinks takes only the usual one, no `top_k`, and hardly any `top_p`;
     /// newer models do not take temperature and `top_p` at once. 1 is what both are when they are not said.
     fn of(request: &Request<'_>, from: Surface, thinks: bool, lost: &mut Vec<String>) -> Self {
