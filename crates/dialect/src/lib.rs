@@ -3,6 +3,7 @@
 mod answer;
 mod edit;
 pub mod error;
+pub mod eventstream;
 pub mod headers;
 mod json;
 pub mod limits;
@@ -23,6 +24,7 @@ mod usage;
 pub use answer::{Answer, answer_id, inspect_answer};
 pub use edit::{Edited, Edits, edit, effort_of_budget};
 pub use error::{AttemptLine, GatewayError, render_provider_error, render_stream_error};
+pub use eventstream::{EventStreamDecoder, EventStreamError};
 pub use models::ListedModel;
 pub use peek::{Peek, PeekError, peek};
 pub use route::{Endpoint, Mount, methods, mount, route};

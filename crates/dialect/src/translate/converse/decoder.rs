@@ -208,7 +208,6 @@ impl Decoder {
     /// The stream is over.
     pub(in crate::translate) fn finish(&mut self, sink: &mut Sink<'_>) {
         if self.started {
-            self.close(None, sink);
             self.end(sink);
         }
     }
@@ -222,6 +221,7 @@ impl Decoder {
 
     fn end(&mut self, sink: &mut Sink<'_>) {
         if !self.ended {
+            self.close(None, sink);
             self.ended = true;
             sink(Event::End);
         }

@@ -21,7 +21,6 @@ pub(super) enum Field {
     /// That thoughts shall not be shown.
     HiddenThoughts,
     Output,
-    MaxTokens,
 }
 
 /// The name a client of `from` has for it.
@@ -51,7 +50,6 @@ fn chat(field: Field) -> &'static str {
         Field::Reasoning => "reasoning_effort",
         Field::HiddenThoughts => "reasoning.exclude",
         Field::Output => "response_format",
-        Field::MaxTokens => "max_tokens",
     }
 }
 
@@ -60,7 +58,6 @@ fn responses(field: Field) -> &'static str {
         Field::Verbosity => "text.verbosity",
         Field::Reasoning => "reasoning",
         Field::Output => "text.format",
-        Field::MaxTokens => "max_output_tokens",
         other => chat(other),
     }
 }
@@ -88,7 +85,6 @@ fn gemini(field: Field) -> &'static str {
         Field::Reasoning => "generationConfig.thinkingConfig",
         Field::HiddenThoughts => "generationConfig.thinkingConfig.includeThoughts",
         Field::Output => "generationConfig.responseMimeType",
-        Field::MaxTokens => "generationConfig.maxOutputTokens",
         other => chat(other),
     }
 }
@@ -103,7 +99,6 @@ fn converse(field: Field) -> &'static str {
         Field::Reasoning => "additionalModelRequestFields.thinking",
         Field::HiddenThoughts => "additionalModelRequestFields.thinking.display",
         Field::Output => "outputConfig.textFormat",
-        Field::MaxTokens => "inferenceConfig.maxTokens",
         other => chat(other),
     }
 }

@@ -362,9 +362,10 @@ fn push_text<'r>(text: &'r str, out: &mut Vec<Block<'r>>) {
     }
 }
 
-/// An id as Bedrock allows it: letters, digits and `_.:-`, at most 64.
+/// An id as Bedrock allows it, at most 64 of letters, digits and `_-`. (Bedrock itself takes `.` and `:` by now; Claude
+/// does not.)
 fn tool_use_id<'r>(id: &'r str, name: &str, position: usize) -> Cow<'r, str> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     if !id.is_empty() && id.len() <= ID_LIMIT && id.chars().all(allowed) {
         return Cow::Borrowed(id);
     }

@@ -41,7 +41,7 @@ pub(in crate::translate) fn read_request(body: &[u8]) -> Result<Request<'_>, Dec
     if let Some(effort) = effort {
         request.reasoning.get_or_insert_default().effort = Some(effort);
     }
-    request.aside = fields.rest().collect();
+    request.aside.extend(fields.rest());
     Ok(request)
 }
 
@@ -187,8 +187,9 @@ fn read_own<'a>(own: Json<'a>, path: &Path<'_>, request: &mut Request<'a>) -> Re
     if !rest.is_empty() {
         let rest: serde_json::Map<_, _> =
             rest.into_iter().map(|(name, value)| (name.into_owned(), value.into())).collect();
-        if let Ok(rest) = Json::deserialize(serde_json::Value::Object(rest)) {
-            request.aside.push((Cow::Borrowed("additionalModelRequestFields"), rest));
+        match Json::deserialize(serde_json::Value::Object(rest)) {
+            Ok(rest) => request.aside.push((Cow::Borrowed("additionalModelRequestFields"), rest)),
+            Err(_) => request.lost.push(path.to_string()),
         }
     }
     Ok(())
