@@ -189,7 +189,7 @@ impl Gateway {
         let context = answer_context(incoming, this.candidate, &id, now);
         let expected = Expected {
             surface: wire.surface,
-            translation: wire.translated.then_some(&context),
+            translation: wire.translated.then_some((&context, &built.echo)),
             hides_usage: built.asked_for_usage,
             started: this.started,
             deadline: this.started + time,

@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
 use tollgate_catalog::{AuthStyle, CacheControl, Provider, ReasoningParam, StreamUsage};
-use tollgate_dialect::{Edited, Edits, Format, Surface, edit, headers as names, peek};
+use tollgate_dialect::{Echo, Edited, Edits, Format, Surface, edit, headers as names, peek};
 use tollgate_select::{Candidate, Fault, Key};
 
 /// Names the gateways a request has passed, so that a loop is noticed.
@@ -34,6 +34,8 @@ const ACCOUNT: [HeaderName; 2] =
 pub(crate) struct BuiltCall {
     pub(crate) call: Call,
     pub(crate) dropped: Vec<String>,
+    /// What the answer has to repeat of the request.
+    pub(crate) echo: Echo,
     /// The client did not ask for figures at the end of its stream; we did.
     pub(crate) asked_for_usage: bool,
 }
@@ -68,7 +70,7 @@ impl Gateway {
         };
         let url = self.runtime.url(&candidate.provider, operation, client_query, &query);
         let url = url.map_err(|_| Fault::BadAnswer)?;
-        let Spoken { body, mut lost } = self.spoken(incoming, prepared, candidate, wire)?;
+        let Spoken { body, mut lost, echo } = self.spoken(incoming, prepared, candidate, wire)?;
         let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate, wire, &body)?;
         lost.extend(dropped);
         let headers = self.headers(exchange, wire, prepared, (&candidate.provider.id, chain), key, styles);
@@ -84,7 +86,7 @@ impl Gateway {
             head_timeout: time,
         };
         let asked_for_usage = asked_for_usage(incoming, wire, &candidate.provider);
-        Ok(BuiltCall { call, dropped: lost, asked_for_usage })
+        Ok(BuiltCall { call, dropped: lost, echo, asked_for_usage })
     }
 
     /// The body for one candidate: bytes nobody edited stay as the client, or the translation, wrote them.

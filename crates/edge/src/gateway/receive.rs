@@ -8,8 +8,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::time::{Duration, Instant};
 use tollgate_dialect::{
-    Answer, AnswerContext, DecodeError, Frame, FrameKind, Splitter, StreamReader, StreamTranslator, Surface,
-    Translated, UpstreamError, Usage, inspect_answer, limits, translate_answer,
+    Answer, AnswerContext, DecodeError, Echo, Frame, FrameKind, Splitter, StreamReader, StreamTranslator,
+    Surface, Translated, UpstreamError, Usage, inspect_answer, limits, translate_answer_with,
 };
 use tollgate_select::Fault;
 
@@ -95,7 +95,7 @@ pub(super) struct Expected<'e> {
     /// The operation on the provider's side.
     pub(super) surface: Surface,
     /// What translating the answer needs to know, when the client speaks another dialect.
-    pub(super) translation: Option<&'e AnswerContext<'e>>,
+    pub(super) translation: Option<(&'e AnswerContext<'e>, &'e Echo)>,
     /// Figures at the end of a stream are for us alone.
     pub(super) hides_usage: bool,
     /// When the attempt began, and when it has to be decided.
@@ -180,7 +180,9 @@ async fn first_content(
     expected: &Expected<'_>,
     clock: &Deadline,
 ) -> Result<Begun, NotAnAnswer> {
-    let translator = expected.translation.map(|context| StreamTranslator::new(expected.surface, context));
+    let translator = expected
+        .translation
+        .map(|(context, echo)| StreamTranslator::new(expected.surface, context).with_echo(echo));
     let mut stream = StreamBegun {
         held: Vec::new(),
         translator: translator.map(Box::new),
@@ -314,9 +316,9 @@ async fn plain_answer(
     match inspect_answer(surface, &body) {
         Answer::Good { usage, .. } => match expected.translation {
             None => Ok(Begun::Whole { body, usage, lost: Vec::new() }),
-            Some(context) => {
-                let Translated { body, lost } =
-                    translate_answer(surface, &body, context).map_err(|_| not_an_answer(Fault::BadAnswer))?;
+            Some((context, echo)) => {
+                let Translated { body, lost } = translate_answer_with(surface, &body, context, echo)
+                    .map_err(|_| not_an_answer(Fault::BadAnswer))?;
                 Ok(Begun::Whole { body: body.into(), usage, lost })
             }
         },

@@ -5,7 +5,7 @@ use super::{Gateway, Incoming};
 use bytes::Bytes;
 use tollgate_catalog::{Model, Provider};
 use tollgate_dialect::{
-    BoundKind, BoundState, Conversation, DecodeError, Format, Surface, Target, Translated, strip_state,
+    BoundKind, BoundState, Conversation, DecodeError, Echo, Format, Surface, Target, Translated, strip_state,
 };
 use tollgate_select::{Candidate, Fault};
 
@@ -25,6 +25,8 @@ pub(super) struct Spoken {
     pub(super) body: Bytes,
     /// Fields that were left out on the way.
     pub(super) lost: Vec<String>,
+    /// What the answer has to repeat of the request.
+    pub(super) echo: Echo,
 }
 
 impl Gateway {
@@ -73,8 +75,8 @@ impl Gateway {
             })
         });
         Ok(match stripped.flatten() {
-            Some((body, lost)) => Spoken { body: body.into(), lost },
-            None => Spoken { body: incoming.body.clone(), lost: Vec::new() },
+            Some((body, lost)) => Spoken { body: body.into(), lost, echo: Echo::default() },
+            None => Spoken { body: incoming.body.clone(), lost: Vec::new(), echo: Echo::default() },
         })
     }
 
@@ -99,7 +101,7 @@ impl Gateway {
         };
         let Translated { body, lost } =
             conversation.write(&target).map_err(|why| Fault::Untranslatable(why.to_string().into()))?;
-        Ok(Spoken { body: body.into(), lost })
+        Ok(Spoken { body: body.into(), lost, echo: conversation.echo() })
     }
 
     /// Whether a candidate can read state of a request.
