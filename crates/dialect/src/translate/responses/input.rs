@@ -112,7 +112,10 @@ impl<'r, 'a> Items<'r, 'a> {
     }
 
     fn own(&mut self, item: Json<'a>, path: &Path<'_>, bound: bool) {
-        let path = path.to_string();
+        let path = match item.get("type").as_str() {
+            Some(kind) if is_name(kind) => format!("{path} ({kind})"),
+            _ => path.to_string(),
+        };
         if bound {
             self.request.bound.push(path.clone());
         }
@@ -270,6 +273,11 @@ fn kind(item: &Json<'_>, path: &Path<'_>) -> Result<Kind, DecodeError> {
         // An item nobody here knows may be one that OpenAI added since.
         other => Kind::Own { bound: !BESIDE.contains(&other) },
     })
+}
+
+/// Whether a type may be repeated to people: a name, and no contents.
+fn is_name(kind: &str) -> bool {
+    kind.len() <= 40 && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 /// Texts of `summary` or `content`: objects with a `text`, or plain strings.
