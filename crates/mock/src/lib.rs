@@ -10,21 +10,31 @@
 //! Nothing here shares code with the gateway: a mistake there must not be repeated here.
 
 mod answer;
+mod aws;
 mod body;
+mod check;
 mod demo;
 mod fast;
 mod faults;
+mod frames;
+mod google;
 mod handle;
 mod ids;
 mod io;
+mod prompt;
 mod raw;
 mod request;
+mod route;
 mod script;
+mod seal;
 mod server;
 mod state;
+mod view;
 
+pub use aws::{AWS_ACCESS_KEY, AWS_SECRET_KEY};
 pub use demo::demo_script;
 pub use fast::{FAST_COMPLETION, FastServer};
+pub use google::GOOGLE_SERVICE_ACCOUNT;
 pub use script::{
     Behaviour, Fault, Flavour, Length, Mount, RateLimit, Rule, Script, ScriptError, Surface, ToolUse,
     Trickle, UsageCounts,

@@ -15,7 +15,8 @@ pub struct Script {
     pub keys: BTreeMap<Flavour, Vec<String>>,
     /// What `/models` lists.
     pub models: BTreeMap<Flavour, Vec<String>>,
-    /// Refuse what the providers refuse: a model that is not listed, no `max_tokens` or `anthropic-version`.
+    /// Refuse what the providers refuse: a model that is not listed, fields they do not know, turns out of order,
+    /// tool results without their calls, state they did not issue.
     pub strict: bool,
     /// The first rule that fits a request decides.
     pub rules: Vec<Rule>,
@@ -63,6 +64,14 @@ pub enum Flavour {
     Anthropic,
     /// openrouter.ai
     OpenRouter,
+    /// generativelanguage.googleapis.com: Gemini's own API, and the imitation of OpenAI's below `/openai`
+    Google,
+    /// aiplatform.googleapis.com: the same models behind Google Cloud's access tokens
+    Vertex,
+    /// bedrock-runtime.REGION.amazonaws.com: Converse
+    Bedrock,
+    /// NAME.openai.azure.com: OpenAI's models as deployments
+    Azure,
 }
 
 /// One operation of an API.
@@ -83,6 +92,18 @@ pub enum Surface {
     CountTokens,
     /// `GET …/models` and `GET …/models/{id}`
     Models,
+    /// `POST …/models/{model}:generateContent` and `:streamGenerateContent`
+    GenerateContent,
+    /// `POST …/models/{model}:countTokens`
+    GeminiCount,
+    /// `POST /model/{model}/converse` and `/converse-stream`
+    Converse,
+    /// `POST …/token`: Google's exchange of a signed statement for an access token
+    Token,
+    /// `GET …/key`: what OpenRouter says of the calling key
+    Key,
+    /// `GET …/credits`: what OpenRouter says of the account
+    Credits,
     /// Any other path.
     Other,
 }
@@ -99,6 +120,8 @@ pub struct Behaviour {
     pub body: Option<String>,
     /// The text of the error object.
     pub message: Option<String>,
+    /// Which of OpenRouter's errors of one status it is, such as `openrouter_in_flight_budget`.
+    pub kind: Option<String>,
     /// Wait before the head, in milliseconds.
     pub delay_ms: u64,
     /// Wait between the head (and what comes before content) and the first content, in milliseconds.

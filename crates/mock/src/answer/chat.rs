@@ -3,6 +3,8 @@
 use super::Event;
 use super::draft::Draft;
 use super::errors;
+use crate::script::Flavour;
+use crate::seal::{CLAUDE, GEMINI, seal};
 use serde_json::{Map, Value, json};
 
 /// `chat.completion`
@@ -14,11 +16,19 @@ pub(crate) fn whole(draft: &mut Draft) -> Value {
     } else {
         set(&mut message, "annotations", json!([]));
     }
-    if let Some(tool) = &draft.tool {
-        let function = json!({"name": tool.name, "arguments": tool.arguments});
-        let call = json!({"id": draft.ids.word("call_", 24), "type": "function", "function": function});
+    if draft.is_openrouter()
+        && let Some(reasoning) = &draft.reasoning
+    {
+        set(&mut message, "reasoning_details", details(reasoning));
+    }
+    if !draft.tools.is_empty() {
+        let calls: Vec<Value> = calls(draft);
         set(&mut message, "content", Value::Null);
-        set(&mut message, "tool_calls", json!([call]));
+        set(&mut message, "tool_calls", json!(calls));
+    }
+    if let Some(refusal) = &draft.refusal {
+        set(&mut message, "content", Value::Null);
+        set(&mut message, "refusal", json!(refusal));
     }
     let mut choice = json!({"index": 0, "message": message, "logprobs": null});
     finish(&mut choice, draft);
@@ -45,20 +55,21 @@ pub(crate) fn streamed(draft: &mut Draft) -> Vec<Event> {
         events.push(Event::data(&chunk(draft, &id, delta, None), content));
     };
     if let Some(reasoning) = draft.reasoning.as_ref().filter(|_| draft.is_openrouter()) {
-        let details = json!([{"type": "reasoning.text", "text": reasoning, "index": 0, "format": null}]);
+        let details = details(reasoning);
         let delta =
             json!({"role": "assistant", "content": "", "reasoning": reasoning, "reasoning_details": details});
         push(draft, delta, true);
     }
-    if let Some(tool) = &draft.tool {
-        let function = json!({"name": tool.name, "arguments": ""});
-        let call_id = draft.ids.word("call_", 24);
-        let call = json!({"index": 0, "id": call_id, "type": "function", "function": function});
-        let delta = json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null});
-        push(draft, delta, true);
-        for part in halves(&tool.arguments) {
-            let call = json!({"index": 0, "function": {"arguments": part}});
-            push(draft, json!({"tool_calls": [call]}), true);
+    if !draft.tools.is_empty() {
+        for (index, call) in calls(draft).into_iter().enumerate() {
+            for delta in call_deltas(index, call) {
+                push(draft, delta, true);
+            }
+        }
+    } else if let Some(refusal) = &draft.refusal {
+        push(draft, json!({"role": "assistant", "content": "", "refusal": null}), false);
+        for part in halves(refusal) {
+            push(draft, json!({"refusal": part}), true);
         }
     } else {
         if !draft.is_openrouter() {
@@ -141,6 +152,47 @@ pub(crate) fn set(object: &mut Value, name: &str, value: Value) {
     }
 }
 
+/// The calls of an answer, whole.
+fn calls(draft: &mut Draft) -> Vec<Value> {
+    let signs = draft.flavour == Flavour::Google;
+    let mut calls = Vec::new();
+    for tool in &draft.tools {
+        let function = json!({"name": tool.name, "arguments": tool.arguments});
+        let mut call = json!({"id": draft.ids.word("call_", 24), "type": "function", "function": function});
+        if signs && calls.is_empty() && super::gemini::signs(draft.thinks, &draft.model) {
+            let google = json!({"google": {"thought_signature": seal(GEMINI, &tool.name)}});
+            set(&mut call, "extra_content", google);
+        }
+        calls.push(call);
+    }
+    calls
+}
+
+/// A call as it is streamed: the name, then the arguments in two parts.
+fn call_deltas(index: usize, mut call: Value) -> Vec<Value> {
+    let arguments = call.pointer("/function/arguments").and_then(Value::as_str).unwrap_or("").to_owned();
+    if let Some(function) = call.get_mut("function") {
+        set(function, "arguments", json!(""));
+    }
+    set(&mut call, "index", json!(index));
+    let mut deltas = vec![match index {
+        0 => json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null}),
+        _ => json!({"tool_calls": [call]}),
+    }];
+    for part in halves(&arguments) {
+        let call = json!({"index": index, "function": {"arguments": part}});
+        deltas.push(json!({"tool_calls": [call]}));
+    }
+    deltas
+}
+
+/// Reasoning in the form in which OpenRouter wants it back.
+fn details(reasoning: &str) -> Value {
+    let signature = seal(CLAUDE, reasoning);
+    let format = "anthropic-claude-v1";
+    json!([{"type": "reasoning.text", "text": reasoning, "signature": signature, "index": 0, "format": format}])
+}
+
 fn ends(draft: &Draft, id: &str) -> Vec<Event> {
     let mut events = Vec::new();
     let mut choice = json!({"index": 0, "delta": {}, "logprobs": null});
@@ -202,8 +254,8 @@ fn head(draft: &Draft, id: &str, object: &str) -> Value {
 }
 
 fn finish(choice: &mut Value, draft: &Draft) {
-    let usual = if draft.tool.is_some() { "tool_calls" } else { "stop" };
-    let reason = if draft.finish_error { "error" } else { draft.finish.as_deref().unwrap_or(usual) };
+    let words = draft.finish_word(["stop", "tool_calls", "length", "stop"]);
+    let reason = if draft.finish_error { "error" } else { &words };
     set(choice, "finish_reason", json!(reason));
     if draft.is_openrouter() {
         set(choice, "native_finish_reason", json!(reason));

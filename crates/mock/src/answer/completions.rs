@@ -32,7 +32,7 @@ pub(crate) fn streamed(draft: &mut Draft) -> Vec<Event> {
 }
 
 fn reason(draft: &Draft) -> String {
-    draft.finish.clone().unwrap_or_else(|| "stop".into())
+    draft.finish_word(["stop", "stop", "length", "content_filter"])
 }
 
 fn event(draft: &Draft, id: &str, text: &str, reason: Option<String>) -> Value {

@@ -3,6 +3,7 @@
 use crate::ids::Ids;
 use crate::request::Facts;
 use crate::script::{Behaviour, Fault, Flavour, Surface, UsageCounts};
+use crate::view::sample;
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,8 +16,18 @@ pub(crate) struct Draft {
     pub(crate) created: u64,
     /// The text as it is cut when streamed.
     pub(crate) chunks: Vec<String>,
+    /// Reasoning that is shown.
     pub(crate) reasoning: Option<String>,
-    pub(crate) tool: Option<Tool>,
+    /// Reasoning took place, shown or not.
+    pub(crate) thinks: bool,
+    /// Reasoning is sent in a form that only the provider reads.
+    pub(crate) sealed: bool,
+    /// Tools to call; there is no text then.
+    pub(crate) tools: Vec<Tool>,
+    /// In place of a text.
+    pub(crate) refusal: Option<String>,
+    /// Why the answer ends.
+    pub(crate) ending: Ending,
     pub(crate) usage: UsageCounts,
     pub(crate) omit_usage: bool,
     pub(crate) include_usage: bool,
@@ -34,15 +45,40 @@ pub(crate) struct Tool {
     pub(crate) arguments: String,
 }
 
+/// Why an answer ends; each API has its own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Stop,
+    Tools,
+    Length,
+    Refusal,
+}
+
+impl Tool {
+    /// The arguments as a value.
+    pub(crate) fn input(&self) -> Value {
+        serde_json::from_str(&self.arguments).unwrap_or_default()
+    }
+}
+
 impl Draft {
     pub(crate) fn new(facts: &Facts, behaviour: &Behaviour, number: u64) -> Self {
         let mut ids = Ids::new(number);
         let created = unix_now();
-        let chunks = chunks(facts, behaviour);
-        let tool = facts
-            .tool_call(behaviour.tools)
-            .map(|call| Tool { name: call.name, arguments: call.arguments.to_string() });
+        let orders = &facts.orders;
+        let calls = facts.tool_calls(behaviour.tools).into_iter();
+        let tools: Vec<Tool> =
+            calls.map(|call| Tool { name: call.name, arguments: call.arguments.to_string() }).collect();
+        let refusal = orders.refuse.clone().filter(|_| tools.is_empty());
+        let chunks = if refusal.is_some() { Vec::new() } else { chunks(facts, behaviour) };
+        let ordered = orders.think.clone().filter(|_| facts.view.thoughts);
         let usage = behaviour.usage.unwrap_or_else(|| estimate(facts, behaviour, &chunks));
+        let ending = match (&refusal, tools.is_empty()) {
+            (Some(_), _) => Ending::Refusal,
+            (None, false) => Ending::Tools,
+            (None, true) if orders.cut => Ending::Length,
+            (None, true) => Ending::Stop,
+        };
         let request_id = ids.word("req_", 24);
         let generation_id = ids.word(&format!("gen-{created}-"), 20);
         Self {
@@ -50,8 +86,12 @@ impl Draft {
             model: facts.model.clone(),
             created,
             chunks,
-            reasoning: behaviour.reasoning.clone(),
-            tool,
+            reasoning: behaviour.reasoning.clone().or(ordered),
+            thinks: behaviour.reasoning.is_some() || orders.think.is_some(),
+            sealed: facts.view.sealed,
+            tools,
+            refusal,
+            ending,
             usage,
             omit_usage: behaviour.omit_usage,
             include_usage: facts.include_usage,
@@ -66,6 +106,17 @@ impl Draft {
                 .to_owned(),
             ids,
         }
+    }
+
+    /// The word for why it ends: what the script says, or the API's own for stop, tools, length and refusal.
+    pub(crate) fn finish_word(&self, [stop, tools, length, refusal]: [&str; 4]) -> String {
+        let usual = match self.ending {
+            Ending::Stop => stop,
+            Ending::Tools => tools,
+            Ending::Length => length,
+            Ending::Refusal => refusal,
+        };
+        self.finish.clone().unwrap_or_else(|| usual.to_owned())
     }
 
     pub(crate) fn text(&self) -> String {
@@ -105,12 +156,16 @@ impl Draft {
 
     /// The status that an error inside a stream stands for.
     pub(crate) fn failure_status(&self) -> u16 {
-        if self.flavour == Flavour::Anthropic { 529 } else { 502 }
+        match self.flavour {
+            Flavour::Anthropic => 529,
+            Flavour::Google | Flavour::Vertex | Flavour::Bedrock => 503,
+            _ => 502,
+        }
     }
 
     /// Whether an answer of this API cannot say "error" in another way than by an error object.
     pub(crate) fn ends_with_error_body(&self, surface: Surface) -> bool {
-        matches!(surface, Surface::Messages | Surface::Completions)
+        !matches!(surface, Surface::ChatCompletions | Surface::Responses)
     }
 }
 
@@ -121,14 +176,36 @@ fn chunks(facts: &Facts, behaviour: &Behaviour) -> Vec<String> {
     if let Some(chunks) = &behaviour.chunks {
         return chunks.clone();
     }
+    let text = behaviour.text.clone().or_else(|| ordered(facts)).unwrap_or_else(|| hello(facts));
+    text.split_inclusive(' ').map(str::to_owned).collect()
+}
+
+fn hello(facts: &Facts) -> String {
     let who = match facts.flavour {
         Flavour::OpenAi => "openai",
         Flavour::Anthropic => "anthropic",
         Flavour::OpenRouter => "openrouter",
+        Flavour::Google => "google",
+        Flavour::Vertex => "vertex",
+        Flavour::Bedrock => "bedrock",
+        Flavour::Azure => "azure",
     };
-    let usual = || format!("Hello from {} at {who}. How can I help you today?", facts.model);
-    let text = behaviour.text.clone().unwrap_or_else(usual);
-    text.split_inclusive(' ').map(str::to_owned).collect()
+    format!("Hello from {} at {who}. How can I help you today?", facts.model)
+}
+
+/// What the prompt orders, or what structured output asks for.
+fn ordered(facts: &Facts) -> Option<String> {
+    let (orders, view) = (&facts.orders, &facts.view);
+    if !orders.calls.is_empty() && !view.results.is_empty() {
+        return Some(format!("The tools said: {}", view.results.join("; ")));
+    }
+    if let Some(json) = &orders.json {
+        return Some(if view.json { json.clone() } else { format!("Sure! Here it is: {json}") });
+    }
+    if orders.see {
+        return Some(format!("I see {}", view.files.join(", ")));
+    }
+    orders.say.clone().or_else(|| view.schema.as_ref().map(|schema| sample(schema).to_string()))
 }
 
 /// What was received, keys left out.
@@ -150,9 +227,10 @@ fn echo(facts: &Facts) -> String {
 /// Four bytes a token: the rule of thumb, and as good as any for a mock.
 fn estimate(facts: &Facts, behaviour: &Behaviour, chunks: &[String]) -> UsageCounts {
     let tokens = |bytes: usize| (bytes as u64).div_ceil(4).max(1);
-    let reasoning = behaviour.reasoning.as_ref().map_or(0, |r| tokens(r.len()));
+    let thoughts = behaviour.reasoning.as_ref().or(facts.orders.think.as_ref());
+    let reasoning = thoughts.map_or(0, |r| tokens(r.len()));
     UsageCounts {
-        input: tokens(facts.body_bytes),
+        input: tokens(facts.body.len()),
         output: tokens(chunks.iter().map(String::len).sum()) + reasoning,
         cached: 0,
         reasoning,

@@ -1,123 +1,168 @@
 //! Errors in each provider's own shape and, where they are known, words.
 
 use super::draft::Draft;
-use super::{Event, chat, responses};
+use super::{Event, chat, converse, gemini, openrouter, responses};
 use crate::ids::Ids;
 use crate::request::Facts;
-use crate::script::{Flavour, Script, Surface};
-use http::Method;
+use crate::script::{Flavour, Surface};
 use serde_json::{Value, json};
 
 /// What is wrong with a request, or with the provider.
+#[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: u16,
-    message: Option<String>,
+    pub(crate) message: Option<String>,
     /// OpenAI's `type`.
     kind: Option<&'static str>,
-    /// OpenAI's `code`.
+    /// OpenAI's `code`, AWS's exception.
     code: Option<&'static str>,
+    /// OpenAI's `param`.
+    param: Option<String>,
+    /// Google's reason.
+    reason: Option<&'static str>,
+    /// What OpenRouter says beside the text.
+    more: Option<Box<openrouter::Kind>>,
 }
 
 impl Problem {
     /// What the script demands.
     pub(crate) fn scripted(status: u16, message: Option<&str>) -> Self {
-        Self { status, message: message.map(str::to_owned), kind: None, code: None }
+        Self { message: message.map(str::to_owned), ..Self::bare(status) }
+    }
+
+    /// One of OpenRouter's errors that share a status.
+    pub(crate) fn of_kind(name: &str) -> Option<Self> {
+        let kind = openrouter::kind(name)?;
+        let problem = Self::new(kind.status, kind.message);
+        Some(Self { more: Some(Box::new(kind)), ..problem })
     }
 
     pub(crate) fn unknown_model(flavour: Flavour, model: &str) -> Self {
         match flavour {
-            Flavour::OpenAi => Self {
-                code: Some("model_not_found"),
-                ..Self::new(
-                    404,
-                    format!("The model `{model}` does not exist or you do not have access to it."),
-                )
-            },
+            Flavour::OpenAi => Self::new(
+                404,
+                format!("The model `{model}` does not exist or you do not have access to it."),
+            )
+            .code("model_not_found"),
             Flavour::Anthropic => Self::new(404, format!("model: {model}")),
             Flavour::OpenRouter => Self::new(400, format!("{model} is not a valid model ID")),
+            Flavour::Google | Flavour::Vertex => Self::new(
+                404,
+                format!(
+                    "models/{model} is not found for API version v1beta, or is not supported for generateContent. \
+                     Call ListModels to see the list of available models and their supported methods."
+                ),
+            ),
+            Flavour::Bedrock => Self::new(400, "The provided model identifier is invalid."),
+            Flavour::Azure => Self::new(
+                404,
+                "The API deployment for this resource does not exist. If you created the deployment within the last \
+                 5 minutes, please wait a moment and try again.",
+            )
+            .code("DeploymentNotFound"),
         }
     }
 
-    fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: Some(message.into()), kind: None, code: None }
+    /// With a text of its own.
+    pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), ..Self::bare(status) }
+    }
+
+    /// A bad request.
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
+        Self::new(400, message)
+    }
+
+    pub(crate) fn kind(self, kind: &'static str) -> Self {
+        Self { kind: Some(kind), ..self }
+    }
+
+    pub(crate) fn code(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    pub(crate) fn param(self, param: impl Into<String>) -> Self {
+        Self { param: Some(param.into()), ..self }
+    }
+
+    pub(crate) fn reason(self, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
+    /// Headers that come with it.
+    pub(crate) fn headers(&self) -> &[(&'static str, String)] {
+        self.more.as_ref().map_or(&[], |more| &more.headers)
+    }
+
+    fn bare(status: u16) -> Self {
+        Self { status, message: None, kind: None, code: None, param: None, reason: None, more: None }
     }
 
     fn message(&self, facts: &Facts) -> String {
         self.message.clone().unwrap_or_else(|| match facts.flavour {
-            Flavour::OpenAi => openai_message(self.status, &facts.model),
+            Flavour::OpenAi | Flavour::Azure => openai_message(self.status, &facts.model),
             Flavour::Anthropic => anthropic_message(self.status).into(),
             Flavour::OpenRouter => openrouter_message(self.status).into(),
+            Flavour::Google | Flavour::Vertex => google_message(self.status).into(),
+            Flavour::Bedrock => bedrock_message(self.status).into(),
         })
     }
-}
-
-/// Why the provider would not even look at the request.
-pub(crate) fn refusal(facts: &Facts, script: &Script) -> Option<Problem> {
-    if let Some(keys) = script.keys.get(&facts.flavour) {
-        let accepted = usable_key(facts).is_some_and(|key| keys.contains(&key));
-        if !accepted {
-            return Some(unauthorised(facts));
-        }
-    }
-    let wanted = if facts.surface == Surface::Models { Method::GET } else { Method::POST };
-    if facts.surface == Surface::Other {
-        let message = match facts.flavour {
-            Flavour::OpenAi => format!("Invalid URL ({} {})", facts.method, facts.path),
-            _ => "Not Found".into(),
-        };
-        return Some(Problem::new(404, message));
-    }
-    if facts.method != wanted {
-        let (method, path) = (&facts.method, &facts.path);
-        let message = format!(
-            "Not allowed to {method} on {path}. (HINT: Perhaps you meant to make a {wanted} request?)"
-        );
-        return Some(Problem::new(405, message));
-    }
-    if facts.surface == Surface::Models {
-        return None;
-    }
-    if !facts.json.as_ref().is_some_and(Value::is_object) {
-        let message = match facts.flavour {
-            Flavour::OpenAi => "We could not parse the JSON body of your request.",
-            Flavour::Anthropic => "The request body is not valid JSON.",
-            Flavour::OpenRouter => "Input must have at least 1 token.",
-        };
-        return Some(Problem::new(400, message));
-    }
-    if script.strict { strict_refusal(facts, script) } else { None }
 }
 
 /// The error object.
 pub(crate) fn body(facts: &Facts, problem: &Problem, ids: &mut Ids) -> Value {
     let message = problem.message(facts);
     let status = problem.status;
-    if facts.flavour == Flavour::Anthropic || is_messages(facts) {
+    if facts.flavour == Flavour::Anthropic || facts.speaks_messages() {
         let error = json!({"type": anthropic_type(status), "message": message});
         return json!({"type": "error", "error": error, "request_id": ids.word("req_", 24)});
     }
-    if facts.flavour == Flavour::OpenRouter {
-        let mut error = json!({"message": message, "code": status});
-        if problem.message.is_none() && matches!(status, 429 | 502) {
-            chat::set(&mut error, "metadata", metadata(status));
+    match facts.flavour {
+        Flavour::OpenRouter => {
+            let mut error = json!({"message": message, "code": status});
+            if let Some(more) = &problem.more {
+                chat::set(&mut error, "metadata", more.metadata.clone());
+            } else if problem.message.is_none() && matches!(status, 429 | 502) {
+                chat::set(&mut error, "metadata", metadata(status));
+            }
+            return json!({"error": error, "user_id": ids.word("user_", 27)});
         }
-        return json!({"error": error, "user_id": ids.word("user_", 27)});
+        Flavour::Google | Flavour::Vertex => return gemini::error(facts, status, &message, problem.reason),
+        Flavour::Bedrock => return json!({"message": message}),
+        Flavour::Azure if matches!(status, 401 | 404) => {
+            let code = problem.code.map_or_else(|| status.to_string(), str::to_owned);
+            return json!({"error": {"code": code, "message": message}});
+        }
+        _ => {}
     }
     let (kind, code) = openai_kind(status);
     let (kind, code) = (problem.kind.unwrap_or(kind), problem.code.or(code));
-    json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
+    json!({"error": {"message": message, "type": kind, "param": problem.param, "code": code}})
+}
+
+/// The name of the error in AWS's header.
+pub(crate) fn aws_type(problem: &Problem) -> &'static str {
+    problem.code.unwrap_or_else(|| converse::error_type(problem.status))
 }
 
 /// The events of an error in the middle of a stream.
 pub(crate) fn event(facts: &Facts, problem: &Problem, draft: &mut Draft) -> Vec<Event> {
     let message = problem.message(facts);
-    if is_messages(facts) {
+    if facts.speaks_messages() {
         let error = json!({"type": anthropic_type(problem.status), "message": message});
         let event = json!({"type": "error", "error": error, "request_id": draft.request_id});
         return vec![Event::named(&event, false)];
     }
-    if facts.surface == Surface::Responses {
-        return vec![Event::named(&responses::failed(draft, "server_error", &message), false)];
+    match facts.surface {
+        Surface::Responses => {
+            return vec![Event::named(&responses::failed(draft, "server_error", &message), false)];
+        }
+        Surface::GenerateContent => {
+            let error = gemini::error(facts, problem.status, &message, None);
+            return vec![Event::crlf(&error, false)];
+        }
+        Surface::Converse => return vec![converse::exception(problem.status, &message)],
+        _ => {}
     }
     if draft.is_openrouter() {
         let mut error = json!({"code": problem.status, "message": message});
@@ -131,67 +176,6 @@ pub(crate) fn event(facts: &Facts, problem: &Problem, draft: &mut Draft) -> Vec<
 /// What OpenRouter puts beside a finish reason `error`.
 pub(crate) fn openrouter_failure() -> Value {
     json!({"code": 502, "message": "Provider returned error", "metadata": metadata(502)})
-}
-
-fn is_messages(facts: &Facts) -> bool {
-    matches!(facts.surface, Surface::Messages | Surface::CountTokens)
-}
-
-/// The key, if it came in a header that this API reads.
-fn usable_key(facts: &Facts) -> Option<String> {
-    let has = |name: &str| facts.headers.contains_key(name);
-    let reads_header = has("authorization") || (is_messages(facts) && has("x-api-key"));
-    facts.key.clone().filter(|_| reads_header || has("api-key"))
-}
-
-fn unauthorised(facts: &Facts) -> Problem {
-    let key = usable_key(facts);
-    match (facts.flavour, key) {
-        (Flavour::OpenAi, Some(key)) => {
-            let message = format!(
-                "Incorrect API key provided: {}. You can find your API key at \
-                 https://platform.openai.com/account/api-keys.",
-                masked(&key)
-            );
-            Problem { code: Some("invalid_api_key"), ..Problem::new(401, message) }
-        }
-        (Flavour::OpenAi, None) => Problem {
-            kind: Some("invalid_request_error"),
-            ..Problem::new(
-                401,
-                "You didn't provide an API key. You need to provide your API key in an Authorization header \
-                 using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-            )
-        },
-        (Flavour::Anthropic, Some(_)) => Problem::new(401, "invalid x-api-key"),
-        (Flavour::Anthropic, None) => Problem::new(401, "x-api-key header is required"),
-        (Flavour::OpenRouter, Some(_)) => Problem::new(401, "User not found."),
-        (Flavour::OpenRouter, None) => Problem::new(401, "No cookie auth credentials found"),
-    }
-}
-
-/// As OpenAI shows keys: eight characters at the front, four at the end.
-fn masked(key: &str) -> String {
-    let letters: Vec<char> = key.chars().collect();
-    if letters.len() <= 16 {
-        return "*".repeat(letters.len());
-    }
-    let front: String = letters.iter().take(8).collect();
-    let end: String = letters.iter().skip(letters.len() - 4).collect();
-    format!("{front}{}{end}", "*".repeat(letters.len() - 12))
-}
-
-fn strict_refusal(facts: &Facts, script: &Script) -> Option<Problem> {
-    if facts.flavour == Flavour::Anthropic && is_messages(facts) {
-        if !facts.headers.contains_key("anthropic-version") {
-            return Some(Problem::new(400, "anthropic-version: header is required"));
-        }
-        if facts.surface == Surface::Messages && facts.field("max_tokens").is_none() {
-            return Some(Problem::new(400, "max_tokens: Field required"));
-        }
-    }
-    let listed = script.models.get(&facts.flavour)?;
-    (!listed.contains(&facts.model)).then(|| Problem::unknown_model(facts.flavour, &facts.model))
 }
 
 fn metadata(status: u16) -> Value {
@@ -277,5 +261,36 @@ fn openrouter_message(status: u16) -> &'static str {
         503 => "No instances available",
         529 => "Provider is overloaded",
         _ => "Internal Server Error",
+    }
+}
+
+fn google_message(status: u16) -> &'static str {
+    match status {
+        400 => "Request contains an invalid argument.",
+        401 => {
+            "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential."
+        }
+        403 => "Permission denied on resource project.",
+        404 => "Requested entity was not found.",
+        429 => {
+            "You exceeded your current quota, please check your plan and billing details. For more information on this \
+             error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. Please retry in 7s."
+        }
+        503 => "The model is overloaded. Please try again later.",
+        504 => "The request timed out. Please try again.",
+        _ => {
+            "An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting"
+        }
+    }
+}
+
+fn bedrock_message(status: u16) -> &'static str {
+    match status {
+        400 => "The input is not valid.",
+        403 => "You don't have access to the model with the specified model ID.",
+        404 => "The specified resource ARN was not found.",
+        429 => "Too many requests, please wait before trying again.",
+        503 => "Bedrock is unable to process your request.",
+        _ => "The system encountered an unexpected error during processing. Try your request again.",
     }
 }

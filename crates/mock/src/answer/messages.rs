@@ -3,25 +3,28 @@
 use super::Event;
 use super::chat::{halves, set};
 use super::draft::Draft;
+use crate::seal::{CLAUDE, seal};
 use serde_json::{Value, json};
 
 /// `message`
 pub(crate) fn whole(draft: &mut Draft) -> Value {
     let mut content = Vec::new();
     if let Some(thinking) = &draft.reasoning {
-        let signature = draft.ids.word("Erc", 120);
+        let signature = seal(CLAUDE, thinking);
         content.push(json!({"type": "thinking", "thinking": thinking, "signature": signature}));
     }
-    match &draft.tool {
-        Some(tool) => {
-            let input: Value = serde_json::from_str(&tool.arguments).unwrap_or_default();
-            let id = draft.ids.word("toolu_01", 22);
-            content.push(json!({"type": "tool_use", "id": id, "name": tool.name, "input": input}));
-        }
-        None => content.push(json!({"type": "text", "text": draft.text()})),
+    for tool in &draft.tools {
+        let id = draft.ids.word("toolu_01", 22);
+        content.push(json!({"type": "tool_use", "id": id, "name": tool.name, "input": tool.input()}));
+    }
+    if draft.tools.is_empty() && draft.refusal.is_none() {
+        content.push(json!({"type": "text", "text": draft.text()}));
     }
     let mut message = message(draft, content);
     set(&mut message, "stop_reason", json!(stop_reason(draft)));
+    if let Some(refusal) = &draft.refusal {
+        set(&mut message, "stop_details", stop_details(refusal));
+    }
     if !draft.omit_usage {
         set(&mut message, "usage", full_usage(draft));
     }
@@ -39,7 +42,7 @@ pub(crate) fn streamed(draft: &mut Draft) -> Vec<Event> {
     let mut events = vec![Event::named(&json!({"type": "message_start", "message": start}), false)];
     let mut index = 0;
     if let Some(thinking) = draft.reasoning.clone() {
-        let signature = draft.ids.word("Erc", 120);
+        let signature = seal(CLAUDE, &thinking);
         let begun = json!({"type": "thinking", "thinking": "", "signature": ""});
         let deltas = vec![
             json!({"type": "thinking_delta", "thinking": thinking}),
@@ -48,22 +51,24 @@ pub(crate) fn streamed(draft: &mut Draft) -> Vec<Event> {
         block(&mut events, index, &begun, deltas);
         index += 1;
     }
-    match &draft.tool {
-        Some(tool) => {
-            let id = draft.ids.word("toolu_01", 22);
-            let begun = json!({"type": "tool_use", "id": id, "name": tool.name, "input": {}});
-            let parts = std::iter::once("").chain(halves(&tool.arguments));
-            let deltas = parts.map(|p| json!({"type": "input_json_delta", "partial_json": p})).collect();
-            block(&mut events, index, &begun, deltas);
-        }
-        None => {
-            let begun = json!({"type": "text", "text": ""});
-            let deltas = draft.chunks.iter().map(|t| json!({"type": "text_delta", "text": t})).collect();
-            block(&mut events, index, &begun, deltas);
-        }
+    for tool in &draft.tools {
+        let id = draft.ids.word("toolu_01", 22);
+        let begun = json!({"type": "tool_use", "id": id, "name": tool.name, "input": {}});
+        let parts = std::iter::once("").chain(halves(&tool.arguments));
+        let deltas = parts.map(|p| json!({"type": "input_json_delta", "partial_json": p})).collect();
+        block(&mut events, index, &begun, deltas);
+        index += 1;
     }
-    events.insert(2, Event::named(&json!({"type": "ping"}), false));
-    let stop = json!({"stop_reason": stop_reason(draft), "stop_sequence": null});
+    if draft.tools.is_empty() && draft.refusal.is_none() {
+        let begun = json!({"type": "text", "text": ""});
+        let deltas = draft.chunks.iter().map(|t| json!({"type": "text_delta", "text": t})).collect();
+        block(&mut events, index, &begun, deltas);
+    }
+    events.insert(events.len().min(2), Event::named(&json!({"type": "ping"}), false));
+    let mut stop = json!({"stop_reason": stop_reason(draft), "stop_sequence": null});
+    if let Some(refusal) = &draft.refusal {
+        set(&mut stop, "stop_details", stop_details(refusal));
+    }
     let mut delta = json!({"type": "message_delta", "delta": stop});
     if !draft.omit_usage {
         // The counts of a whole message, cumulative; older captures have the output alone.
@@ -111,8 +116,11 @@ fn message(draft: &mut Draft, content: Vec<Value>) -> Value {
 }
 
 fn stop_reason(draft: &Draft) -> String {
-    let usual = if draft.tool.is_some() { "tool_use" } else { "end_turn" };
-    draft.finish.clone().unwrap_or_else(|| usual.into())
+    draft.finish_word(["end_turn", "tool_use", "max_tokens", "refusal"])
+}
+
+fn stop_details(refusal: &str) -> Value {
+    json!({"type": "refusal", "category": null, "explanation": refusal})
 }
 
 fn full_usage(draft: &Draft) -> Value {

@@ -2,13 +2,18 @@
 
 mod chat;
 mod completions;
+mod converse;
 mod draft;
 mod embeddings;
-mod errors;
+pub(crate) mod errors;
+mod gemini;
 mod messages;
 mod models;
+mod openrouter;
 mod responses;
 
+use crate::check;
+use crate::google;
 use crate::request::Facts;
 use crate::script::{Behaviour, Fault, Flavour, RateLimit, Script, Surface};
 use bytes::Bytes;
@@ -52,6 +57,11 @@ impl Event {
         Self { text: Bytes::from(format!("event: {name}\ndata: {json}\n\n")), content }
     }
 
+    /// `data: JSON` with the line ends that Google sends.
+    fn crlf(json: &Value, content: bool) -> Self {
+        Self { text: Bytes::from(format!("data: {json}\r\n\r\n")), content }
+    }
+
     fn verbatim(text: &'static str) -> Self {
         Self { text: Bytes::from_static(text.as_bytes()), content: false }
     }
@@ -90,9 +100,9 @@ impl Reply {
 /// What the provider would answer. `number` counts answers and makes their identifiers.
 pub(crate) fn reply(facts: &Facts, behaviour: &Behaviour, script: &Script, number: u64) -> Reply {
     let mut draft = Draft::new(facts, behaviour, number);
-    let problem = errors::refusal(facts, script).or_else(|| scripted_problem(behaviour));
+    let problem = check::refusal(facts, script).or_else(|| scripted_problem(facts, behaviour));
     let mut reply = match problem {
-        Some(problem) => Reply::json(problem.status, &errors::body(facts, &problem, &mut draft.ids)),
+        Some(problem) => refused(facts, &problem, &mut draft),
         None => answer(facts, behaviour, script, &mut draft),
     };
     if let Some(body) = &behaviour.body {
@@ -111,9 +121,26 @@ pub(crate) fn reply(facts: &Facts, behaviour: &Behaviour, script: &Script, numbe
     reply
 }
 
-fn scripted_problem(behaviour: &Behaviour) -> Option<Problem> {
-    let status = behaviour.status.filter(|status| *status >= 400)?;
-    Some(Problem::scripted(status, behaviour.message.as_deref()))
+fn refused(facts: &Facts, problem: &Problem, draft: &mut Draft) -> Reply {
+    let mut reply = Reply::json(problem.status, &errors::body(facts, problem, &mut draft.ids));
+    for (name, value) in problem.headers() {
+        reply.set(name, value);
+    }
+    if facts.flavour == Flavour::Bedrock {
+        reply.set("x-amzn-errortype", errors::aws_type(problem));
+    }
+    reply
+}
+
+fn scripted_problem(facts: &Facts, behaviour: &Behaviour) -> Option<Problem> {
+    if let Some(problem) = behaviour.kind.as_deref().and_then(Problem::of_kind) {
+        return Some(problem);
+    }
+    if let Some(status) = behaviour.status.filter(|status| *status >= 400) {
+        return Some(Problem::scripted(status, behaviour.message.as_deref()));
+    }
+    let (status, message) = facts.orders.error.as_ref()?;
+    Some(Problem::scripted(*status, message.as_deref()))
 }
 
 fn answer(facts: &Facts, behaviour: &Behaviour, script: &Script, draft: &mut Draft) -> Reply {
@@ -121,39 +148,60 @@ fn answer(facts: &Facts, behaviour: &Behaviour, script: &Script, draft: &mut Dra
         Surface::Models => return models::reply(facts, script, draft),
         Surface::Embeddings => return Reply::json(200, &embeddings::whole(facts, draft)),
         Surface::CountTokens => return Reply::json(200, &messages::count(draft)),
+        Surface::GeminiCount => return Reply::json(200, &gemini::count(draft)),
+        Surface::Key => return Reply::json(200, &openrouter::key(facts.key.as_deref().unwrap_or(""))),
+        Surface::Credits => return Reply::json(200, &openrouter::credits()),
+        Surface::Token => {
+            let (status, json) = google::token(facts, draft::unix_now());
+            return Reply::json(status, &json);
+        }
         _ => {}
     }
     let failure = Problem::scripted(draft.failure_status(), behaviour.message.as_deref());
-    if !facts.stream {
-        let json = match behaviour.fault {
-            Some(Fault::ErrorFirst) => errors::body(facts, &failure, &mut draft.ids),
-            Some(Fault::FinishError) if draft.ends_with_error_body(facts.surface) => {
-                errors::body(facts, &failure, &mut draft.ids)
-            }
-            _ => whole(facts.surface, draft),
-        };
-        let mut reply = Reply::json(200, &json);
-        if facts.flavour == Flavour::OpenRouter && behaviour.comments > 0 {
-            // OpenRouter keeps slow plain answers alive with blank lines before the JSON.
-            reply.content = Content::Whole(format!("{}{json}", "\n".repeat(behaviour.comments)).into());
+    if facts.stream {
+        return stream(facts, behaviour, &failure, draft);
+    }
+    let json = match behaviour.fault {
+        Some(Fault::ErrorFirst) => errors::body(facts, &failure, &mut draft.ids),
+        Some(Fault::FinishError) if draft.ends_with_error_body(facts.surface) => {
+            errors::body(facts, &failure, &mut draft.ids)
         }
-        return reply;
+        _ => whole(facts.surface, draft),
+    };
+    let mut reply = Reply::json(200, &json);
+    if facts.flavour == Flavour::OpenRouter && behaviour.comments > 0 {
+        // OpenRouter keeps slow plain answers alive with blank lines before the JSON.
+        reply.content = Content::Whole(format!("{}{json}", "\n".repeat(behaviour.comments)).into());
+    }
+    reply
+}
+
+fn stream(facts: &Facts, behaviour: &Behaviour, failure: &Problem, draft: &mut Draft) -> Reply {
+    let surface = facts.surface;
+    if surface == Surface::GenerateContent && facts.parameter("alt").as_deref() != Some("sse") {
+        return gemini::listed(draft);
     }
     let mut events = vec![Event::comment(); behaviour.comments];
-    let error = |draft: &mut Draft| errors::event(facts, &failure, draft);
+    let error = |draft: &mut Draft| errors::event(facts, failure, draft);
     match behaviour.fault {
         Some(Fault::ErrorFirst) => events.extend(error(draft)),
         Some(Fault::ErrorAfterChunks(count)) => {
-            events.extend(until_content(streamed(facts.surface, draft), count));
+            events.extend(until_content(streamed(surface, draft), count));
             events.extend(error(draft));
         }
-        Some(Fault::FinishError) if facts.surface != Surface::ChatCompletions => {
-            events.extend(until_content(streamed(facts.surface, draft), usize::MAX));
+        Some(Fault::FinishError) if surface != Surface::ChatCompletions => {
+            events.extend(until_content(streamed(surface, draft), usize::MAX));
             events.extend(error(draft));
         }
-        _ => events.extend(streamed(facts.surface, draft)),
+        _ => events.extend(streamed(surface, draft)),
     }
-    Reply::stream(events)
+    let mut reply = Reply::stream(events);
+    match surface {
+        Surface::Converse => reply.set("content-type", "application/vnd.amazon.eventstream"),
+        Surface::GenerateContent => reply.set("content-type", "text/event-stream"),
+        _ => {}
+    }
+    reply
 }
 
 fn whole(surface: Surface, draft: &mut Draft) -> Value {
@@ -161,6 +209,8 @@ fn whole(surface: Surface, draft: &mut Draft) -> Value {
         Surface::Responses => responses::whole(draft),
         Surface::Completions => completions::whole(draft),
         Surface::Messages => messages::whole(draft),
+        Surface::GenerateContent => gemini::whole(draft),
+        Surface::Converse => converse::whole(draft),
         _ => chat::whole(draft),
     }
 }
@@ -170,6 +220,8 @@ fn streamed(surface: Surface, draft: &mut Draft) -> Vec<Event> {
         Surface::Responses => responses::streamed(draft),
         Surface::Completions => completions::streamed(draft),
         Surface::Messages => messages::streamed(draft),
+        Surface::GenerateContent => gemini::streamed(draft),
+        Surface::Converse => converse::streamed(draft),
         _ => chat::streamed(draft),
     }
 }
@@ -197,6 +249,13 @@ fn provider_headers(reply: &mut Reply, facts: &Facts, draft: &mut Draft) {
             reply.set("openai-processing-ms", "12");
         }
         Flavour::Anthropic => reply.set("request-id", &draft.request_id.clone()),
+        Flavour::Google => reply.set("server-timing", "gfet4t7; dur=12"),
+        Flavour::Vertex => {}
+        Flavour::Bedrock => reply.set("x-amzn-requestid", &draft.ids.hex("", 32)),
+        Flavour::Azure => {
+            reply.set("apim-request-id", &draft.ids.hex("", 32));
+            reply.set("x-ms-region", "East US");
+        }
         Flavour::OpenRouter => {
             if reply.status < 400 && facts.method == Method::POST {
                 reply.set("x-generation-id", &draft.generation_id.clone());
@@ -208,7 +267,9 @@ fn provider_headers(reply: &mut Reply, facts: &Facts, draft: &mut Draft) {
 fn rate_limit_headers(reply: &mut Reply, flavour: Flavour, limit: &RateLimit) {
     let reset_at = draft::unix_now() + limit.reset_s;
     let (prefix, reset) = match flavour {
-        Flavour::OpenAi => ("x-ratelimit", format!("{}s", limit.reset_s)),
+        Flavour::OpenAi | Flavour::Azure => ("x-ratelimit", format!("{}s", limit.reset_s)),
+        // They have no such headers.
+        Flavour::Google | Flavour::Vertex | Flavour::Bedrock => return,
         Flavour::Anthropic => ("anthropic-ratelimit", draft::rfc3339(reset_at)),
         Flavour::OpenRouter => {
             reply.set("x-ratelimit-limit", &limit.limit.to_string());
