@@ -25,6 +25,7 @@ pub use stream::StreamTranslator;
 
 use crate::Surface;
 use request::Request;
+use serde::{Deserialize, Serialize};
 
 /// A request for an answer in a conversation, read from its dialect.
 #[derive(Clone, Debug)]
@@ -53,7 +54,8 @@ pub struct Target<'t> {
 }
 
 /// How a model is told to think.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Thinking {
     /// Not known: the usual way of the dialect.
     #[default]

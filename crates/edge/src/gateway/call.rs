@@ -86,7 +86,7 @@ impl Gateway {
             reasoning_model: wants_completion_tokens(candidate),
             surface: incoming.surface,
             allow: provider.supported_params(incoming.surface),
-            deny: &[&provider.drop_params, &candidate.model.unsupported_params, &merged.remove],
+            deny: &[&provider.params.drop, &candidate.model.unsupported_params, &merged.remove],
             include_usage: false,
         };
         let mut edited = edit(&incoming.body, &incoming.peek, &edits);
@@ -184,7 +184,10 @@ fn authenticate(
                 Ok(name) => (name, key.to_owned()),
                 Err(_) => continue,
             },
-            AuthStyle::Query(_) | AuthStyle::None => continue,
+            // The first is in the URL; secrets of the last two are no header's value and never sent.
+            AuthStyle::Query(_) | AuthStyle::None | AuthStyle::AwsSigV4 | AuthStyle::GoogleServiceAccount => {
+                continue;
+            }
         };
         if let Ok(mut value) = HeaderValue::try_from(value) {
             value.set_sensitive(true);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Provider};
+use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Price, Provider};
 
 /// Prints the models: a table, or JSON.
 ///
@@ -57,8 +57,8 @@ fn table(providers: &[&Provider]) -> String {
                 model.id.clone(),
                 model.author_id.clone(),
                 tokens(model.max_context_window),
-                price(model.pricing.input),
-                price(model.pricing.output),
+                price(model.pricing.input.map(Price::dollars_per_million)),
+                price(model.pricing.output.map(Price::dollars_per_million)),
                 model.supported_features.join(" "),
             ]);
         }
