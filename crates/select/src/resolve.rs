@@ -6,7 +6,7 @@ mod tests;
 
 use crate::entity::ModelEntity;
 use crate::names::{Expanded, Name, UriParams, expand};
-use crate::universe::{DefaultBackend, Hit, Universe};
+use crate::universe::{DefaultBackend, Hit, Universe, VARIANT};
 use find::{Found, find};
 use std::sync::Arc;
 use tollgate_catalog::{Catalog, Provider};
@@ -220,9 +220,15 @@ impl<'a> Admission<'_, 'a> {
     fn known(&self, hit: Hit, text: &str, resolved: &mut Resolved<'a>) -> Result<(), (RejectKind, String)> {
         let (entity, provider, model, matched) = hit;
         match (usable(self.universe, self.surface, entity.as_ref(), &provider), entity) {
-            (None, Some(entity)) => {
+            (None, Some(mut entity)) => {
                 let upstream = model.sent_name(matched, text);
-                resolved.push(self.member(entity, upstream));
+                let variant = entity.index == VARIANT;
+                if let (true, Some(entity)) = (variant, Arc::get_mut(&mut entity)) {
+                    entity.index = self.universe.len() + resolved.unknown;
+                }
+                if resolved.push(self.member(entity, upstream)) {
+                    resolved.unknown += usize::from(variant);
+                }
                 Ok(())
             }
             (kind, _) => {

@@ -39,6 +39,9 @@ pub enum ProviderOrder {
     Alphabetical,
 }
 
+/// The index of a variant that has not got its own yet: it has none of its own in the universe.
+pub(crate) const VARIANT: usize = usize::MAX;
+
 /// The models, providers and authors a policy can choose from. Immutable; shared by all requests under the policy.
 #[derive(Debug)]
 pub struct Universe {
@@ -202,9 +205,12 @@ impl Universe {
         (self.providers.clone(), self.authors.clone())
     }
 
-    /// Whether an entry of the universe can be used on a surface.
+    /// Whether a known model can be used on a surface: an entry of the universe, or a variant of one.
     pub(crate) fn serves(&self, entity: &ModelEntity, surface: Surface) -> bool {
-        self.masks.get(entity.index).is_some_and(|mask| mask & bit(surface) != 0)
+        match self.masks.get(entity.index) {
+            Some(mask) => mask & bit(surface) != 0,
+            None => entity.provider.serves(surface) && entity.model.serves(surface),
+        }
     }
 
     /// Whether unknown models of a provider can be asked for on a surface.
@@ -231,10 +237,51 @@ impl Universe {
         hits
     }
 
-    /// A model by its name at a provider, disabled ones included.
+    /// A model by its name at a provider, or the variant of one; disabled ones included.
     pub(crate) fn at(&self, provider: &Arc<Provider>, name: &str) -> Option<Hit> {
-        let (model, matched) = self.catalog.model_at(provider, name)?;
-        Some(self.hit(Arc::clone(provider), model, matched))
+        if let Some((model, matched)) = self.catalog.model_at(provider, name) {
+            return Some(self.hit(Arc::clone(provider), model, matched));
+        }
+        let (base, variants) = provider.split_variant(name)?;
+        let (model, _) = self.catalog.model_at(provider, base)?;
+        Some(self.variant(provider, &model, name, &variants))
+    }
+
+    /// Variants of models by a name without prefix.
+    pub(crate) fn named_variants(&self, name: &str) -> Vec<Hit> {
+        if !name.contains(':') {
+            return Vec::new();
+        }
+        let providers = self.slots.iter().map(|slot| &slot.provider);
+        let split = providers.filter_map(|provider| Some((provider, provider.split_variant(name)?)));
+        split
+            .flat_map(|(provider, (base, variants))| {
+                let same = |hit: &Hit| Arc::ptr_eq(&hit.1, provider);
+                let of = |hit: Hit| self.variant(provider, &hit.2, name, &variants);
+                self.named(base).into_iter().filter(same).map(of).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// A variant of a model. It is no entry: it is among `ai.models` only when the client names it.
+    fn variant(&self, provider: &Arc<Provider>, base: &Arc<Model>, name: &str, variants: &[&str]) -> Hit {
+        let (entity, ..) = self.hit(Arc::clone(provider), Arc::clone(base), Matched::Id);
+        let model = Arc::new(base.variant(name, variants));
+        let entity = entity.map(|entity| {
+            let author = self.catalog.author(&model.author_id);
+            Arc::new(ModelEntity {
+                index: VARIANT,
+                rank: entity.rank,
+                provider: Arc::clone(provider),
+                model: Arc::clone(&model),
+                stats: self.metrics.get(&provider.id, name),
+                denied: entity.denied,
+                qualified: true,
+                id: name.into(),
+                shared: Arc::new(Shared::new(provider, &model, author)),
+            })
+        });
+        (entity, Arc::clone(provider), model, Matched::Id)
     }
 
     /// The entity of a model the catalogue does not know, or why the policy does not allow it.

@@ -321,7 +321,8 @@ mod tests {
         for bad in ["", "a\r\nb: c", "größe", "a\tb"] {
             assert_eq!(wrong(Some("override"), Some(bad), None, None), "override_value", "{bad:?}");
         }
-        assert_eq!(wrong(None, None, Some(&"x".repeat(513)), None), "default_value");
+        let long = "x".repeat(513);
+        assert_eq!(wrong(None, None, Some(long.as_str()), None), "default_value");
         for bad in ["not a name", "authorization", "x-api-key", "cookie", "host", "connection"] {
             assert_eq!(wrong(None, None, None, Some(bad)), "passthrough_name", "{bad}");
         }

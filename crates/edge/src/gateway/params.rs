@@ -3,7 +3,7 @@
 use super::call::wants_completion_tokens;
 use serde_json::{Map, Value as Json};
 use std::borrow::Cow;
-use tollgate_dialect::{Surface, Thinking};
+use tollgate_dialect::Surface;
 use tollgate_select::{Candidate, ParamFields, ParamStyle};
 
 /// Fields of chat completions that say the same: of each pair only one may be sent.
@@ -46,11 +46,7 @@ pub(super) fn merge<'p>(
 }
 
 fn style(candidate: &Candidate) -> ParamStyle {
-    let openrouter = candidate.provider.id == "openrouter";
-    ParamStyle {
-        thinking: if openrouter { Thinking::Object } else { Thinking::Usual },
-        completion_tokens: wants_completion_tokens(candidate),
-    }
+    ParamStyle { thinking: candidate.model.thinking, completion_tokens: wants_completion_tokens(candidate) }
 }
 
 /// Lays `upper` over `fields`: objects deeply, anything else as a whole.

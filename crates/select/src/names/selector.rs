@@ -73,8 +73,8 @@ impl Selector {
         &self.leaves
     }
 
-    /// The first provider it names that is not one of the catalogue. A name without a prefix that is no provider must
-    /// be a model, if `models` says that models may stand there.
+    /// The first provider it names that is not one of the catalogue. A name without a prefix is a provider or a known
+    /// model, or, if `models` says so, any model.
     #[must_use]
     pub fn unknown_in(&self, catalog: &Catalog, models: bool) -> Option<&str> {
         let known = |name: &str| catalog.provider(name).next().is_some();
@@ -85,9 +85,9 @@ impl Selector {
             }
             match prefix(name) {
                 Some((provider, _)) if known(provider) => None,
-                _ if models || !catalog.models_named(name).is_empty() => None,
+                _ if !catalog.models_named(name).is_empty() => None,
                 Some((provider, _)) => Some(provider),
-                None => Some(name),
+                None => (!models).then_some(name),
             }
         })
     }

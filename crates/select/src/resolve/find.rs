@@ -49,7 +49,10 @@ pub(super) fn find<'n>(universe: &Universe, name: &'n Name<'_>, backends: &'n [D
     if backend_first && providers.is_empty() && !backends.is_empty() {
         return at_backends(universe, name, backends);
     }
-    let hits = universe.named(name);
+    let mut hits = universe.named(name);
+    if hits.is_empty() && providers.is_empty() {
+        hits = universe.named_variants(name);
+    }
     if !hits.is_empty() {
         return Found::Known(hits, name);
     }

@@ -1,8 +1,9 @@
 //! `tollgate models`: the catalogue.
 
-use crate::cli::{ModelsArgs, NameArgs};
+use crate::cli::ModelsArgs;
 use crate::commands::check;
 use crate::error::CliError;
+use crate::naming::Naming;
 use crate::secrets::StandIns;
 use crate::table::Table;
 use crate::{output, wiring};
@@ -40,7 +41,7 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<ExitCode, CliError> {
 fn of_policy(path: &Path) -> Result<Arc<Catalog>, CliError> {
     let source = wiring::source(path)?;
     let secrets = StandIns::new(tollgate_expr::NoSecrets);
-    let shared = wiring::shared(Arc::new(secrets), &NameArgs::default())?;
+    let shared = wiring::shared(Arc::new(secrets), &Naming::default())?;
     let engine = check::good(&source, &shared)?;
     let gateway = engine.gateways().next().map(|gateway| Arc::clone(gateway.catalog()));
     gateway.ok_or_else(|| CliError::failed(format!("{} has no `ai-gateway`", path.display())))
