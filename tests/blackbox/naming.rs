@@ -37,7 +37,7 @@ async fn names_that_are_models() {
         ("openrouter:anthropic/claude-3.5-sonnet", "/openrouter/api/v1", "anthropic/claude-3.5-sonnet"),
         ("openrouter:meta-llama/llama-4-scout:free", "/openrouter/api/v1", "meta-llama/llama-4-scout:free"),
         ("openrouter:openrouter/auto", "/openrouter/api/v1", "openrouter/auto"),
-        ("openrouter:x?temperature=0.7", "/openrouter/api/v1", "x?temperature=0.7"),
+        ("openrouter:x?temperature=0.7", "/openrouter/api/v1", "x"),
         ("ollama:llama3.2:1b", "/ollama/v1", "llama3.2:1b"),
         (
             "inference-net:meta-llama/llama-3.1-8b-instruct/fp-8",
@@ -129,12 +129,14 @@ async fn names_from_the_command_line() {
 }
 
 #[tokio::test]
-async fn messages_find_only_providers_of_their_format() {
+async fn without_translation_messages_find_only_providers_of_their_format() {
     let mock = mock(Script::default()).await;
-    let gateway = Gateway::start(&ai_gateway(everything(&mock))).await;
-    let answer =
-        gateway.send(post("/v1/messages", &names(&["openrouter:anthropic/claude-3.5-sonnet"]))).await;
+    let policy = merge(everything(&mock), json!({"translation": "never"}));
+    let gateway = Gateway::start(&ai_gateway(policy)).await;
+    let answer = gateway.send(post("/v1/messages", &names(&["openai:gpt-4o"]))).await;
     answer.assert_anthropic_error(422, "3813");
-    let answer = gateway.send(post("/v1/messages", &names(&["claude-3.5-sonnet"]))).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    for name in ["claude-3.5-sonnet", "openrouter:anthropic/claude-3.5-sonnet"] {
+        let answer = gateway.send(post("/v1/messages", &names(&[name]))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
 }

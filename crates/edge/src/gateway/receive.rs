@@ -259,7 +259,11 @@ impl StreamBegun {
 
     /// A frame as the client gets it; empty when there is nothing to get yet.
     pub(super) fn shown(&mut self, frame: &Frame) -> Result<Bytes, DecodeError> {
-        let Some(translator) = &mut self.translator else { return Ok(frame.raw.clone()) };
+        let Some(translator) = &mut self.translator else {
+            let raw = &frame.raw;
+            // Asked for figures, OpenAI's servers say on every other chunk that there are none yet.
+            return Ok(if self.hides_usage { without_null_usage(raw) } else { raw.clone() });
+        };
         let mut out = Vec::with_capacity(frame.raw.len() + 128);
         translator.frame(frame, &mut out)?;
         Ok(out.into())
@@ -324,6 +328,17 @@ async fn plain_answer(
         },
         Answer::Error(error) => Err(stream_error(error)),
         Answer::NotJson => Err(not_an_answer(Fault::BadAnswer)),
+    }
+}
+
+/// A chunk without its `"usage":null`. Quotes inside texts are escaped, so these bytes are a member wherever they stand.
+fn without_null_usage(raw: &Bytes) -> Bytes {
+    const MEMBER: &[u8] = b",\"usage\":null";
+    match memchr::memmem::find(raw, MEMBER)
+        .and_then(|at| Some((raw.get(..at)?, raw.get(at + MEMBER.len()..)?)))
+    {
+        Some((before, after)) => [before, after].concat().into(),
+        None => raw.clone(),
     }
 }
 
