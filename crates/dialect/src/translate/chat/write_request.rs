@@ -9,20 +9,14 @@ use crate::Surface;
 use std::borrow::Cow;
 
 /// Fields that only chat completions know by these names and meanings.
-const OWN: [&str; 8] = [
-    "audio",
-    "logit_bias",
-    "logprobs",
-    "modalities",
-    "prediction",
-    "top_logprobs",
-    "web_search_options",
-    "moderation",
-];
+const OWN: [&str; 7] =
+    ["audio", "logit_bias", "logprobs", "modalities", "prediction", "top_logprobs", "web_search_options"];
 /// Fields that mean the same in OpenAI's two dialects.
 const SHARED: [&str; 5] = ["metadata", "prompt_cache_key", "prompt_cache_retention", "service_tier", "store"];
 /// Most texts in `stop` (`platform.openai.com/docs/api-reference/chat/create`).
 const STOP_LIMIT: usize = 4;
+/// Most characters of `user` that OpenAI takes.
+const USER_LIMIT: usize = 64;
 /// The share of the answer that a budget of thought is measured by where no limit is known, in tokens.
 const USUAL_LIMIT: u64 = 4096;
 
@@ -44,7 +38,7 @@ pub(crate) fn write_request(
         reasoning(w, request, from, target, &mut lost);
         output(w, &request.output);
         w.optional("verbosity", request.verbosity.as_ref());
-        w.optional("user", request.user.as_ref());
+        user(w, request, from, target, &mut lost);
         aside(w, request, from, target, &mut lost);
         if request.stream {
             w.member("stream", &true);
@@ -165,6 +159,15 @@ fn effort_of(budget: u64, max: u64) -> &'static str {
     }
 }
 
+fn user(w: &mut Writer, request: &Request<'_>, from: Surface, target: &Target<'_>, lost: &mut Vec<String>) {
+    let Some(user) = &request.user else { return };
+    if is_openai(target) && user.chars().count() > USER_LIMIT {
+        lose(lost, name(from, Field::User));
+    } else {
+        w.member("user", user);
+    }
+}
+
 fn output(w: &mut Writer, output: &Output<'_>) {
     match output {
         Output::Text => {}
@@ -198,11 +201,12 @@ fn aside(w: &mut Writer, request: &Request<'_>, from: Surface, target: &Target<'
 
 /// A field that cannot always be said.
 #[derive(Clone, Copy)]
-pub(super) enum Field {
+enum Field {
     TopK,
     Stop,
     Reasoning,
     Summary,
+    User,
 }
 
 /// What the client calls it.
@@ -216,6 +220,8 @@ fn name(from: Surface, field: Field) -> &'static str {
         (Field::Reasoning, Surface::GenerateContent) => "generationConfig.thinkingConfig",
         (Field::Reasoning, Surface::Messages) => "thinking",
         (Field::Reasoning, _) => "reasoning",
+        (Field::User, Surface::Messages) => "metadata.user_id",
+        (Field::User, _) => "user",
         (Field::Summary, _) => "reasoning.summary",
     }
 }

@@ -240,6 +240,42 @@ fn calls_without_ids_get_some() {
 }
 
 #[test]
+fn ids_in_a_form_the_target_takes() {
+    let long = "toolu_".repeat(8);
+    let turns = vec![
+        turn(Role::Assistant, vec![call("abcDEF123", "f"), call(&long, "f")]),
+        turn(Role::User, vec![result("abcDEF123", None, vec![]), result(&long, None, vec![])]),
+    ];
+    let request = Request { user: Some(long.repeat(2).into()), ..request(turns) };
+    for (provider, first, second, lost) in [
+        ("openai", "abcDEF123", "call_at_1", &["metadata.user_id"][..]),
+        ("mistral", "abcDEF123", "call00001", &[]),
+        ("groq", "abcDEF123", &*long, &[]),
+    ] {
+        let (body, named) = write(&request, &target(provider));
+        let messages = &body["messages"];
+        let calls = &messages[0]["tool_calls"];
+        assert_eq!((&calls[0]["id"], &calls[1]["id"]), (&value!(first), &value!(second)), "{provider}");
+        assert_eq!(
+            (&messages[1]["tool_call_id"], &messages[2]["tool_call_id"]),
+            (&value!(first), &value!(second))
+        );
+        assert_eq!(named, lost);
+    }
+}
+
+#[test]
+fn annotations_go_back_in_the_same_dialect_only() {
+    let list = schema(r#"[{"type":"file"}]"#);
+    let cited = Part::Text(TextPart { text: "x".into(), cache: None, annotations: list });
+    let request = request(vec![turn(Role::Assistant, vec![cited])]);
+    let (body, lost) = write(&request, &target("openrouter"));
+    assert_eq!((body["messages"][0].get("annotations"), &*lost), (None, &["citations".to_owned()][..]));
+    let same = write_request(&request, Surface::ChatCompletions, &target("openrouter")).unwrap();
+    assert_eq!(json(same.body)["messages"][0]["annotations"], value!([{"type": "file"}]));
+}
+
+#[test]
 fn cache_marks() {
     let cache = Some(Cache { ttl: Some("1h".into()) });
     let marked = Part::Text(TextPart { text: "long".into(), cache: cache.clone(), annotations: None });
