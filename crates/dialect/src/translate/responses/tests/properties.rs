@@ -3,7 +3,7 @@
 use super::{OPENAI, decode, encode, json, read};
 use crate::Surface;
 use crate::translate::answer::{Event, Stop};
-use crate::translate::request::Part;
+use crate::translate::request::{Media, Part, Source};
 use crate::translate::responses::{Encoder, read_request, write_request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -70,7 +70,11 @@ fn event() -> impl Strategy<Value = Event<'static>> {
         }),
         (0..4u32, text()).prop_map(|(call, delta)| Event::ToolArguments { choice: 0, call, delta }),
         (0..4u32).prop_map(|call| Event::ToolEnd { choice: 0, call }),
-        Just(Event::Stop { choice: 0, reason: Stop::End }),
+        prop_oneof![Just(Stop::End), Just(Stop::Length)].prop_map(|reason| Event::Stop { choice: 0, reason }),
+        Just(Event::Whole {
+            choice: 0,
+            part: Part::Image(Media::new(Source::Base64("UklG".into()), Some("image/webp".into())))
+        }),
     ]
 }
 
