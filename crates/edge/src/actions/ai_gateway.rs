@@ -108,16 +108,14 @@ const URI_PARAMS: &[Field] = &[
     Field::optional(
         "enabled",
         Shape::Bool,
-        "Whether clients may write parameters behind a name. Those in aliases count in any case.",
+        "Whether clients may write parameters behind a name. Those in aliases count in any case. Default: as in the configuration file, else true.",
     )
-    .or("true")
     .ours(),
     Field::optional(
         "on_invalid",
         Shape::Enum(&["ignore", "reject"]),
-        "What happens to a parameter that is unknown or out of range: it is left out with a warning in the log, or the request is refused with 400.",
+        "What happens to a parameter that is unknown or out of range: it is left out with a warning in the log, or the request is refused with 400. Default: as in the configuration file, else `ignore`.",
     )
-    .or("ignore")
     .ours(),
 ];
 

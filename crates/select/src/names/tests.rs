@@ -397,6 +397,40 @@ fn a_known_model_of_the_default_backend_is_known() {
     assert!(sent("other/x").is_err_and(|why| why.contains("not allowed")));
 }
 
+#[test]
+fn a_variant_is_its_models_variant() {
+    let listed = crate::testing::provider("openrouter", &["acme/scout"]);
+    let options = Options { only_allow_configured_models: true, ..Options::default() };
+    let plan = |name: &str| {
+        let names = Names { default_backend: selector("openrouter"), ..Names::default() };
+        let universe = universe(std::slice::from_ref(&listed), options).with_names(names);
+        Case::of(universe).model(name).strategies(&["ai.models.filter(m, m.known)"]).plan(true)
+    };
+    for (name, sent) in [
+        ("openrouter:acme/scout:free", "acme/scout:free"),
+        ("acme/scout:nitro:online", "acme/scout:nitro:online"),
+        ("openrouter:ACME/Scout:Free?temperature=1", "ACME/Scout:Free"),
+        ("openrouter:acme/scout", "acme/scout"),
+    ] {
+        let plan = plan(name).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        let [one] = plan.candidates.as_slice() else { panic!("{name}: {plan:?}") };
+        assert_eq!((one.provider.id.as_str(), one.upstream_model.as_str()), ("openrouter", sent));
+        assert!(one.model.known, "{name}");
+    }
+    let free = plan("openrouter:acme/scout:free").expect("known").candidates;
+    assert_eq!(free[0].model.pricing.input.map(|price| price.dollars_per_million()), Some(0.0));
+    let why = plan("openrouter:acme/other:free").expect_err("not listed");
+    assert!(why.error.message().contains("not allowed"), "{why}");
+    assert!(plan("openrouter:acme/scout:v2").is_err(), "no variant of OpenRouter's");
+    // Two variants are two candidates, each with its own position among the models strategies see.
+    let universe = universe(std::slice::from_ref(&listed), options);
+    let both = Case::of(universe).models(&["openrouter:acme/scout:free", "acme/scout:nitro", "acme/scout"]);
+    let expected = ["openrouter:acme/scout:free", "openrouter:acme/scout:nitro", "openrouter:acme/scout"];
+    assert_eq!(both.run(), Ok(strings(&expected)));
+    let both = both.strategies(&["ai.models.filter(m, m.id == 'acme/scout:nitro')"]);
+    assert_eq!(both.run(), Ok(strings(&["openrouter:acme/scout:nitro"])));
+}
+
 fn fields(
     params: &str,
     surface: Surface,
