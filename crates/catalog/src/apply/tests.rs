@@ -100,7 +100,10 @@ fn a_built_in_provider_is_changed_in_place() {
         json!({"region": "eu", "limits": {"rpm": 9, "tpm": 2}, "tier": "gold"})
     );
     assert_eq!((listed.max_output_tokens, listed.max_context_window), (1000, 128_000));
-    assert_eq!((listed.pricing.input, listed.pricing.output), (Price::per_million(1.0), Price::per_million(10.0)));
+    assert_eq!(
+        (listed.pricing.input, listed.pricing.output),
+        (Price::per_million(1.0), Price::per_million(10.0))
+    );
 
     let other = found(&catalog, "openai", "gpt-4o-mini");
     assert!(!other.configured);
