@@ -407,3 +407,6 @@ fn auth_style(text: &str) -> Option<AuthStyle> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests;
