@@ -1,6 +1,5 @@
 //! How a policy's `providers` list changes the catalogue.
 
-use crate::base_url;
 use crate::catalog::{Catalog, fold};
 use crate::check::{self, OverlayError, Report};
 use crate::matched::Matched;
@@ -8,6 +7,7 @@ use crate::metadata;
 use crate::model::{Alias, AliasKind, ApiSurface, AuthStyle, Model, Provider};
 use crate::overlay::{ModelOverlay, ProviderOverlay};
 use crate::suggest;
+use crate::{address, base_url};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tollgate_dialect::Format;
@@ -17,8 +17,8 @@ use tollgate_dialect::Format;
 enum Target {
     /// A provider of the catalogue.
     BuiltIn(usize),
-    /// A provider that people run themselves, with a usual address.
-    Local(usize),
+    /// A provider that exists only once it is listed.
+    Unlisted(usize),
     Custom,
 }
 
@@ -33,6 +33,7 @@ impl Catalog {
     /// All mistakes found, not only the first.
     pub fn with_overlays(&self, overlays: &[ProviderOverlay]) -> Result<Self, Vec<OverlayError>> {
         let mut errors = Vec::new();
+        let mut providers: Vec<Arc<Provider>> = Vec::with_capacity(overlays.len());
         let targets: Vec<Target> = overlays.iter().map(|overlay| self.target(&overlay.id)).collect();
         let mut seen: HashMap<(Target, String), usize> = HashMap::new();
         for (index, (overlay, target)) in overlays.iter().zip(&targets).enumerate() {
@@ -49,18 +50,19 @@ impl Catalog {
                     format!("it is providers[{first}] already, perhaps under an alias or in other case");
                 report.add("id", None, message, &help);
             }
+            let mut provider = self.lay(overlay, *target, index);
+            address::settle(&mut provider, overlay, &mut report);
+            check::laid(&provider, overlay, &mut report);
+            providers.push(Arc::new(provider));
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        let configured = overlays.iter().zip(&targets).enumerate();
-        let configured = configured.map(|(order, (overlay, target))| self.lay(overlay, *target, order));
-        let mut providers: Vec<Arc<Provider>> = configured.map(Arc::new).collect();
         let used: HashSet<Target> = targets.into_iter().collect();
         let rest = self.providers.iter().enumerate();
         providers
             .extend(rest.filter(|(at, _)| !used.contains(&Target::BuiltIn(*at))).map(|(_, p)| Arc::clone(p)));
-        Ok(Self::new(providers, self.local.clone(), self.authors().into()))
+        Ok(Self::new(providers, self.unlisted.clone(), self.authors().into()))
     }
 
     fn target(&self, id: &str) -> Target {
@@ -69,15 +71,15 @@ impl Catalog {
         let named = |provider: &Arc<Provider>| provider.is_named(id);
         let built_in = |at| Target::BuiltIn(at);
         let found = self.providers.iter().position(exact).map(built_in);
-        let found = found.or_else(|| self.local.iter().position(exact).map(Target::Local));
+        let found = found.or_else(|| self.unlisted.iter().position(exact).map(Target::Unlisted));
         let found = found.or_else(|| self.providers.iter().position(named).map(built_in));
-        let found = found.or_else(|| self.local.iter().position(named).map(Target::Local));
+        let found = found.or_else(|| self.unlisted.iter().position(named).map(Target::Unlisted));
         found.unwrap_or(Target::Custom)
     }
 
     fn missing_base_url(&self, overlay: &ProviderOverlay, report: &mut Report<'_>) {
         let id = overlay.id.trim();
-        let providers = self.providers.iter().chain(&self.local);
+        let providers = self.providers.iter().chain(&self.unlisted);
         let near = suggest::near(id, providers.flat_map(|p| std::iter::once(&p.id).chain(&p.aliases)));
         let help = match near.first() {
             Some(near) => format!("add `base_url`; or did you mean the built-in provider `{near}`?"),
@@ -94,7 +96,7 @@ impl Catalog {
     fn lay(&self, overlay: &ProviderOverlay, target: Target, order: usize) -> Provider {
         let base = match target {
             Target::BuiltIn(at) => self.providers.get(at).map(|provider| Provider::clone(provider)),
-            Target::Local(at) => self.local.get(at).map(|provider| from_local(provider)),
+            Target::Unlisted(at) => self.unlisted.get(at).map(|provider| from_unlisted(provider)),
             Target::Custom => None,
         };
         let kin = if target == Target::Custom { self.kin(overlay) } else { None };
@@ -103,8 +105,7 @@ impl Catalog {
         provider.order = Some(order);
         provider.disabled = overlay.disabled;
         if let Some(url) = &overlay.base_url {
-            provider.base_url = base_url::normalise(url);
-            provider.format_base_urls.clear();
+            address::replace(&mut provider, &base_url::normalise(url));
         }
         if let Some(auth) = &overlay.auth {
             provider.auth = auth.clone();
@@ -117,6 +118,12 @@ impl Catalog {
         if overlay.path_prefix.is_some() {
             provider.path_prefix.clone_from(&overlay.path_prefix);
         }
+        set(&mut provider.extensions, overlay.extensions.as_ref());
+        set(&mut provider.params.drop, overlay.drop_params.as_ref());
+        set(&mut provider.params.reasoning, overlay.reasoning.as_ref());
+        set(&mut provider.params.cache_control, overlay.cache_control.as_ref());
+        set(&mut provider.params.stream_usage, overlay.stream_usage.as_ref());
+        provider.translate_to = overlay.translate_to.or(provider.translate_to);
         set(&mut provider.display_name, overlay.display_name.as_ref());
         set(&mut provider.description, overlay.description.as_ref());
         set(&mut provider.website, overlay.website.as_ref());
@@ -138,8 +145,12 @@ impl Catalog {
 }
 
 /// A listed server of one's own is a custom provider, only with an address. It sends a key if it is given one.
-fn from_local(provider: &Provider) -> Provider {
-    Provider { custom: true, auth: AuthStyle::Bearer, ..provider.clone() }
+fn from_unlisted(provider: &Provider) -> Provider {
+    let provider = provider.clone();
+    if !provider.local {
+        return provider;
+    }
+    Provider { custom: true, auth: AuthStyle::Bearer, ..provider }
 }
 
 fn custom(overlay: &ProviderOverlay, kin: Option<&Provider>) -> Provider {
@@ -153,7 +164,10 @@ fn custom(overlay: &ProviderOverlay, kin: Option<&Provider>) -> Provider {
         provider.surfaces.clone_from(&kin.surfaces);
         provider.surfaces_complete = kin.surfaces_complete;
         provider.auth = kin.auth.clone();
-        provider.drop_params.clone_from(&kin.drop_params);
+        provider.params.clone_from(&kin.params);
+        provider.extensions.clone_from(&kin.extensions);
+        provider.variants.clone_from(&kin.variants);
+        (provider.translate_to, provider.thinking) = (kin.translate_to, kin.thinking);
         provider.prefix_required = kin.prefix_required;
         provider.models.clone_from(&kin.models);
     }
@@ -168,7 +182,7 @@ fn lay_models(provider: &Provider, listed: &[ModelOverlay]) -> Vec<Arc<Model>> {
         match models.iter_mut().find(|model| model.id.eq_ignore_ascii_case(id)) {
             Some(model) => lay_model(model, overlay),
             None => {
-                let mut model = describe(id, &provider.models);
+                let mut model = describe(id, provider);
                 lay_model(&mut model, overlay);
                 models.push(model);
             }
@@ -184,11 +198,12 @@ fn lay_models(provider: &Provider, listed: &[ModelOverlay]) -> Vec<Arc<Model>> {
 }
 
 /// A new record for a listed id, with what the provider's other models say if it is another name of one.
-fn describe(id: &str, models: &[Arc<Model>]) -> Model {
-    let named = models.iter().find_map(|model| Some((model, matches(model, id)?)));
+fn describe(id: &str, provider: &Provider) -> Model {
+    let named = provider.models.iter().find_map(|model| Some((model, matches(model, id)?)));
     let blank = Model {
         id: id.to_owned(),
         display_name: id.to_owned(),
+        thinking: provider.thinking,
         known: true,
         custom: true,
         ..Model::default()
@@ -227,6 +242,7 @@ fn lay_model(model: &mut Model, overlay: &ModelOverlay) {
     set(&mut model.max_output_tokens, overlay.max_output_tokens.as_ref());
     set(&mut model.supported_features, overlay.supported_features.as_ref());
     set(&mut model.unsupported_params, overlay.unsupported_params.as_ref());
+    set(&mut model.thinking, overlay.thinking.as_ref());
     if let Some(pricing) = &overlay.pricing {
         model.pricing = pricing.clone().or(&model.pricing);
     }

@@ -21,9 +21,10 @@ type Names<V> = HashMap<Box<str>, V, foldhash::fast::RandomState>;
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     pub(crate) providers: Vec<Arc<Provider>>,
-    /// Providers that exist only once a policy lists them.
-    pub(crate) local: Vec<Arc<Provider>>,
-    authors: Arc<[Author]>,
+    /// Providers that exist only once a policy lists them: servers of one's own, and those whose address has to be
+    /// completed.
+    pub(crate) unlisted: Vec<Arc<Provider>>,
+    pub(crate) authors: Arc<[Author]>,
     by_name: Names<Vec<usize>>,
     /// For each provider: its models by name.
     models: Vec<Names<(usize, Matched)>>,
@@ -51,19 +52,19 @@ impl Catalog {
     pub fn load() -> Result<Self, DataError> {
         let authors = data::authors(embedded::AUTHORS)?;
         let mut providers = Vec::new();
-        let mut local = Vec::new();
+        let mut unlisted = Vec::new();
         for (file, text) in embedded::PROVIDERS {
             let loaded = data::provider(file, text)?;
-            let list = if loaded.local { &mut local } else { &mut providers };
-            list.push(Arc::new(loaded.provider));
+            let list = if loaded.local || loaded.lacks_setting() { &mut unlisted } else { &mut providers };
+            list.push(Arc::new(loaded));
         }
-        Ok(Self::new(providers, local, authors.into()))
+        Ok(Self::new(providers, unlisted, authors.into()))
     }
 
     /// Builds the indexes over `providers`, which are in their final order.
     pub(crate) fn new(
         providers: Vec<Arc<Provider>>,
-        local: Vec<Arc<Provider>>,
+        unlisted: Vec<Arc<Provider>>,
         authors: Arc<[Author]>,
     ) -> Self {
         let mut by_name: Names<Vec<usize>> = Names::default();
@@ -84,7 +85,7 @@ impl Catalog {
             }
             models.push(names);
         }
-        Self { providers, local, authors, by_name, models, bare }
+        Self { providers, unlisted, authors, by_name, models, bare }
     }
 
     /// All providers: those a policy lists, in its order, then the others by id.

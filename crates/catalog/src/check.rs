@@ -2,7 +2,7 @@
 
 use crate::base_url;
 use crate::catalog::fold;
-use crate::model::{ApiSurface, AuthStyle};
+use crate::model::{ApiSurface, AuthStyle, Provider};
 use crate::overlay::{ModelOverlay, ProviderOverlay};
 use crate::provider::can_be_listed;
 use std::collections::HashMap;
@@ -10,8 +10,8 @@ use thiserror::Error;
 
 /// Longest id, alias or parameter name, in bytes: the limit of ngrok's API.
 const MAX_NAME: usize = 255;
-/// Most `unsupported_params` of a model: the limit of ngrok's API.
-const MAX_UNSUPPORTED_PARAMS: usize = 100;
+/// Most entries of a list of parameters: the limit of ngrok's API for `unsupported_params`.
+const MAX_PARAMS: usize = 100;
 /// The name that means "choose for me".
 const AUTO: &str = "ngrok/auto";
 
@@ -83,8 +83,33 @@ pub(crate) fn provider(overlay: &ProviderOverlay, report: &mut Report<'_>) {
         report.add("path_prefix", None, "the path prefix is not a path", "write it like /v1");
     }
     auth(overlay.auth.as_ref(), report);
+    params("drop_params", overlay.drop_params.as_deref().unwrap_or_default(), report);
+    params("extensions", overlay.extensions.as_deref().unwrap_or_default(), report);
     surfaces(overlay.surfaces.as_deref().unwrap_or_default(), report);
     models(&overlay.models, report);
+}
+
+/// Checks what needs the provider as it is with the overlay on it.
+pub(crate) fn laid(provider: &Provider, overlay: &ProviderOverlay, report: &mut Report<'_>) {
+    let Some(surface) = overlay.translate_to else { return };
+    let name = surface.name();
+    if !surface.is_conversation() {
+        let message = format!("nothing can be translated to `{name}`");
+        report.add(
+            "translate_to",
+            None,
+            message,
+            "name a surface of conversations, such as `chat-completions`",
+        );
+    } else if !provider.serves(surface) {
+        let message = format!("`{}` does not serve `{name}`", provider.id);
+        report.add(
+            "translate_to",
+            None,
+            message,
+            "name one of its surfaces, or add it to `supported_api_surfaces`",
+        );
+    }
 }
 
 fn models(models: &[ModelOverlay], report: &mut Report<'_>) {
@@ -116,26 +141,30 @@ fn models(models: &[ModelOverlay], report: &mut Report<'_>) {
                 report.add("id_aliases", Some(item), message, "names are unique inside a provider");
             }
         }
-        unsupported_params(model.unsupported_params.as_deref().unwrap_or_default(), report);
-        if let Some(kind) = model.pricing.as_ref().and_then(|pricing| pricing.first_invalid()) {
-            report.add("pricing", None, format!("the price {kind} is negative or not a number"), "");
+        params("unsupported_params", model.unsupported_params.as_deref().unwrap_or_default(), report);
+        if let Some(fault) = model.pricing.as_ref().and_then(|pricing| pricing.fault()) {
+            report.add(
+                "pricing",
+                None,
+                fault,
+                "a price override says when it holds, and what is different then",
+            );
         }
     }
     report.model = None;
 }
 
-fn unsupported_params(params: &[String], report: &mut Report<'_>) {
-    const FIELD: &str = "unsupported_params";
-    if params.len() > MAX_UNSUPPORTED_PARAMS {
+fn params(field: &'static str, params: &[String], report: &mut Report<'_>) {
+    if params.len() > MAX_PARAMS {
         let message = format!("{} parameters are listed, at most 100 may be", params.len());
-        report.add(FIELD, None, message, "");
+        report.add(field, None, message, "");
     }
     for (item, param) in params.iter().enumerate() {
         if param.is_empty() || param.len() > MAX_NAME {
             let message = "a parameter name is empty or longer than 255 bytes";
-            report.add(FIELD, Some(item), message, "");
+            report.add(field, Some(item), message, "");
         } else if params.iter().take(item).any(|other| other == param) {
-            report.add(FIELD, Some(item), format!("`{param}` is listed twice"), "");
+            report.add(field, Some(item), format!("`{param}` is listed twice"), "");
         }
     }
 }
@@ -148,19 +177,21 @@ fn surfaces(surfaces: &[ApiSurface], report: &mut Report<'_>) {
                 FIELD,
                 Some(item),
                 "`supported_params` needs a `surface`",
-                "add `surface: chat-completions`, `responses` or `messages`",
+                "add the `surface` the list is for",
             ),
             Some(surface) if surface.format() != entry.format => report.add(
                 FIELD,
                 Some(item),
                 format!("the surface `{}` is not of the format `{}`", surface.name(), entry.format.name()),
-                "`messages` belongs to `anthropic`, `chat-completions` and `responses` to `openai`",
+                "`messages` belongs to `anthropic`, `generate-content` to `gemini`, `converse` to `bedrock`, \
+                 `chat-completions` and `responses` to `openai`",
             ),
             Some(surface) if !can_be_listed(surface) => report.add(
                 FIELD,
                 Some(item),
                 format!("`{}` is not a surface a policy can list", surface.name()),
-                "use `chat-completions`, `responses` or `messages`; the other paths are open anyway",
+                "use `chat-completions`, `responses`, `messages`, `generate-content` or `converse`; the other paths \
+                 are open anyway",
             ),
             _ => {}
         }

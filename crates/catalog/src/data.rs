@@ -3,13 +3,15 @@
 //! Decoding is strict: an unknown field is an error, so a misspelt one cannot be lost.
 
 use crate::model::{
-    Alias, AliasKind, ApiSurface, AuthStyle, Author, Datacenter, Model, Pricing, Provider, Tokenizer,
+    Alias, AliasKind, ApiSurface, AuthStyle, Author, Datacenter, Model, PriceSource, Provider, Tokenizer,
 };
+use crate::params::Params;
+use crate::pricing::Pricing;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use thiserror::Error;
-use tollgate_dialect::{Format, Surface};
+use tollgate_dialect::{Format, Surface, Thinking};
 
 /// A data file that cannot be used. The file's author is to blame.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -21,15 +23,8 @@ pub struct DataError {
     pub reason: String,
 }
 
-/// A provider of the data files.
-pub(crate) struct Loaded {
-    pub(crate) provider: Provider,
-    /// Exists only once a policy lists it.
-    pub(crate) local: bool,
-}
-
 /// Reads one provider file.
-pub(crate) fn provider(file: &str, text: &str) -> Result<Loaded, DataError> {
+pub(crate) fn provider(file: &str, text: &str) -> Result<Provider, DataError> {
     let raw: ProviderFile = decode(file, text)?;
     let surfaces = raw.surfaces.iter().flat_map(|(format, named)| {
         named.iter().map(|surface| ApiSurface {
@@ -39,7 +34,7 @@ pub(crate) fn provider(file: &str, text: &str) -> Result<Loaded, DataError> {
         })
     });
     let models = raw.models.into_iter().map(|model| Arc::new(model.build(&raw.id, &raw.defaults))).collect();
-    let provider = Provider {
+    Ok(Provider {
         aliases: raw.aliases,
         display_name: raw.display_name,
         description: raw.description,
@@ -52,12 +47,22 @@ pub(crate) fn provider(file: &str, text: &str) -> Result<Loaded, DataError> {
         models,
         key_env: raw.key_env,
         key_prefixes: raw.key_prefixes,
-        drop_params: raw.drop_params,
+        params: raw.params,
+        extensions: raw.extensions,
+        translate_to: raw.translate_to,
+        variants: raw.variants,
+        thinking: raw.defaults.thinking,
+        path_prefix: raw.path_prefix,
+        paths: raw.paths.into_iter().collect(),
+        stream_paths: raw.stream_paths.into_iter().collect(),
+        query: raw.query.into_iter().collect(),
+        settings: raw.settings,
+        prices: raw.prices,
         prefix_required: raw.prefix_required,
+        local: raw.local,
         id: raw.id,
         ..Provider::default()
-    };
-    Ok(Loaded { provider, local: raw.local })
+    })
 }
 
 /// Reads the authors file.
@@ -79,9 +84,21 @@ struct ProviderFile {
     display_name: String,
     description: String,
     website: String,
+    /// May hold `{name}` placeholders, as may the next ones; `settings` names them.
     base_url: String,
     #[serde(default)]
     format_base_urls: BTreeMap<Format, String>,
+    #[serde(default)]
+    path_prefix: Option<String>,
+    #[serde(default)]
+    paths: HashMap<Surface, String>,
+    #[serde(default)]
+    stream_paths: HashMap<Surface, String>,
+    #[serde(default)]
+    query: BTreeMap<String, String>,
+    /// With their defaults; one without has to be set by the policy.
+    #[serde(default)]
+    settings: BTreeMap<String, Option<String>>,
     auth: AuthStyle,
     #[serde(default)]
     key_env: Option<String>,
@@ -90,7 +107,15 @@ struct ProviderFile {
     /// Everything the provider serves, by format.
     surfaces: BTreeMap<Format, Vec<Surface>>,
     #[serde(default)]
-    drop_params: Vec<String>,
+    translate_to: Option<Surface>,
+    #[serde(default)]
+    extensions: Vec<String>,
+    #[serde(default)]
+    params: Params,
+    #[serde(default)]
+    variants: Vec<String>,
+    #[serde(default)]
+    prices: Option<PriceSource>,
     #[serde(default)]
     prefix_required: bool,
     #[serde(default)]
@@ -110,6 +135,8 @@ struct Defaults {
     output: Vec<String>,
     tokenizer: Tokenizer,
     datacenters: Vec<Datacenter>,
+    /// Of models that reason.
+    thinking: Thinking,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +181,8 @@ struct ModelFile {
     #[serde(default)]
     tokenizer: Option<Tokenizer>,
     #[serde(default)]
+    thinking: Option<Thinking>,
+    #[serde(default)]
     surfaces: Vec<Surface>,
 }
 
@@ -162,6 +191,7 @@ impl ModelFile {
         let alias = |kind| move |name| Alias { name, kind };
         let snapshots = self.snapshots.into_iter().map(alias(AliasKind::Snapshot));
         let nicknames = self.nicknames.into_iter().map(alias(AliasKind::Nickname));
+        let thinking = self.thinking.unwrap_or_else(|| thinking(&self.features, defaults.thinking));
         Model {
             provider_id: provider_id.to_owned(),
             aliases: snapshots.chain(nicknames).collect(),
@@ -182,11 +212,18 @@ impl ModelFile {
             unsupported_params: self.unsupported_params,
             deprecated_at: self.deprecated_at,
             tokenizer: self.tokenizer.unwrap_or(defaults.tokenizer),
+            thinking,
             surfaces: self.surfaces,
             known: true,
             ..Model::default()
         }
     }
+}
+
+/// How a model with these features is told to think: not at all when it is known not to.
+pub(crate) fn thinking(features: &[String], usual: Thinking) -> Thinking {
+    let thinks = features.is_empty() || features.iter().any(|feature| feature == "reasoning");
+    if thinks { usual } else { Thinking::None }
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ impl Provider {
             id: name.to_owned(),
             display_name: name.to_owned(),
             provider_id: self.id.clone(),
+            thinking: self.thinking,
             metadata: self.metadata.clone(),
             disabled: self.disabled,
             ..Model::default()

@@ -1,9 +1,12 @@
 //! The records of the catalogue.
 
+use crate::params::Params;
+use crate::pricing::Pricing;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value as Json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use tollgate_dialect::{Format, Surface};
+use tollgate_dialect::{Format, Surface, Thinking};
 
 /// A provider: built in, configured by a policy, or both.
 #[derive(Clone, Debug, Default)]
@@ -41,10 +44,32 @@ pub struct Provider {
     pub key_env: Option<String>,
     /// What its keys begin with, longest first (`sk-ant-`).
     pub key_prefixes: Vec<String>,
-    /// Top-level body parameters that are removed by default before a request goes to this provider.
-    pub drop_params: Vec<String>,
+    /// What is done to a request's parameters before it goes to this provider.
+    pub params: Params,
+    /// Top-level body fields it takes beyond its dialect, such as OpenRouter's `provider` and `plugins`. A translated
+    /// request keeps them.
+    pub extensions: Vec<String>,
+    /// The surface a request is translated to when the provider does not speak the client's dialect.
+    pub translate_to: Option<Surface>,
+    /// Endings of model names with a meaning of their own, after a colon (OpenRouter's `free`, `nitro`).
+    pub variants: Vec<String>,
+    /// How models think of which nothing else is known.
+    pub thinking: Thinking,
+    /// Paths that differ from [`Surface::path`], and those of streams that differ from [`Surface::stream_path`].
+    /// `{model}` stands for the model's name.
+    pub paths: Vec<(Surface, String)>,
+    /// See `paths`.
+    pub stream_paths: Vec<(Surface, String)>,
+    /// Query parameters of every request.
+    pub query: Vec<(String, String)>,
+    /// Values of the `{name}` placeholders in addresses (`region`); a name without one is still to be set.
+    pub settings: BTreeMap<String, Option<String>>,
+    /// Where its prices are from.
+    pub prices: Option<PriceSource>,
     /// Free data of the operator; models inherit it for strategies.
     pub metadata: JsonMap<String, Json>,
+    /// A server people run themselves, with a usual address.
+    pub local: bool,
     /// Not in the embedded data: made by a policy.
     pub custom: bool,
     /// Listed in the policy's `providers`.
@@ -70,8 +95,24 @@ pub enum AuthStyle {
     Header(String),
     /// A query parameter of this name holds the key.
     Query(String),
+    /// The request is signed with AWS Signature Version 4; the key is `ACCESS_KEY_ID:SECRET_ACCESS_KEY`, with
+    /// `:SESSION_TOKEN` for temporary credentials.
+    #[serde(rename = "aws-sigv4")]
+    AwsSigV4,
+    /// The key is the JSON of a Google service account, which is exchanged for an access token.
+    GoogleServiceAccount,
     /// No key is sent.
     None,
+}
+
+/// Where a provider's prices are from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceSource {
+    /// Pages or data sets, by name.
+    pub source: String,
+    /// The day they were read, as `YYYY-MM-DD`.
+    pub as_of: String,
 }
 
 /// One API a provider serves.
@@ -132,6 +173,8 @@ pub struct Model {
     pub deprecated_at: Option<String>,
     /// Encoding for token estimates: `o200k_base` or `cl100k_base`.
     pub tokenizer: Tokenizer,
+    /// How it is told to think.
+    pub thinking: Thinking,
     /// Surfaces the model is limited to (embedding models); empty means all of the provider's.
     pub surfaces: Vec<Surface>,
     /// Free data: the provider's, overlaid by the model's.
@@ -178,32 +221,6 @@ pub enum Tokenizer {
     Cl100kBase,
     /// GPT-4o and later.
     O200kBase,
-}
-
-/// Prices in US dollars; token prices per million tokens.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Pricing {
-    /// `text.input`
-    pub input: Option<f64>,
-    /// `text.output`
-    pub output: Option<f64>,
-    /// `text.input_cache_write`
-    pub input_cache_write: Option<f64>,
-    /// `text.input_cache_read`
-    pub input_cache_read: Option<f64>,
-    /// `text.input_batch`
-    pub input_batch: Option<f64>,
-    /// `text.output_batch`
-    pub output_batch: Option<f64>,
-    /// `tools.web_search.per_search_call`
-    pub web_search: Option<f64>,
-    /// `tools.code_interpreter.per_execution_call`
-    pub code_interpreter: Option<f64>,
-    /// `tools.file_search.per_storage_gb`
-    pub file_search_storage_gb: Option<f64>,
-    /// `tools.image_generation.per_image_generation`
-    pub image_generation: Option<f64>,
 }
 
 /// Where a model runs.

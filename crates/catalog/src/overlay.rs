@@ -1,7 +1,11 @@
 //! What a policy's `providers` list says about the catalogue, already decoded and free of templates.
 
 use crate::model::{ApiSurface, AuthStyle};
+use crate::params::{CacheControl, ReasoningParam, StreamUsage};
+use crate::pricing::Pricing;
 use serde_json::{Map as JsonMap, Value as Json};
+use std::collections::BTreeMap;
+use tollgate_dialect::{Surface, Thinking};
 
 /// One entry of `providers`, without its keys.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +34,20 @@ pub struct ProviderOverlay {
     pub models: Vec<ModelOverlay>,
     /// `supported_api_surfaces`, when given.
     pub surfaces: Option<Vec<ApiSurface>>,
+    /// `settings` (extension, as all that follow): values of the placeholders in a built-in address.
+    pub settings: BTreeMap<String, String>,
+    /// `extensions`, in place of the built-in ones.
+    pub extensions: Option<Vec<String>>,
+    /// `drop_params`, in place of the built-in ones.
+    pub drop_params: Option<Vec<String>>,
+    /// `reasoning`
+    pub reasoning: Option<ReasoningParam>,
+    /// `cache_control`
+    pub cache_control: Option<CacheControl>,
+    /// `stream_usage`
+    pub stream_usage: Option<StreamUsage>,
+    /// `translate_to`
+    pub translate_to: Option<Surface>,
 }
 
 /// One entry of `providers[].models`.
@@ -62,5 +80,7 @@ pub struct ModelOverlay {
     /// `unsupported_params`
     pub unsupported_params: Option<Vec<String>>,
     /// `pricing` (extension)
-    pub pricing: Option<crate::model::Pricing>,
+    pub pricing: Option<Pricing>,
+    /// `thinking` (extension)
+    pub thinking: Option<Thinking>,
 }

@@ -24,7 +24,7 @@ impl Provider {
 
     /// Whether requests of `surface` may go to it.
     ///
-    /// A policy's `supported_api_surfaces` can name only three surfaces. The others (embeddings, legacy
+    /// A policy's `supported_api_surfaces` can name only surfaces of conversations. The others (embeddings, legacy
     /// completions, token counts) are therefore open under such a list, if it has their format.
     #[must_use]
     pub fn serves(&self, surface: Surface) -> bool {
@@ -70,7 +70,7 @@ impl Provider {
 
 /// Whether a policy can name `surface` in `supported_api_surfaces`, and so filter its parameters.
 pub(crate) fn can_be_listed(surface: Surface) -> bool {
-    matches!(surface, Surface::ChatCompletions | Surface::Responses | Surface::Messages)
+    surface.is_conversation()
 }
 
 fn is_azure(host: &str) -> bool {

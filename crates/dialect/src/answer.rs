@@ -85,6 +85,18 @@ pub fn inspect_answer(surface: Surface, body: &[u8]) -> Answer {
     good(usage, answer.model.get().or(answer.model_version.get()).map(str::to_owned))
 }
 
+/// The top-level `id` of a whole answer.
+#[must_use]
+pub fn answer_id(body: &[u8]) -> Option<String> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Id<'a> {
+        #[serde(borrow)]
+        id: Text<'a>,
+    }
+    serde_json::from_slice::<Id<'_>>(body.trim_ascii()).ok()?.id.get().map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

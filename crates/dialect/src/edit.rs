@@ -2,10 +2,13 @@
 //!
 //! Key order, spacing and number spelling survive, so that providers' prompt caches keep hitting.
 
+mod params;
 mod plan;
 mod splice;
 #[cfg(test)]
 mod tests;
+
+pub use params::effort_of_budget;
 
 use crate::json;
 use crate::{Peek, Surface};
@@ -38,6 +41,10 @@ pub struct Edits<'a> {
     pub deny: &'a [&'a [String]],
     /// Ask for usage at the end of a stream. Applies to streamed chat and text completions only.
     pub include_usage: bool,
+    /// Turn the object `reasoning {effort, max_tokens}` of a chat body into `reasoning_effort`.
+    pub reasoning_to_effort: bool,
+    /// Take prompt-cache marks (`cache_control`) out of a chat body's messages and tools.
+    pub strip_cache_control: bool,
 }
 
 impl Edits<'_> {
@@ -54,6 +61,8 @@ impl Edits<'_> {
             allow: &[],
             deny: &[],
             include_usage: false,
+            reasoning_to_effort: false,
+            strip_cache_control: false,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Errors the gateway makes itself, in the dialect of the client.
 
-use crate::{Format, Surface};
+use crate::{Format, Surface, UpstreamError};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ pub struct GatewayError {
     /// `model_not_allowed`, `provider_not_allowed`.
     pub kind: Option<&'static str>,
     /// The request field to blame.
-    pub param: Option<&'static str>,
+    pub param: Option<Cow<'static, str>>,
     /// Names the request in logs; left out when empty.
     pub request_id: String,
     /// What was tried.
@@ -111,7 +112,7 @@ impl GatewayError {
         let mut object = Map::new();
         object.insert("message".into(), self.text().into());
         object.insert("type".into(), self.kind.unwrap_or_else(|| type_of(self.status)).into());
-        object.insert("param".into(), self.param.into());
+        object.insert("param".into(), self.param.as_deref().into());
         object.insert("code".into(), self.name().into());
         if !self.request_id.is_empty() {
             object.insert("request_id".into(), self.request_id.as_str().into());
@@ -145,6 +146,32 @@ impl GatewayError {
     }
 }
 
+/// A provider's own error for a client of another dialect: its message, type and code in the client's form, under the
+/// provider's status.
+#[must_use]
+pub fn render_provider_error(
+    format: Format,
+    status: StatusCode,
+    said: &UpstreamError,
+    request_id: &str,
+) -> Bytes {
+    let kind = type_of(status);
+    let body = match format {
+        Format::OpenAi => json!({"error": {
+            "message": said.message, "type": said.kind.as_deref().unwrap_or(kind), "param": null,
+            "code": said.code, "request_id": request_id,
+        }}),
+        Format::Anthropic => json!({
+            "type": "error", "error": {"type": kind, "message": said.message}, "request_id": request_id,
+        }),
+        Format::Gemini => json!({"error": {
+            "code": status.as_u16(), "message": said.message, "status": google_status(status),
+        }}),
+        Format::Bedrock => json!({"message": said.message}),
+    };
+    Bytes::from(body.to_string())
+}
+
 /// The frame that ends a stream which had already begun. No `[DONE]` follows it.
 #[must_use]
 pub fn render_stream_error(surface: Surface, error: &GatewayError) -> Bytes {
@@ -155,7 +182,7 @@ pub fn render_stream_error(surface: Surface, error: &GatewayError) -> Bytes {
         Surface::Responses => {
             // OpenAI documents the members at the top, its SDKs look for the object.
             let data = json!({
-                "type": "error", "code": error.name(), "message": error.text(), "param": error.param,
+                "type": "error", "code": error.name(), "message": error.text(), "param": error.param.as_deref(),
                 "sequence_number": 0, "error": error.openai_object(),
             });
             format!("event: error\ndata: {data}\n\n")
@@ -214,7 +241,7 @@ mod tests {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             message: "No matching models found: gpt-4a (unknown model)".into(),
             kind: Some("model_not_found"),
-            param: Some("model"),
+            param: Some("model".into()),
             request_id: "req_1".into(),
             ..GatewayError::default()
         }

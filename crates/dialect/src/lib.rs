@@ -3,6 +3,7 @@
 mod answer;
 mod edit;
 pub mod error;
+pub mod eventstream;
 pub mod headers;
 mod json;
 pub mod limits;
@@ -20,9 +21,10 @@ mod upstream_error;
 pub mod url;
 mod usage;
 
-pub use answer::{Answer, inspect_answer};
-pub use edit::{Edited, Edits, edit};
-pub use error::{AttemptLine, GatewayError, render_stream_error};
+pub use answer::{Answer, answer_id, inspect_answer};
+pub use edit::{Edited, Edits, edit, effort_of_budget};
+pub use error::{AttemptLine, GatewayError, render_provider_error, render_stream_error};
+pub use eventstream::{EventStreamDecoder, EventStreamError};
 pub use models::ListedModel;
 pub use peek::{Peek, PeekError, peek};
 pub use route::{Endpoint, Mount, methods, mount, route};
@@ -30,8 +32,8 @@ pub use sse::{Frame, Splitter};
 pub use stream::{FrameKind, StreamReader};
 pub use surface::{Format, Surface};
 pub use translate::{
-    AnswerContext, Conversation, DecodeError, StreamTranslator, Target, Thinking, Translated, Unsupported,
-    translate_answer,
+    AnswerContext, BoundKind, BoundState, Conversation, DecodeError, Echo, StreamTranslator, Target,
+    Thinking, Translated, Unsupported, bound_state, strip_state, translate_answer, translate_answer_with,
 };
-pub use upstream_error::{UpstreamError, inspect_error, redact};
+pub use upstream_error::{Scope, UpstreamError, inspect_error, redact};
 pub use usage::Usage;

@@ -41,13 +41,14 @@ pub struct StreamReader {
     surface: Surface,
     usage: Option<Usage>,
     finished: bool,
+    id: Option<Box<str>>,
 }
 
 impl StreamReader {
     /// For an answer to a request of this surface.
     #[must_use]
     pub fn new(surface: Surface) -> Self {
-        Self { surface, usage: None, finished: false }
+        Self { surface, usage: None, finished: false, id: None }
     }
 
     /// Says what a frame is and keeps its figures.
@@ -70,6 +71,9 @@ impl StreamReader {
         if data.is_empty() {
             return FrameKind::Preamble;
         }
+        if self.surface == Surface::Responses && self.id.is_none() {
+            self.id = responses::answer_id(&data);
+        }
         let seen = match self.surface {
             // A list would be read as the members of an object in turn.
             _ if data.first() != Some(&b'{') => None,
@@ -91,6 +95,12 @@ impl StreamReader {
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         self.usage
+    }
+
+    /// The id under which the provider stores the answer: Responses only.
+    #[must_use]
+    pub fn answer_id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// Whether the answer has come to its proper end: a stream that closes before was cut off.

@@ -25,6 +25,25 @@ pub struct UpstreamError {
     pub kind: Option<String>,
     /// The HTTP status it states or its type stands for; tells what kind of failure an error in a stream is.
     pub status: Option<u16>,
+    /// What the failure holds for, beyond this one request.
+    pub scope: Scope,
+}
+
+/// What a failure says beyond the request that met it. Only OpenRouter tells these kinds of 402 and 429 apart
+/// (`error.metadata.limit_source`, "Errors and debugging" and "Limits" in its documentation).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Nothing, or not known.
+    #[default]
+    Request,
+    /// The model at this provider is limited for now; its other models are not.
+    Model,
+    /// Every free model of the account is used up, until the next day.
+    FreeModels,
+    /// The account or the key has no money left: no model will be served with it.
+    Account,
+    /// Too much is under way at once: the same request will do after a moment.
+    InFlight,
 }
 
 impl UpstreamError {
@@ -107,6 +126,28 @@ struct Metadata<'a> {
     #[serde(borrow)]
     provider_name: Text<'a>,
     error_type: Label,
+    limit_source: Label,
+    reason: Label,
+}
+
+impl Metadata<'_> {
+    fn scope(&self) -> Scope {
+        if self.reason.0.as_deref() == Some("weight_exceeds_budget") {
+            return Scope::Request;
+        }
+        match self.limit_source.0.as_deref().unwrap_or_default() {
+            "openrouter_free_tier_daily" => Scope::FreeModels,
+            "openrouter_credits" | "openrouter_key_limit" => Scope::Account,
+            "openrouter_in_flight_budget" => Scope::InFlight,
+            "upstream_provider_shared_pool" => Scope::Model,
+            _ => Scope::Request,
+        }
+    }
+}
+
+/// Messages of OpenRouter that name the daily cap where the metadata do not.
+fn scope_of_message(message: &str) -> Scope {
+    if message.contains("free-models-per-day") { Scope::FreeModels } else { Scope::Request }
 }
 
 #[derive(Default, Deserialize)]
@@ -168,7 +209,11 @@ fn read_object(object: &ErrorObject<'_>, depth: u8) -> UpstreamError {
     if message.is_empty() {
         message = kind.as_deref().or(code.as_deref()).unwrap_or("no message").to_owned();
     }
-    UpstreamError { message: tidy(&message, MESSAGE_LIMIT), code, kind, status }
+    let scope = match metadata.map(Metadata::scope).unwrap_or_default() {
+        Scope::Request => scope_of_message(&message),
+        scope => scope,
+    };
+    UpstreamError { message: tidy(&message, MESSAGE_LIMIT), code, kind, status, scope }
 }
 
 fn message_of(object: &ErrorObject<'_>, depth: u8) -> String {

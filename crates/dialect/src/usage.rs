@@ -115,6 +115,8 @@ struct InputDetails {
 #[serde(default)]
 struct OutputDetails {
     reasoning_tokens: Number,
+    /// Anthropic's name for them.
+    thinking_tokens: Number,
     audio_tokens: Number,
     image_tokens: Number,
 }
@@ -165,7 +167,7 @@ impl RawUsage {
                 .max(self.gemini_cached.count()),
             cache_write_tokens: input.map_or(0, |details| details.cache_write_tokens.count()).max(written),
             reasoning_tokens: output
-                .map_or(0, |details| details.reasoning_tokens.count())
+                .map_or(0, |details| details.reasoning_tokens.count().max(details.thinking_tokens.count()))
                 .max(self.gemini_thoughts.count()),
             input_audio_tokens: input
                 .map_or(0, |details| details.audio_tokens.count())
@@ -219,6 +221,10 @@ mod tests {
             (
                 r#"{"input_tokens":30,"cache_read_input_tokens":60,"cache_creation_input_tokens":10,"output_tokens":20}"#,
                 Usage { cached_tokens: 60, cache_write_tokens: 10, ..base },
+            ),
+            (
+                r#"{"input_tokens":100,"output_tokens":20,"output_tokens_details":{"thinking_tokens":7}}"#,
+                Usage { reasoning_tokens: 7, ..base },
             ),
             (
                 r#"{"prompt_tokens":100,"completion_tokens":20,"prompt_cache_hit_tokens":5}"#,

@@ -4,6 +4,7 @@ use crate::action::{Action, BuildContext};
 use crate::actions;
 use crate::gateway::Gateway;
 use crate::phase::Rule;
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tollgate_catalog::Catalog;
@@ -12,20 +13,26 @@ use tollgate_policy::{Diagnostic, Diagnostics, Severity, Source};
 
 /// What every policy of the process shares.
 pub struct Shared {
-    /// The built-in providers and models.
-    pub catalog: Arc<Catalog>,
+    /// The built-in providers and models, with OpenRouter's list once it was read.
+    pub catalog: ArcSwap<Catalog>,
+    /// Whether and when that list is read.
+    pub lists: crate::Lists,
+    /// What providers say of the accounts behind keys.
+    pub accounts: Arc<crate::Accounts>,
     /// Rolling metrics per model and key; survive reloads.
     pub stats: tollgate_select::Metrics,
     /// What `/metrics` shows.
     pub metrics: Arc<tollgate_observe::Metrics>,
+    /// Who stores which answer.
+    pub ledger: Arc<crate::gateway::Ledger>,
     /// Where `secrets.get` looks.
     pub secrets: Arc<dyn SecretSource + Send + Sync>,
     /// Random per process: makes key ids useless to whoever finds one in a log of another process.
     pub key_salt: [u8; 16],
-    /// Names without a provider that nothing knows go to this provider.
-    pub default_backend: Option<String>,
-    /// Every request asks for this model, whatever the client names.
-    pub force_model: Option<String>,
+    /// Rules for the names of models; a policy may have its own.
+    pub names: tollgate_select::Names,
+    /// Who is said to be behind requests; a policy may say something else.
+    pub identity: crate::gateway::identity::Identity,
 }
 
 impl Shared {

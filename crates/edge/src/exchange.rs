@@ -35,6 +35,8 @@ pub struct Exchange {
     pub body: Option<Bytes>,
     /// What the access log and metrics say of this request.
     pub record: Record,
+    /// The provider whose own list of models would have been of use.
+    pub list_wanted: Option<Arc<tollgate_catalog::Provider>>,
     /// What the gateway notes down while the request is explained; `None` when it is served.
     pub trace: Option<Box<crate::explain::Trace>>,
 }
@@ -54,6 +56,8 @@ pub struct LateLog {
 pub struct Record {
     /// The model names the client sent, as `a` or `a,b`.
     pub model_asked: Option<String>,
+    /// The option that chose the model instead of the client: `force-model`, `static-route`.
+    pub overridden: Option<&'static str>,
     /// The provider that answered.
     pub provider: Option<String>,
     /// The model that answered, as the provider calls it.
@@ -72,6 +76,10 @@ pub struct Record {
     pub error_code: Option<u16>,
     /// How it ended.
     pub outcome: Ending,
+    /// Fields of the request or the answer that were not carried over (`x-tollgate-dropped`).
+    pub dropped: Vec<String>,
+    /// What the answer cost, in millionths of a dollar, when it is known.
+    pub cost_micros: Option<u64>,
     /// The API the path belongs to, for metrics.
     pub surface: Option<&'static str>,
 }
@@ -126,6 +134,7 @@ impl Exchange {
             late_logs: None,
             body: None,
             record: Record::default(),
+            list_wanted: None,
             trace: None,
         }
     }

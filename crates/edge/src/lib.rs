@@ -1,6 +1,7 @@
 //! The proxy: listeners, phase runner, actions, attempt loop. The only crate that names Pingora, and only in
 //! [`proxy`] and [`server`].
 
+mod accounts;
 pub mod action;
 pub mod actions;
 pub mod answer;
@@ -9,9 +10,11 @@ pub mod dry;
 pub mod engine;
 pub mod exchange;
 pub mod explain;
+mod fetch;
 pub mod gateway;
 pub mod limits;
 pub mod listener;
+mod lists;
 pub mod phase;
 pub mod proxy;
 pub mod reload;
@@ -19,3 +22,6 @@ pub mod server;
 #[cfg(test)]
 mod testing;
 pub mod upstream;
+
+pub use accounts::Accounts;
+pub use lists::Lists;

@@ -22,11 +22,15 @@ enum Wake {
     Changed,
     /// SIGHUP: load even if nothing seems to have changed.
     Asked,
+    /// The catalogue has changed: what is live is built anew over it.
+    Catalog,
 }
 
 /// A policy that is watched.
 struct Watched {
-    file: PathBuf,
+    /// None for a policy that is not in a file of its own; it changes only with the catalogue.
+    file: Option<PathBuf>,
+    name: String,
     text: Arc<str>,
     seen: Option<Fingerprint>,
     listener: Arc<Listener>,
@@ -41,25 +45,28 @@ struct Fingerprint {
 }
 
 /// Watches the policies that are in files of their own, on a thread of its own.
-pub fn watch(policies: Vec<(Option<PathBuf>, Source, Arc<Listener>)>, run: Arc<RunState>) {
+pub fn watch(
+    policies: Vec<(Option<PathBuf>, Source, Arc<Listener>)>,
+    run: Arc<RunState>,
+    shared: &crate::engine::Shared,
+) {
     let watched: Vec<Watched> = policies
         .into_iter()
-        .filter_map(|(file, source, listener)| {
-            let file = file?;
-            let seen = fingerprint(&file);
-            Some(Watched { file, text: source.text, seen, listener })
+        .map(|(file, source, listener)| {
+            let seen = file.as_deref().and_then(fingerprint);
+            Watched { file, name: source.name, text: source.text, seen, listener }
         })
         .collect();
-    if watched.is_empty() {
-        return;
-    }
     let (wake, woken) = channel();
-    hang_up(wake.clone());
+    shared.lists.tell(changes(wake.clone()));
+    if watched.iter().any(|policy| policy.file.is_some()) {
+        hang_up(wake.clone());
+    }
     std::thread::spawn(move || reloader(watched, &run, wake, &woken));
 }
 
 fn reloader(mut watched: Vec<Watched>, run: &RunState, wake: Sender<Wake>, woken: &Receiver<Wake>) {
-    let names: Vec<OsString> = watched.iter().flat_map(|w| names(&w.file)).collect();
+    let names: Vec<OsString> = watched.iter().filter_map(|w| w.file.as_deref()).flat_map(names).collect();
     let on_event = move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| concerns(&event, &names)) {
             // The receiver lives as long as this thread.
@@ -69,48 +76,69 @@ fn reloader(mut watched: Vec<Watched>, run: &RunState, wake: Sender<Wake>, woken
     let mut watcher = notify::recommended_watcher(on_event).ok();
     loop {
         if let Some(watcher) = &mut watcher {
-            for folder in watched.iter().flat_map(|w| folders(&w.file)) {
+            for folder in watched.iter().filter_map(|w| w.file.as_deref()).flat_map(folders) {
                 // A folder that is watched already, or cannot be: polling sees changes there too.
                 let _ = watcher.watch(&folder, RecursiveMode::NonRecursive);
             }
         }
-        let asked = match woken.recv_timeout(POLL) {
+        let (mut asked, mut catalog) = (false, false);
+        match woken.recv_timeout(POLL) {
             Ok(first) => {
                 std::thread::sleep(SETTLE);
-                let mut asked = matches!(first, Wake::Asked);
-                while let Ok(more) = woken.try_recv() {
-                    asked |= matches!(more, Wake::Asked);
+                let more = std::iter::from_fn(|| woken.try_recv().ok());
+                for wake in std::iter::once(first).chain(more) {
+                    asked |= matches!(wake, Wake::Asked);
+                    catalog |= matches!(wake, Wake::Catalog);
                 }
-                asked
             }
-            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
-        };
+        }
         for policy in &mut watched {
             policy.look(asked, run);
+            if catalog {
+                policy.rebuild();
+            }
         }
     }
 }
 
 impl Watched {
+    /// Builds the live policy anew, over a catalogue that has changed. Its text is the same, and so is its revision.
+    fn rebuild(&self) {
+        let source = Source::new(self.name.clone(), self.text.to_string());
+        let loaded = Engine::load(&source, &self.listener.shared);
+        let live = self.listener.engine.load().revision.clone();
+        match loaded.engine {
+            Some(engine) if engine.revision == live => self.listener.engine.store(Arc::new(engine)),
+            // The file has changed into something that is not in force.
+            Some(_) => {}
+            None => tracing::error!(
+                policy = %self.name,
+                "the policy cannot be built over the new list of models; the one before stays in force:\n{}",
+                findings(&loaded.diagnostics)
+            ),
+        }
+    }
+
     fn look(&mut self, asked: bool, run: &RunState) {
-        let now = fingerprint(&self.file);
+        let Some(file) = self.file.clone() else { return };
+        let now = fingerprint(&file);
         if !asked && now == self.seen {
             return;
         }
         self.seen = now;
-        let text = match std::fs::read_to_string(&self.file) {
+        let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
             Err(error) => {
-                let message =
-                    format!("{}: {error}; the policy loaded before stays in force", self.file.display());
-                return self.report(run, &message);
+                let message = format!("{}: {error}; the policy loaded before stays in force", file.display());
+                return self.report(&file, run, &message);
             }
         };
         if !asked && *text == *self.text {
             return;
         }
-        let source = Source::new(self.file.display().to_string(), text);
+        let source = Source::new(file.display().to_string(), text);
         let loaded = Engine::load(&source, &self.listener.shared);
         self.text = Arc::clone(&source.text);
         let said = findings(&loaded.diagnostics);
@@ -119,17 +147,17 @@ impl Watched {
                 if !said.is_empty() {
                     tracing::warn!("{said}");
                 }
-                tracing::info!(file = %self.file.display(), revision = %engine.revision, "policy reloaded");
+                tracing::info!(file = %file.display(), revision = %engine.revision, "policy reloaded");
                 run.loaded(&engine.revision, SystemTime::now());
                 self.listener.shared.metrics.reload(true, SystemTime::now());
                 self.listener.engine.store(Arc::new(engine));
             }
-            None => self.report(run, &said),
+            None => self.report(&file, run, &said),
         }
     }
 
-    fn report(&self, run: &RunState, message: &str) {
-        tracing::error!(file = %self.file.display(), "the changed policy is not used; the one before stays in force:\n{message}");
+    fn report(&self, file: &Path, run: &RunState, message: &str) {
+        tracing::error!(file = %file.display(), "the changed policy is not used; the one before stays in force:\n{message}");
         run.reload_failed(message, SystemTime::now());
         self.listener.shared.metrics.reload(false, SystemTime::now());
     }
@@ -183,6 +211,19 @@ fn folders(file: &Path) -> Vec<PathBuf> {
     };
     let target = std::fs::canonicalize(file).ok();
     folder(file).into_iter().chain(target.and_then(|t| folder(&t))).collect()
+}
+
+/// Turns news of the catalogue into wake-ups.
+fn changes(wake: Sender<Wake>) -> Sender<()> {
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        while told.recv().is_ok() {
+            if wake.send(Wake::Catalog).is_err() {
+                return;
+            }
+        }
+    });
+    tell
 }
 
 /// Turns SIGHUP into a wake-up.

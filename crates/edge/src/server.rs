@@ -171,7 +171,7 @@ pub fn serve(
         let name = file.as_ref().map_or_else(|| source.name.clone(), |f| f.display().to_string());
         lines.push(format!("policy {name}, revision {}", listener.engine.load().revision));
     }
-    reload::watch(watched, Arc::clone(&run));
+    reload::watch(watched, Arc::clone(&run), &shared);
     drain_on_stop(&server, run, in_flight, access_log);
     announce_when_listening(addresses, reserved, move || announce(lines));
     server.run(RunArgs::default());
@@ -286,10 +286,13 @@ fn admin_service(
     let state = AdminState {
         run: Arc::clone(run),
         metrics: Arc::clone(&shared.metrics),
-        source: Arc::new(move || crate::proxy::admin::providers(&listeners)),
+        source: Arc::new({
+            let listeners = listeners.clone();
+            move || crate::proxy::admin::providers(&listeners)
+        }),
         token,
     };
-    let mut service = Service::new("admin".to_owned(), HttpServer::new_app(AdminApp { state }));
+    let mut service = Service::new("admin".to_owned(), HttpServer::new_app(AdminApp { state, listeners }));
     service.add_tcp(&address.to_string());
     service
 }

@@ -31,13 +31,16 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
     let secrets =
         secrets.iter().map(|(v, n, s)| (((*v).to_owned(), (*n).to_owned()), (*s).to_owned())).collect();
     Shared {
-        catalog: Catalog::builtin(),
+        catalog: arc_swap::ArcSwap::new(Catalog::builtin()),
+        lists: crate::Lists::new(false),
+        accounts: Arc::default(),
+        ledger: Arc::default(),
         stats: tollgate_select::Metrics::new(),
         metrics: Arc::new(tollgate_observe::Metrics::new("test")),
         secrets: Arc::new(TestSecrets(secrets)),
         key_salt: [7; 16],
-        default_backend: None,
-        force_model: None,
+        names: tollgate_select::Names::default(),
+        identity: crate::gateway::identity::Identity::default(),
     }
 }
 

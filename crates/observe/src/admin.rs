@@ -37,6 +37,14 @@ pub struct AdminState {
     pub token: Option<AdminToken>,
 }
 
+impl AdminState {
+    /// Whether a request with this `Authorization` may see status and metrics.
+    #[must_use]
+    pub fn allows(&self, authorization: Option<&str>) -> bool {
+        self.token.as_ref().is_none_or(|token| token.allows(authorization))
+    }
+}
+
 impl std::fmt::Debug for AdminState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AdminState")
@@ -84,7 +92,7 @@ pub fn respond(path: &str, method: &Method, authorization: Option<&str>, state: 
         "/readyz" => return ready(state),
         _ => {}
     }
-    if state.token.as_ref().is_some_and(|token| !token.allows(authorization)) {
+    if !state.allows(authorization) {
         return (StatusCode::UNAUTHORIZED, TEXT, "bearer token required\n".to_owned());
     }
     if path == "/metrics" {

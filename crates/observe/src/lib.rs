@@ -19,4 +19,6 @@ pub use logging::{LoggingError, init_tracing};
 pub use metrics::{AttemptOutcome, MAX_PROVIDERS, Metrics, ProviderMetrics};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
-pub use status::{KeyStatus, ModelStatus, ProviderStatus, ReloadError, RunState, Status, StatusSource};
+pub use status::{
+    AccountStatus, KeyStatus, ModelStatus, ProviderStatus, ReloadError, RunState, Status, StatusSource,
+};

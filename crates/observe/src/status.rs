@@ -183,6 +183,37 @@ pub struct KeyStatus {
     /// Tokens in a full quota.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_tokens: Option<u64>,
+    /// What the provider says of the account behind it (OpenRouter's `/key` and `/credits`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountStatus>,
+}
+
+/// The account behind a key. Amounts are US dollars; what is not known, or has no limit, is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct AccountStatus {
+    /// Nothing is left to spend.
+    pub exhausted: bool,
+    /// What the key may spend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_usd: Option<f64>,
+    /// What is left of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_remaining_usd: Option<f64>,
+    /// When the limit starts anew: `daily`, `weekly`, `monthly`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_reset: Option<String>,
+    /// What the key has spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage_usd: Option<f64>,
+    /// Whether nothing was ever paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_tier: Option<bool>,
+    /// What is left of the credits bought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance_usd: Option<f64>,
+    /// Why the provider could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Where the status page gets what this crate cannot know. Closures implement it.

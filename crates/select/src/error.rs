@@ -1,5 +1,6 @@
 //! Why no plan could be made.
 
+use crate::names::NameTrace;
 use crate::plan::StrategyReport;
 use crate::resolve::{RejectKind, Rejected};
 
@@ -26,6 +27,12 @@ pub enum SelectError {
         list: String,
         /// `error.type`: the common reason when there is one.
         kind: &'static str,
+    },
+    /// Parameters behind a name are wrong, and the policy wants such requests refused.
+    #[error("Invalid parameter in the model name: {list}")]
+    BadParams {
+        /// The parameters and reasons.
+        list: String,
     },
     /// Strategies left nothing.
     #[error("Model selection returned no results: {list}")]
@@ -59,6 +66,7 @@ impl SelectError {
     #[must_use]
     pub fn code(&self) -> u16 {
         match self {
+            Self::BadParams { .. } => 3801,
             Self::NoKey => 3802,
             Self::Strategy { .. } => 3803,
             Self::NoMatch { .. } => 3804,
@@ -99,6 +107,8 @@ pub struct Refusal {
     pub rejected: Vec<Rejected>,
     /// What each strategy did; empty unless details were asked for.
     pub reports: Vec<StrategyReport>,
+    /// What became of each name; empty unless details were asked for or a parameter is not sent.
+    pub names: Vec<NameTrace>,
 }
 
 impl std::fmt::Display for Refusal {

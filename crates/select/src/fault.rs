@@ -48,6 +48,20 @@ pub enum Fault {
         /// The limit.
         max: u64,
     },
+    /// The request is not of its own dialect, so it cannot be translated: the client is to blame.
+    Unreadable {
+        /// What is wrong, with the field's name.
+        why: Box<str>,
+        /// The field, such as `messages[0].content`.
+        field: Option<Box<str>>,
+    },
+    /// The candidate has no way to be told what the request says.
+    Untranslatable(Box<str>),
+    /// The request carries state of another provider.
+    BoundState(Box<str>),
+    /// The candidate's kind was refused for the key earlier in this request: OpenRouter's daily cap holds for every
+    /// free model of an account.
+    CappedBefore,
     /// Every key left for this candidate was refused by its provider earlier in this request.
     KeyRefusedBefore,
     /// The provider could not be reached earlier in this request.
@@ -92,6 +106,10 @@ impl Fault {
                 | Self::GatewayKey
                 | Self::KeySelection(_)
                 | Self::InputTooLarge { .. }
+                | Self::Unreadable { .. }
+                | Self::Untranslatable(_)
+                | Self::BoundState(_)
+                | Self::CappedBefore
                 | Self::KeyRefusedBefore
                 | Self::UnreachableBefore
         )
@@ -152,6 +170,10 @@ impl Fault {
             Self::InputTooLarge { tokens, max } => {
                 format!("input too large: {tokens} tokens (max {max})").into()
             }
+            Self::Unreadable { why, .. } => format!("cannot be translated: {why}").into(),
+            Self::Untranslatable(why) => format!("cannot be translated: {why}").into(),
+            Self::BoundState(why) => why.to_string().into(),
+            Self::CappedBefore => "the account's free requests were used up earlier in this request".into(),
             Self::KeyRefusedBefore => "every key was refused earlier in this request".into(),
             Self::UnreachableBefore => "the provider was unreachable earlier in this request".into(),
         }

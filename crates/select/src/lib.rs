@@ -9,6 +9,7 @@ mod error;
 mod fault;
 mod keys;
 mod metrics;
+mod names;
 mod plan;
 mod resolve;
 #[cfg(test)]
@@ -26,7 +27,11 @@ pub use metrics::{
     Clock, ErrorRates, KeySnapshot, KeyStats, Latencies, Latency, Metrics, ModelStats, Quota, QuotaValues,
     Sample, SampleOutcome, Snapshot, Tokens,
 };
+pub use names::{
+    AliasError, AliasRule, Aliases, BadParam, Effort, Leaf, NameTrace, Names, OnInvalid, ParamFields,
+    ParamStyle, Replaced, Selector, UriOptions, UriParams, Verbosity,
+};
 pub use plan::{Candidate, Fallthrough, OnFailure, Order, Plan, Selection, Strategy, StrategyReport, plan};
 pub use resolve::{Ask, RejectKind, Rejected};
 pub use universe::{Options, ProviderOrder, Universe};
-pub use walk::{Attempt, Failure, Knobs, Passthrough, Verdict, Walk, errlist};
+pub use walk::{Attempt, Failure, Knobs, Passthrough, Reach, Verdict, Walk, errlist};

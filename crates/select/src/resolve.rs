@@ -1,16 +1,17 @@
 //! From the names a client sends to models at providers.
 
+mod find;
 #[cfg(test)]
 mod tests;
 
 use crate::entity::ModelEntity;
-use crate::universe::{Hit, Universe};
+use crate::names::{Expanded, Name, UriParams, expand};
+use crate::universe::{DefaultBackend, Hit, Universe, VARIANT};
+use find::{Found, find};
 use std::sync::Arc;
 use tollgate_catalog::{Catalog, Provider};
 use tollgate_dialect::{Format, Surface};
 
-/// The name that stands for "whatever the policy chooses".
-const AUTO: &str = "ngrok/auto";
 /// Names one request may list; more would be of use only to keep the gateway busy.
 const MAX_NAMES: usize = 256;
 /// Longest name, in bytes. Ids of models are at most 255.
@@ -35,6 +36,8 @@ pub struct Ask<'a> {
     pub user_agent: &'a str,
     /// The path of the request.
     pub path: &'a str,
+    /// The provider that the path stands for (`/openrouter`): names without a prefix that nothing knows go there.
+    pub mount_backend: Option<&'a str>,
     /// Estimates the tokens of the prompt; called only when an expression may read them.
     pub input_tokens: &'a dyn Fn() -> u64,
     /// Whether a key exists that could be sent to a provider, or it needs none.
@@ -78,24 +81,27 @@ pub enum RejectKind {
 pub(crate) struct Member<'a> {
     /// Position of the name among the client's.
     pub(crate) name: usize,
-    /// The name as sent.
-    pub(crate) requested: &'a str,
+    /// Among the members of one name: those with a lower turn come first, whoever has a key.
+    pub(crate) turn: usize,
+    /// The name as sent; `None` when it is not the client's.
+    pub(crate) requested: Option<&'a str>,
     pub(crate) entity: Arc<ModelEntity>,
     /// What is sent upstream.
     pub(crate) upstream: String,
+    pub(crate) params: Arc<UriParams>,
 }
 
 /// What became of the client's names.
 #[derive(Debug, Default)]
 pub(crate) struct Resolved<'a> {
     /// The names, without duplicates.
-    pub(crate) names: Vec<&'a str>,
+    pub(crate) names: Vec<Name<'a>>,
     /// The name that is `ngrok/auto`, when it stands among others.
     pub(crate) auto: Option<usize>,
     /// In client order; within a name in the order in which the catalogue gave them.
     pub(crate) members: Vec<Member<'a>>,
     pub(crate) rejected: Vec<Rejected>,
-    /// Members that are pass-through models.
+    /// Members that are no entries of the universe.
     pub(crate) unknown: usize,
 }
 
@@ -108,132 +114,48 @@ impl Resolved<'_> {
 
 /// Finds the models of all names of a request.
 pub(crate) fn resolve<'a>(universe: &Universe, ask: &Ask<'a>) -> Resolved<'a> {
-    let mut resolved = Resolved::default();
-    collect_names(ask, &mut resolved);
-    for at in 0..resolved.names.len() {
-        if resolved.auto == Some(at) {
-            continue;
-        }
-        let Some(name) = resolved.names.get(at).copied() else { break };
-        let found = find(universe, name);
+    let catalog = universe.catalog();
+    let is_backend = |name: &str| catalog.provider(name).next().is_some();
+    let knows = |name: &str| find::knows(universe, name);
+    let Expanded { names, auto, too_many } = expand(universe.names(), ask, MAX_NAMES, &is_backend, &knows);
+    let mut resolved = Resolved { auto, ..Resolved::default() };
+    if let Some(name) = too_many {
+        let reason = format!("more than {MAX_NAMES} models named");
+        resolved.rejected.push(Rejected { model: clip(name), reason, kind: RejectKind::TooMany });
+    }
+    let mounted = mounted(universe, ask);
+    let backends = mounted.as_deref().unwrap_or(universe.default_backend());
+    for (at, name) in names.iter().enumerate().filter(|(at, _)| auto != Some(*at)) {
+        let found = match &name.fault {
+            Some(why) => Found::Rejected(RejectKind::BadName, why.clone()),
+            None => find(universe, name, backends),
+        };
         admit(universe, ask.surface, at, name, found, &mut resolved);
     }
+    resolved.names = names;
     resolved
+}
+
+/// The providers of the path, if it stands for one.
+fn mounted(universe: &Universe, ask: &Ask<'_>) -> Option<Vec<DefaultBackend>> {
+    let providers = universe.catalog().provider(ask.mount_backend?);
+    let backends: Vec<DefaultBackend> = providers.map(|p| DefaultBackend::new(Arc::clone(p))).collect();
+    (!backends.is_empty()).then_some(backends)
 }
 
 /// Adds names that the client may have meant to the reasons of unknown ones.
 pub(crate) fn suggest(catalog: &Catalog, rejected: &mut [Rejected]) {
     let unknown = |kind| matches!(kind, RejectKind::UnknownModel | RejectKind::UnknownProvider);
     for one in rejected.iter_mut().filter(|one| unknown(one.kind)).take(MAX_SUGGESTED) {
-        let near: Vec<String> = catalog.nearest(&one.model).iter().map(|name| format!("`{name}`")).collect();
+        let near: Vec<String> = catalog
+            .nearest(one.model.split('?').next().unwrap_or_default())
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
         if !near.is_empty() {
             one.reason = format!("{}; did you mean {}?", one.reason, near.join(" or "));
         }
     }
-}
-
-/// `model`, unless it is auto, then `models`; no duplicates, nothing empty. Only auto, or nothing: no names.
-fn collect_names<'a>(ask: &Ask<'a>, resolved: &mut Resolved<'a>) {
-    let first = ask.model.map(str::trim).filter(|name| !is_auto(name));
-    for name in first.into_iter().chain(ask.models.iter().map(|name| name.trim())) {
-        if name.is_empty() || resolved.names.contains(&name) {
-            continue;
-        }
-        if is_auto(name) {
-            if resolved.auto.is_some() {
-                continue;
-            }
-            resolved.auto = Some(resolved.names.len());
-        }
-        if resolved.names.len() >= MAX_NAMES {
-            let reason = format!("more than {MAX_NAMES} models named");
-            resolved.rejected.push(Rejected { model: clip(name), reason, kind: RejectKind::TooMany });
-            break;
-        }
-        resolved.names.push(name);
-    }
-    if resolved.auto.is_some() && resolved.names.len() == 1 {
-        resolved.names.clear();
-        resolved.auto = None;
-    }
-}
-
-fn is_auto(name: &str) -> bool {
-    name.eq_ignore_ascii_case(AUTO)
-}
-
-/// What a name means.
-enum Found<'a> {
-    /// Models of the catalogue, and the text that named them; a disabled one has no entity.
-    Known(Vec<Hit>, &'a str),
-    /// A name only its provider can judge.
-    PassThrough(Vec<Arc<Provider>>, &'a str),
-    Rejected(RejectKind, String),
-}
-
-/// The rules, in their order: a known model under a provider prefix, a known model by its whole name, an unknown
-/// model under a provider prefix, and, where the policy wants it, `author/model`.
-fn find<'a>(universe: &Universe, name: &'a str) -> Found<'a> {
-    if name.len() > MAX_NAME {
-        return Found::Rejected(RejectKind::BadName, format!("name longer than {MAX_NAME} bytes"));
-    }
-    let split = name.split_once(':').map(|(provider, model)| (provider.trim(), model.trim()));
-    let providers: Vec<Arc<Provider>> = match split {
-        Some((provider, model)) if !provider.is_empty() && !model.is_empty() => {
-            universe.catalog().provider(provider).cloned().collect()
-        }
-        _ => Vec::new(),
-    };
-    if let Some((_, model)) = split {
-        let hits: Vec<Hit> = providers.iter().filter_map(|p| universe.at(p, model)).collect();
-        if !hits.is_empty() {
-            return Found::Known(hits, model);
-        }
-    }
-    let hits = universe.named(name);
-    if !hits.is_empty() {
-        return Found::Known(hits, name);
-    }
-    match split {
-        Some((_, model)) if !providers.is_empty() => Found::PassThrough(providers, model),
-        Some(("", _)) => Found::Rejected(RejectKind::BadName, "no provider before the colon".into()),
-        Some((_, "")) => Found::Rejected(RejectKind::BadName, "no model after the colon".into()),
-        // `author/model:free`: a colon behind a slash is part of the model's name, not the end of a provider's.
-        Some((provider, _)) if provider.contains('/') && !universe.default_backend().is_empty() => {
-            Found::PassThrough(universe.default_backend().to_vec(), name)
-        }
-        Some((provider, _)) => {
-            Found::Rejected(RejectKind::UnknownProvider, format!("unknown provider '{provider}'"))
-        }
-        None => author_slug(universe, name)
-            .or_else(|| {
-                let backend = universe.default_backend();
-                (!backend.is_empty()).then(|| Found::PassThrough(backend.to_vec(), name))
-            })
-            .unwrap_or_else(|| Found::Rejected(RejectKind::UnknownModel, "unknown model".into())),
-    }
-}
-
-/// `author/model`: the providers whose model of that name is by that author; or the provider of the author's name.
-fn author_slug<'a>(universe: &Universe, name: &'a str) -> Option<Found<'a>> {
-    if !universe.options().accept_author_slug {
-        return None;
-    }
-    let (author, model) = name.split_once('/')?;
-    let catalog = universe.catalog();
-    if let Some(author) = catalog.author(author) {
-        let mut hits = universe.named(model);
-        hits.retain(|(_, _, record, _)| record.author_id.eq_ignore_ascii_case(&author.id));
-        if !hits.is_empty() {
-            return Some(Found::Known(hits, model));
-        }
-    }
-    let providers: Vec<Arc<Provider>> = catalog.provider(author).cloned().collect();
-    let hits: Vec<Hit> = providers.iter().filter_map(|p| universe.at(p, model)).collect();
-    if !hits.is_empty() {
-        return Some(Found::Known(hits, model));
-    }
-    (!providers.is_empty() && !model.is_empty()).then_some(Found::PassThrough(providers, model))
 }
 
 /// Adds what can serve the request, or notes why nothing can.
@@ -241,8 +163,8 @@ fn admit<'a>(
     universe: &Universe,
     surface: Surface,
     at: usize,
-    name: &'a str,
-    found: Found<'a>,
+    name: &Name<'a>,
+    found: Found<'_>,
     resolved: &mut Resolved<'a>,
 ) {
     let mut admitted = false;
@@ -253,35 +175,97 @@ fn admit<'a>(
             refused.get_or_insert(why);
         }
     };
+    let place = Admission { universe, surface, at, name, turn: 0, params: &name.params };
     match found {
         Found::Rejected(kind, why) => take(Err((kind, why))),
-        Found::Known(hits, text) => {
-            for (entity, provider, model, matched) in hits {
-                let usable = usable(universe, surface, entity.as_ref(), &provider);
-                take(match (usable, entity) {
-                    (None, Some(entity)) => {
-                        let upstream = model.sent_name(matched, text);
-                        resolved.push(Member { name: at, requested: name, entity, upstream });
-                        Ok(())
-                    }
-                    (kind, _) => {
-                        let kind = kind.unwrap_or(RejectKind::ModelNotAllowed);
-                        Err((kind, reason(kind, &provider, &model.id, surface)))
-                    }
-                });
-            }
-        }
+        Found::Known(hits, text) => hits.into_iter().for_each(|hit| take(place.known(hit, text, resolved))),
         Found::PassThrough(providers, model) => {
-            for provider in providers {
-                take(
-                    admit_unknown(universe, surface, at, name, (&provider, model), resolved)
-                        .map_err(|kind| (kind, reason(kind, &provider, model, surface))),
-                );
+            providers.iter().for_each(|provider| take(place.unknown(provider, model, resolved)));
+        }
+        Found::Default(found, text) => {
+            for (turn, (backend, hit)) in found.into_iter().enumerate() {
+                let params = match backend.params.is_empty() {
+                    true => Arc::clone(&name.params),
+                    false => Arc::new(name.params.or(&backend.params)),
+                };
+                let place = Admission { turn, params: &params, ..place };
+                take(match hit {
+                    Some(hit) => place.known(hit, text, resolved),
+                    None => place.unknown(&backend.provider, text, resolved),
+                });
             }
         }
     }
     if let (false, Some((kind, reason))) = (admitted, refused) {
-        resolved.rejected.push(Rejected { model: clip(name), reason, kind });
+        let reason = match name.alias.filter(|_| name.fault.is_none()) {
+            Some(rule) => format!("{reason}; it is `{}` by model_aliases[{rule}]", clip(&name.text)),
+            None => reason,
+        };
+        resolved.rejected.push(Rejected { model: clip(name.label()), reason, kind });
+    }
+}
+
+/// How the members of one name are added.
+#[derive(Clone, Copy)]
+struct Admission<'n, 'a> {
+    universe: &'n Universe,
+    surface: Surface,
+    at: usize,
+    name: &'n Name<'a>,
+    turn: usize,
+    params: &'n Arc<UriParams>,
+}
+
+impl<'a> Admission<'_, 'a> {
+    fn known(&self, hit: Hit, text: &str, resolved: &mut Resolved<'a>) -> Result<(), (RejectKind, String)> {
+        let (entity, provider, model, matched) = hit;
+        match (usable(self.universe, self.surface, entity.as_ref(), &provider), entity) {
+            (None, Some(mut entity)) => {
+                let upstream = model.sent_name(matched, text);
+                let variant = entity.index == VARIANT;
+                if let (true, Some(entity)) = (variant, Arc::get_mut(&mut entity)) {
+                    entity.index = self.universe.len() + resolved.unknown;
+                }
+                if resolved.push(self.member(entity, upstream)) {
+                    resolved.unknown += usize::from(variant);
+                }
+                Ok(())
+            }
+            (kind, _) => {
+                let kind = kind.unwrap_or(RejectKind::ModelNotAllowed);
+                Err((kind, reason(kind, &provider, &model.id, self.surface)))
+            }
+        }
+    }
+
+    /// Adds a model the catalogue does not know.
+    fn unknown(
+        &self,
+        provider: &Arc<Provider>,
+        model: &str,
+        resolved: &mut Resolved<'a>,
+    ) -> Result<(), (RejectKind, String)> {
+        let refused = |kind| (kind, reason(kind, provider, model, self.surface));
+        if !self.universe.provider_serves(provider, self.surface) {
+            return Err(refused(RejectKind::Format));
+        }
+        let index = self.universe.len() + resolved.unknown;
+        let entity = self.universe.pass_through(provider, model, index).map_err(refused)?;
+        if resolved.push(self.member(entity, model.to_owned())) {
+            resolved.unknown += 1;
+        }
+        Ok(())
+    }
+
+    fn member(&self, entity: Arc<ModelEntity>, upstream: String) -> Member<'a> {
+        Member {
+            name: self.at,
+            turn: self.turn,
+            requested: self.name.asked,
+            entity,
+            upstream,
+            params: Arc::clone(self.params),
+        }
     }
 }
 
@@ -298,25 +282,6 @@ fn usable(
         Some(entity) if !universe.serves(entity, surface) => Some(RejectKind::Format),
         Some(entity) => entity.denied,
     }
-}
-
-/// Adds a model the catalogue does not know.
-fn admit_unknown<'a>(
-    universe: &Universe,
-    surface: Surface,
-    at: usize,
-    name: &'a str,
-    (provider, model): (&Arc<Provider>, &str),
-    resolved: &mut Resolved<'a>,
-) -> Result<(), RejectKind> {
-    if !universe.provider_serves(provider, surface) {
-        return Err(RejectKind::Format);
-    }
-    let entity = universe.pass_through(provider, model, universe.len() + resolved.unknown)?;
-    if resolved.push(Member { name: at, requested: name, entity, upstream: model.to_owned() }) {
-        resolved.unknown += 1;
-    }
-    Ok(())
 }
 
 impl<'a> Resolved<'a> {

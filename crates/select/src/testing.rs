@@ -66,6 +66,7 @@ pub(crate) struct Case {
     pub(crate) models: Vec<String>,
     pub(crate) selection: Selection,
     pub(crate) keyed: fn(&Provider) -> bool,
+    pub(crate) mount: Option<&'static str>,
 }
 
 impl Case {
@@ -81,6 +82,7 @@ impl Case {
             models: Vec::new(),
             selection: Selection::default(),
             keyed: |_| true,
+            mount: None,
         }
     }
 
@@ -133,6 +135,7 @@ impl Case {
             stream: false,
             user_agent: "test/1",
             path: "/v1/test",
+            mount_backend: self.mount,
             input_tokens: &|| 1234,
             has_key: &self.keyed,
         })
@@ -176,6 +179,7 @@ pub(crate) fn made(candidates: &[&str]) -> Plan {
             model: Arc::new(Model { id: model.into(), ..Model::default() }),
             upstream_model: model.into(),
             requested: None,
+            params: Arc::default(),
             stats: metrics.get(provider, model),
         }
     };

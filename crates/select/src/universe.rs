@@ -2,6 +2,7 @@
 
 use crate::entity::{AuthorEntity, ModelEntity, ProviderEntity, Shared};
 use crate::metrics::Metrics;
+use crate::names::{Names, UriParams, no_params, prefix};
 use crate::resolve::RejectKind;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,8 +21,12 @@ pub struct Options {
     pub only_allow_configured_models: bool,
     /// Whether `author/model` without a provider prefix is understood.
     pub accept_author_slug: bool,
+    /// Whether `provider/model` is understood like `provider:model`.
+    pub accept_provider_slash: bool,
     /// The order of providers that know the same name.
     pub provider_order: ProviderOrder,
+    /// Requests go only to providers that speak the client's API.
+    pub native_only: bool,
 }
 
 /// The order of providers that know the same name.
@@ -33,6 +38,9 @@ pub enum ProviderOrder {
     /// All by id.
     Alphabetical,
 }
+
+/// The index of a variant that has not got its own yet: it has none of its own in the universe.
+pub(crate) const VARIANT: usize = usize::MAX;
 
 /// The models, providers and authors a policy can choose from. Immutable; shared by all requests under the policy.
 #[derive(Debug)]
@@ -53,8 +61,23 @@ pub struct Universe {
     bare: Index<Box<str>, Vec<(usize, usize, Matched)>>,
     providers: Value,
     authors: Value,
+    names: Names,
     /// Where names go that have no provider prefix and that nothing knows.
-    default_backend: Vec<Arc<Provider>>,
+    default_backend: Vec<DefaultBackend>,
+}
+
+/// A provider for names that have no provider prefix and that nothing knows.
+#[derive(Clone, Debug)]
+pub(crate) struct DefaultBackend {
+    pub(crate) provider: Arc<Provider>,
+    /// Parameters of every name that goes there.
+    pub(crate) params: Arc<UriParams>,
+}
+
+impl DefaultBackend {
+    pub(crate) fn new(provider: Arc<Provider>) -> Self {
+        Self { provider, params: no_params() }
+    }
 }
 
 /// A provider, and what its pass-through models have in common.
@@ -90,6 +113,7 @@ impl Universe {
             masks: Vec::new(),
             bare: Index::default(),
             providers: Value::Null,
+            names: Names::default(),
             default_backend: Vec::new(),
         };
         let ambiguous = ambiguous_ids(&order);
@@ -106,17 +130,38 @@ impl Universe {
         &self.catalog
     }
 
-    /// The same universe, in which names that have no provider prefix and that nothing knows go to this provider
-    /// (`--default-backend`). A name of no provider changes nothing.
+    /// The same universe under these rules for names. Providers in them that the catalogue lacks change nothing;
+    /// [`crate::Selector::unknown_in`] finds them.
     #[must_use]
-    pub fn with_default_backend(mut self, provider: Option<&str>) -> Self {
-        self.default_backend =
-            provider.map(|name| self.catalog.provider(name).cloned().collect()).unwrap_or_default();
+    pub fn with_names(mut self, names: Names) -> Self {
+        self.default_backend.clear();
+        for leaf in names.default_backend.iter().flat_map(|selector| selector.leaves()) {
+            let alone = self.catalog.provider(&leaf.name).next().is_some();
+            // The parameters of `provider:model` are that model's.
+            let (name, params) = match prefix(&leaf.name) {
+                _ if alone => (leaf.name.as_str(), Arc::clone(&leaf.params)),
+                Some((provider, _)) => (provider, no_params()),
+                None => continue,
+            };
+            for provider in self.catalog.provider(name) {
+                if !self.default_backend.iter().any(|known| known.provider.id == provider.id) {
+                    let params = Arc::clone(&params);
+                    self.default_backend.push(DefaultBackend { provider: Arc::clone(provider), params });
+                }
+            }
+        }
+        self.names = names;
         self
     }
 
-    /// The providers of [`Self::with_default_backend`].
-    pub(crate) fn default_backend(&self) -> &[Arc<Provider>] {
+    /// The rules for names.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The providers of the default backend, in its order.
+    pub(crate) fn default_backend(&self) -> &[DefaultBackend] {
         &self.default_backend
     }
 
@@ -160,9 +205,12 @@ impl Universe {
         (self.providers.clone(), self.authors.clone())
     }
 
-    /// Whether an entry of the universe can be used on a surface.
+    /// Whether a known model can be used on a surface: an entry of the universe, or a variant of one.
     pub(crate) fn serves(&self, entity: &ModelEntity, surface: Surface) -> bool {
-        self.masks.get(entity.index).is_some_and(|mask| mask & bit(surface) != 0)
+        match self.masks.get(entity.index) {
+            Some(mask) => mask & bit(surface) != 0,
+            None => entity.provider.serves(surface) && entity.model.serves(surface),
+        }
     }
 
     /// Whether unknown models of a provider can be asked for on a surface.
@@ -189,10 +237,51 @@ impl Universe {
         hits
     }
 
-    /// A model by its name at a provider, disabled ones included.
+    /// A model by its name at a provider, or the variant of one; disabled ones included.
     pub(crate) fn at(&self, provider: &Arc<Provider>, name: &str) -> Option<Hit> {
-        let (model, matched) = self.catalog.model_at(provider, name)?;
-        Some(self.hit(Arc::clone(provider), model, matched))
+        if let Some((model, matched)) = self.catalog.model_at(provider, name) {
+            return Some(self.hit(Arc::clone(provider), model, matched));
+        }
+        let (base, variants) = provider.split_variant(name)?;
+        let (model, _) = self.catalog.model_at(provider, base)?;
+        Some(self.variant(provider, &model, name, &variants))
+    }
+
+    /// Variants of models by a name without prefix.
+    pub(crate) fn named_variants(&self, name: &str) -> Vec<Hit> {
+        if !name.contains(':') {
+            return Vec::new();
+        }
+        let providers = self.slots.iter().map(|slot| &slot.provider);
+        let split = providers.filter_map(|provider| Some((provider, provider.split_variant(name)?)));
+        split
+            .flat_map(|(provider, (base, variants))| {
+                let same = |hit: &Hit| Arc::ptr_eq(&hit.1, provider);
+                let of = |hit: Hit| self.variant(provider, &hit.2, name, &variants);
+                self.named(base).into_iter().filter(same).map(of).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// A variant of a model. It is no entry: it is among `ai.models` only when the client names it.
+    fn variant(&self, provider: &Arc<Provider>, base: &Arc<Model>, name: &str, variants: &[&str]) -> Hit {
+        let (entity, ..) = self.hit(Arc::clone(provider), Arc::clone(base), Matched::Id);
+        let model = Arc::new(base.variant(name, variants));
+        let entity = entity.map(|entity| {
+            let author = self.catalog.author(&model.author_id);
+            Arc::new(ModelEntity {
+                index: VARIANT,
+                rank: entity.rank,
+                provider: Arc::clone(provider),
+                model: Arc::clone(&model),
+                stats: self.metrics.get(&provider.id, name),
+                denied: entity.denied,
+                qualified: true,
+                id: name.into(),
+                shared: Arc::new(Shared::new(provider, &model, author)),
+            })
+        });
+        (entity, Arc::clone(provider), model, Matched::Id)
     }
 
     /// The entity of a model the catalogue does not know, or why the policy does not allow it.
@@ -234,7 +323,7 @@ impl Universe {
         self.slot_of.insert(address(provider), rank);
         self.slots.push(Slot {
             provider: Arc::clone(provider),
-            mask: mask(|surface| provider.serves(surface)),
+            mask: mask(|surface| self.reaches(provider, &provider.pass_through(""), surface)),
             denied: self.denied_pass_through(provider),
             shared: Arc::new(Shared::new(provider, &provider.pass_through(""), None)),
         });
@@ -270,7 +359,20 @@ impl Universe {
             shared: Arc::new(Shared::new(provider, model, author)),
         }));
         self.by_record.insert((address(provider), address(model)), index);
-        self.masks.push(mask(|surface| provider.serves(surface) && model.serves(surface)));
+        self.masks.push(mask(|surface| self.reaches(provider, model, surface)));
+    }
+
+    /// Whether a request of a surface can be brought to a model: in its own dialect, or in another one.
+    fn reaches(&self, provider: &Provider, model: &Model, surface: Surface) -> bool {
+        if is_native(provider, model, surface) {
+            return true;
+        }
+        match surface {
+            _ if self.options.native_only => false,
+            // The gateway counts by itself where the provider cannot.
+            Surface::CountTokens => provider.wire_for(Surface::Messages, model).is_some(),
+            _ => provider.wire_for(surface, model).is_some(),
+        }
     }
 
     fn add_bare(&mut self, slot: usize, at: usize, model: &Model) {
@@ -311,6 +413,11 @@ impl Universe {
     fn denied_pass_through(&self, provider: &Provider) -> Option<RejectKind> {
         self.denied(provider, &Model { configured: false, ..Model::default() })
     }
+}
+
+/// Whether a model is asked in the client's own dialect.
+pub(crate) fn is_native(provider: &Provider, model: &Model, surface: Surface) -> bool {
+    provider.serves(surface) && model.serves(surface)
 }
 
 fn authors(authors: &[Author]) -> Value {
@@ -368,7 +475,7 @@ mod tests {
     fn what_a_listing_shows() {
         let universe = crate::testing::universe(
             &[crate::testing::custom("mine", &["m"])],
-            Options { only_allow_configured_models: true, ..Options::default() },
+            Options { only_allow_configured_models: true, native_only: true, ..Options::default() },
         );
         let ids = |surface| {
             universe.allowed(surface).map(|(p, m)| (p.id.clone(), m.id.clone())).collect::<Vec<_>>()

@@ -1,5 +1,6 @@
 //! The words of the command line. Names are a contract: scripts use them.
 
+use crate::naming::NameArgs;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
@@ -62,6 +63,8 @@ const RUN_EXAMPLES: &str = "Examples:
   tollgate run                                   the built-in providers, each client with its own key
   tollgate run policy.yml --upstream http://127.0.0.1:3000 --listen 0.0.0.0:8080
   tollgate run --config tollgate.yml
+  tollgate run --default-backend openrouter --force-model anthropic/claude-3.5-sonnet
+  tollgate run policy.yml --model-alias '^gpt-(.*)=openrouter:openai/gpt-\\1'
 
 Flags come before environment variables, these before the file of --config, this before the defaults.
 A changed policy file is loaded without a restart; SIGTERM finishes what has begun.
@@ -116,15 +119,14 @@ pub(crate) struct SecretArgs {
     pub(crate) vault_file: Option<PathBuf>,
 }
 
-/// Which models requests may name without saying where.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct NameArgs {
-    /// Provider for names without a prefix that nothing knows
-    #[arg(long, value_name = "PROVIDER", env = "TOLLGATE_DEFAULT_BACKEND", value_parser = some_text())]
-    pub(crate) default_backend: Option<String>,
-    /// Every request asks for this model, whatever the client names
-    #[arg(long, value_name = "MODEL", env = "TOLLGATE_FORCE_MODEL", value_parser = some_text())]
-    pub(crate) force_model: Option<String>,
+/// Where lists of models come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModelLists {
+    /// From the provider, and the embedded ones until then.
+    #[default]
+    Live,
+    /// Only the embedded ones: no request of the gateway's own.
+    Embedded,
 }
 
 /// What `run` and `http` have in common.
@@ -140,6 +142,10 @@ pub(crate) struct ServeArgs {
     pub(crate) secrets: SecretArgs,
     #[command(flatten)]
     pub(crate) names: NameArgs,
+    /// Whether OpenRouter's list of models and prices is read when it is needed, or the embedded one serves
+    /// [default: live]
+    #[arg(long, value_enum, value_name = "WHERE", env = "TOLLGATE_MODEL_LISTS")]
+    pub(crate) model_lists: Option<ModelLists>,
     /// Form of access log and operational log [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", env = "TOLLGATE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogForm>,
@@ -243,6 +249,9 @@ pub(crate) struct ExplainArgs {
     pub(crate) secrets: SecretArgs,
     #[command(flatten)]
     pub(crate) names: NameArgs,
+    /// Configuration file, of which rules for names and identity count here
+    #[arg(long, value_name = "FILE", env = "TOLLGATE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// `tollgate demo`
@@ -447,7 +456,8 @@ mod tests {
         for line in [
             "run",
             "run p.yml --listen 127.0.0.1:0 --admin 127.0.0.1:0 --upstream http://a --secrets-dir d --config c \
-             --default-backend openrouter --force-model a:b --log-format json --threads 2",
+             --default-backend openrouter --force-model a:b --static-route a:b?temperature=0 --model-alias ^a=b --model-alias c=d=e \
+             --identity-title T --identity-url u --identity-user-agent a/1 --log-format json --threads 2",
             "run p.yml --tls-cert a --tls-key b --max-body 1MiB --upgrade --upgrade-sock s",
             "http 3000 --traffic-policy-file f --url http://127.0.0.1:1",
             "check a.yml b.yml - --format json",
@@ -472,6 +482,10 @@ mod tests {
             "secrets create --value x",
             "run --listen x",
             "run --force-model=",
+            "run --static-route gpt-4o",
+            "run --static-route openai:gpt-4o?temperature=7",
+            "run --default-backend a^b",
+            "run --model-alias ^a",
         ] {
             let words = std::iter::once("tollgate").chain(line.split_whitespace());
             let code = Cli::try_parse_from(words).map_or_else(|e| e.exit_code(), |_| 0);

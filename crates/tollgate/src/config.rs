@@ -3,11 +3,13 @@
 //! Paths in it are relative to the file's folder.
 
 mod inline;
+mod names;
 #[cfg(test)]
 mod tests;
 
 use crate::cli::{Admin, LogForm, parse_address, parse_admin};
 use crate::decode::{Reader, joined};
+use crate::naming::FileNames;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,10 +27,10 @@ pub(crate) struct ConfigFile {
     pub(crate) admin: Option<Admin>,
     /// `secrets`: the places, in order.
     pub(crate) secrets: Option<Vec<Place>>,
-    /// `default_backend`
-    pub(crate) default_backend: Option<String>,
-    /// `force_model`
-    pub(crate) force_model: Option<String>,
+    /// The keys about names and identity.
+    pub(crate) names: FileNames,
+    /// The providers under `backends`, by id: they are used with the gateway's own keys where there is no policy.
+    pub(crate) backends: Vec<String>,
     /// `log_format`
     pub(crate) log_format: Option<LogForm>,
     /// `threads`
@@ -83,12 +85,6 @@ pub(crate) struct FileLimits {
     pub(crate) body_timeout: Option<Duration>,
 }
 
-/// Keys that are known and do not work, with the reason.
-const NOT_YET: [(&str, &str); 2] = [
-    ("model_aliases", "give models other names with `id_aliases` in the policy"),
-    ("identity", "set headers that go upstream with `headers` of `ai-gateway`"),
-];
-
 /// Reads a configuration. `folder` is what its paths are relative to.
 ///
 /// # Errors
@@ -107,7 +103,7 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     fn file(&mut self, root: &Node) -> ConfigFile {
         let mut config = ConfigFile::default();
-        const KEYS: [&str; 12] = [
+        const KEYS: [&str; 13] = [
             "endpoints",
             "admin",
             "secrets",
@@ -119,16 +115,11 @@ impl Decoder<'_> {
             "limits",
             "traffic_policy_file",
             "model_aliases",
+            "uri_params",
             "identity",
         ];
         if !self.reader.mapping(root, "", &KEYS) {
             return config;
-        }
-        for (key, help) in NOT_YET {
-            if let Some((key, _)) = root.entry(key) {
-                let message = format!("`{}` is not supported yet", key.text);
-                self.reader.error(key.at, message, Some(format!("remove it; until then, {help}")));
-            }
         }
         if let Some((key, _)) = root.entry("traffic_policy_file") {
             let help = "write `endpoints:` with `- traffic_policy_file: ...` below it".to_owned();
@@ -143,8 +134,7 @@ impl Decoder<'_> {
             config.admin = self.reader.parsed_at(node, "admin", "listen", parse_admin);
         }
         config.secrets = root.get("secrets").map(|node| self.places(node));
-        config.default_backend = self.default_backend(root);
-        config.force_model = self.reader.text_at(root, "", "force_model");
+        (config.names, config.backends) = names::read(self.reader, root);
         config.log_format = self.reader.parsed_at(root, "", "log_format", |text| match text {
             "text" => Ok(LogForm::Text),
             "json" => Ok(LogForm::Json),
@@ -158,20 +148,6 @@ impl Decoder<'_> {
             config.limits = self.limits(node);
         }
         config
-    }
-
-    /// `default_backend`, or `backends.default_backend`, which means the same.
-    fn default_backend(&mut self, root: &Node) -> Option<String> {
-        let flat = self.reader.text_at(root, "", "default_backend");
-        let Some((key, node)) = root.entry("backends") else { return flat };
-        if !self.reader.mapping(node, "backends", &["default_backend"]) {
-            return flat;
-        }
-        let nested = self.reader.text_at(node, "backends", "default_backend");
-        if flat.is_some() && nested.is_some() {
-            self.reader.error(key.at, "`default_backend` is set twice", Some("keep one of the two".into()));
-        }
-        flat.or(nested)
     }
 
     fn endpoints(&mut self, node: &Node) -> Vec<Endpoint> {

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod decode;
 mod error;
+mod naming;
 mod output;
 mod secrets;
 mod settings;

@@ -1,8 +1,9 @@
 //! What is served: flags and environment variables (clap merges these two), then the configuration file, then defaults.
 
-use crate::cli::{Admin, LogForm, NameArgs, ServeArgs};
+use crate::cli::{Admin, LogForm, ServeArgs};
 use crate::config::{self, ConfigFile, FilePolicy, Place};
 use crate::error::CliError;
+use crate::naming::{self, Naming};
 use crate::wiring;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,8 +24,8 @@ pub(crate) struct Settings {
     pub(crate) admin: Option<SocketAddr>,
     /// The places of secrets in the configuration file.
     pub(crate) secrets: Option<Vec<Place>>,
-    /// Default backend and forced model.
-    pub(crate) names: NameArgs,
+    /// Rules for names, and identity.
+    pub(crate) naming: Naming,
     /// Form of the logs.
     pub(crate) log_format: LogForm,
     /// Worker threads of each listener.
@@ -74,7 +75,7 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
             endpoint.tls = tls.clone().or(endpoint.tls);
             endpoint.policy = first.policy.clone().map(FilePolicy::File).or(endpoint.policy);
         }
-        endpoints.push(options(endpoint, index, limits)?);
+        endpoints.push(options(endpoint, index, limits, &file.backends)?);
     }
     let buffered_bodies = file.limits.buffered_bodies.unwrap_or(BUFFERED_BODIES.max(limits.max_body));
     Ok(Settings {
@@ -84,27 +85,39 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
             Admin::At(address) => Some(address),
         },
         secrets: file.secrets,
-        names: NameArgs {
-            default_backend: args.names.default_backend.clone().or(file.default_backend),
-            force_model: args.names.force_model.clone().or(file.force_model),
-        },
+        naming: naming::settle(&args.names, file.names)?,
         log_format: args.log_format.or(file.log_format).unwrap_or(LogForm::Text),
         threads: args.threads.or(file.threads).map_or_else(cpus, usize::from),
         buffered_bodies,
     })
 }
 
-fn options(endpoint: config::Endpoint, index: usize, limits: Limits) -> Result<EndpointOptions, CliError> {
+fn options(
+    endpoint: config::Endpoint,
+    index: usize,
+    limits: Limits,
+    backends: &[String],
+) -> Result<EndpointOptions, CliError> {
+    if let (Some(_), Some(provider)) = (&endpoint.policy, backends.first()) {
+        return Err(CliError::failed(format!(
+            "`backends.{provider}` of the configuration file has no effect beside a policy; list the provider in the \
+             policy, under `providers` of ai-gateway"
+        )));
+    }
     let (policy, file) = match endpoint.policy {
         Some(FilePolicy::File(path)) => {
             let watched = (path.as_os_str() != "-").then(|| path.clone());
             (wiring::source(&path)?, watched)
         }
         Some(FilePolicy::Inline(source)) => (source, None),
-        None => (
+        None if backends.is_empty() => (
             Source::new("built-in (every provider, each client with its own key)", wiring::DEFAULT_POLICY),
             None,
         ),
+        None => {
+            let name = format!("built-in (with keys for {})", backends.join(", "));
+            (Source::new(name, wiring::policy_with_keys(backends)), None)
+        }
     };
     Ok(EndpointOptions {
         name: endpoint
@@ -119,7 +132,11 @@ fn options(endpoint: config::Endpoint, index: usize, limits: Limits) -> Result<E
     })
 }
 
-fn read_config(path: &Path) -> Result<ConfigFile, CliError> {
+/// Reads a configuration file.
+///
+/// # Errors
+/// It cannot be read, or has mistakes.
+pub(crate) fn read_config(path: &Path) -> Result<ConfigFile, CliError> {
     let text = std::fs::read_to_string(path).map_err(|reason| CliError::unreadable(path, &reason))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     config::read(Source::new(path.display().to_string(), text), folder).map_err(CliError::Said)
@@ -173,6 +190,27 @@ mod tests {
         settings.endpoints.iter().map(|endpoint| endpoint.listen.port()).collect()
     }
 
+    fn forced(settings: &Settings) -> Option<&str> {
+        settings.naming.names.replaced.as_ref().map(|replaced| replaced.selector().text())
+    }
+
+    #[test]
+    fn listed_backends_have_keys_where_there_is_no_policy() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("tollgate.yml");
+        fs::write(&config, "default_backend: openrouter\nbackends: {openrouter: {type: openrouter}}\n")
+            .unwrap();
+        let args = ServeArgs { config: Some(config), ..ServeArgs::default() };
+        let settings = settle(&args, First::default()).unwrap();
+        let policy = &settings.endpoints[0].policy;
+        assert!(policy.text.contains("secrets.get('openrouter', 'api-key')"), "{}", policy.text);
+        let policy = folder.path().join("policy.yml");
+        fs::write(&policy, "on_http_request: []\n").unwrap();
+        let first = First { policy: Some(policy), ..First::default() };
+        let said = settle(&args, first).map(|_| ()).expect_err("both").to_string();
+        assert!(said.contains("`backends.openrouter`") && said.contains("`providers`"), "{said}");
+    }
+
     #[test]
     fn the_defaults() {
         let settings = settle(&ServeArgs::default(), First::default()).unwrap();
@@ -198,12 +236,12 @@ mod tests {
         let settings = settle(&args, First::default()).unwrap();
         assert_eq!(port(&settings), [1111, 2222]);
         assert_eq!((settings.admin, settings.threads), (None, 7));
-        assert_eq!(settings.names.force_model.as_deref(), Some("file"));
+        assert_eq!(forced(&settings), Some("file"));
         assert_eq!(settings.endpoints[1].limits.max_body, 1024);
         assert!(settings.endpoints[0].file.as_ref().is_some_and(|file| file.ends_with("one.yml")));
 
         args.threads = Some(2);
-        args.names.force_model = Some("flag".into());
+        args.names.force_model = tollgate_select::Selector::parse("flag").ok();
         args.max_body = Some(2048);
         let first = First {
             policy: Some(folder.path().join("two.yml")),
@@ -213,7 +251,7 @@ mod tests {
         let settings = settle(&args, first).unwrap();
         assert_eq!(port(&settings), [3333, 2222], "only the first endpoint changes");
         assert_eq!(settings.threads, 2);
-        assert_eq!(settings.names.force_model.as_deref(), Some("flag"));
+        assert_eq!(forced(&settings), Some("flag"));
         assert_eq!(settings.endpoints[1].limits.max_body, 2048);
         let upstreams: Vec<_> = settings.endpoints.iter().filter_map(|e| e.upstream.as_deref()).collect();
         assert_eq!(upstreams, ["3", "2"]);

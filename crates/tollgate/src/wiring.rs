@@ -1,7 +1,8 @@
 //! Puts the parts together: policies, shared state, runtimes.
 
-use crate::cli::NameArgs;
 use crate::error::CliError;
+use crate::naming::Naming;
+use arc_swap::ArcSwap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,12 +11,24 @@ use tollgate_edge::engine::{Engine, Shared};
 use tollgate_expr::SecretSource;
 use tollgate_expr::nearest;
 use tollgate_policy::Source;
+use tollgate_select::{Names, Replaced, Selector};
 
 /// The version of the program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The policy of `tollgate run` without one: every provider of the catalogue, each client with its own key.
 pub(crate) const DEFAULT_POLICY: &str = "on_http_request:\n  - type: ai-gateway\n";
+
+/// The policy where the configuration file lists backends: these with the gateway's own keys, the others with the
+/// client's.
+pub(crate) fn policy_with_keys(providers: &[String]) -> String {
+    let entries = providers.iter().map(|id| {
+        format!(
+            "        - id: {id}\n          api_keys: [{{value: \"${{secrets.get('{id}', 'api-key')}}\"}}]\n"
+        )
+    });
+    format!("{DEFAULT_POLICY}    config:\n      providers:\n{}", entries.collect::<String>())
+}
 
 /// A policy's text; `-` is standard input.
 ///
@@ -39,16 +52,19 @@ pub(crate) fn source(path: &Path) -> Result<Source, CliError> {
 /// The system gives no random bytes; a default backend that is no provider.
 pub(crate) fn shared(
     secrets: Arc<dyn SecretSource + Send + Sync>,
-    names: &NameArgs,
+    naming: &Naming,
 ) -> Result<Shared, CliError> {
     Ok(Shared {
-        catalog: Catalog::builtin(),
+        catalog: ArcSwap::new(Catalog::builtin()),
+        lists: tollgate_edge::Lists::new(false),
+        accounts: Arc::default(),
+        ledger: Arc::default(),
         stats: tollgate_select::Metrics::new(),
         metrics: Arc::new(tollgate_observe::Metrics::new(VERSION)),
         secrets,
         key_salt: salt()?,
-        default_backend: names.default_backend.clone(),
-        force_model: names.force_model.clone(),
+        names: naming.names.clone(),
+        identity: naming.identity.clone(),
     })
 }
 
@@ -62,19 +78,32 @@ pub(crate) fn engine(source: &Source, shared: &Shared) -> Result<(Engine, String
     loaded.engine.map(|engine| (engine, text.clone())).ok_or(CliError::Said(text))
 }
 
-/// Sees that the default backend is a provider of the catalogue or of a policy. A policy's own providers are not known
+/// Sees that backends of flags and configuration are providers of the catalogue or of a policy. A policy's own providers are not known
 /// before it is loaded, so this asks the loaded gateways.
 ///
 /// # Errors
-/// No gateway knows the provider.
-pub(crate) fn known_backend(shared: &Shared, engine: &Engine) -> Result<(), CliError> {
-    let Some(name) = shared.default_backend.as_deref() else { return Ok(()) };
-    let mut gateways = engine.gateways().peekable();
-    if gateways.peek().is_none() || gateways.any(|gateway| gateway.catalog().provider(name).next().is_some())
-    {
+/// No gateway knows one of the providers.
+pub(crate) fn known_backends(shared: &Shared, engine: &Engine) -> Result<(), CliError> {
+    if engine.gateways().next().is_none() {
         return Ok(());
     }
-    Err(CliError::failed(no_provider(&shared.catalog, name)))
+    let Names { default_backend, replaced, .. } = &shared.names;
+    let known = |selector: &Selector, models: bool| {
+        engine.gateways().any(|gateway| selector.unknown_in(gateway.catalog(), models).is_none())
+    };
+    let replaced = replaced.as_ref();
+    let named = [
+        ("the default backend", default_backend.as_ref(), false),
+        (replaced.map_or("", Replaced::option), replaced.map(Replaced::selector), true),
+    ];
+    for (option, selector, models) in named {
+        let Some(selector) = selector.filter(|selector| !known(selector, models)) else { continue };
+        let catalog = shared.catalog.load();
+        let name = selector.unknown_in(&catalog, models).unwrap_or(selector.text());
+        let said = no_provider(&catalog, name);
+        return Err(CliError::failed(format!("{option} `{}`: {said}", selector.text())));
+    }
+    Ok(())
 }
 
 /// Says that there is no such provider, and which was probably meant.
@@ -123,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_default_policy_loads() {
-        let shared = shared(Arc::new(tollgate_expr::NoSecrets), &NameArgs::default()).unwrap();
+        let shared = shared(Arc::new(tollgate_expr::NoSecrets), &Naming::default()).unwrap();
         let (engine, warnings) = engine(&Source::new("built-in", DEFAULT_POLICY), &shared).unwrap();
         assert_eq!((engine.gateways().count(), warnings.as_str()), (1, ""));
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Pricing;
+use crate::{Price, Pricing, Tier};
 use serde_json::{Map as JsonMap, Value as Json, json};
 use tollgate_dialect::Surface;
 
@@ -82,7 +82,7 @@ fn a_built_in_provider_is_changed_in_place() {
     overlay.models = vec![ModelOverlay {
         metadata: object(json!({"limits": {"rpm": 9}, "tier": "gold"})),
         max_output_tokens: Some(1000),
-        pricing: Some(Pricing { input: Some(1.0), ..Pricing::default() }),
+        pricing: Some(Pricing { input: Price::per_million(1.0), ..Pricing::default() }),
         ..model("GPT-4O")
     }];
     let catalog = with(&[overlay]);
@@ -100,7 +100,10 @@ fn a_built_in_provider_is_changed_in_place() {
         json!({"region": "eu", "limits": {"rpm": 9, "tpm": 2}, "tier": "gold"})
     );
     assert_eq!((listed.max_output_tokens, listed.max_context_window), (1000, 128_000));
-    assert_eq!((listed.pricing.input, listed.pricing.output), (Some(1.0), Some(10.0)));
+    assert_eq!(
+        (listed.pricing.input, listed.pricing.output),
+        (Price::per_million(1.0), Price::per_million(10.0))
+    );
 
     let other = found(&catalog, "openai", "gpt-4o-mini");
     assert!(!other.configured);
@@ -363,7 +366,8 @@ fn other_fields_are_checked() {
         ..base()
     };
     let many: Vec<String> = (0..101).map(|number| format!("p{number}")).collect();
-    let price = Pricing { output: Some(-1.0), ..Pricing::default() };
+    let tier = Tier { utc_start: Some(1), ..Tier::default() };
+    let price = Pricing { overrides: vec![tier], ..Pricing::default() };
     for (overlay, path, word) in [
         (custom_at("mine", "http://x.test", vec![]), "base_url", "HTTPS is required"),
         (custom_at("mine", "x.test", vec![]), "base_url", "no scheme"),
@@ -374,7 +378,7 @@ fn other_fields_are_checked() {
         (params(names(&["a", ""])), "models[0].unsupported_params[1]", "empty"),
         (params(names(&["a", "b", "a"])), "models[0].unsupported_params[2]", "listed twice"),
         (params(vec!["p".repeat(256)]), "models[0].unsupported_params[0]", "longer than 255"),
-        (listed(ModelOverlay { pricing: Some(price), ..model("m") }), "models[0].pricing", "text.output"),
+        (listed(ModelOverlay { pricing: Some(price), ..model("m") }), "models[0].pricing", "only one"),
         (
             surface(Format::OpenAi, Some(Surface::Messages), &[]),
             "supported_api_surfaces[0]",

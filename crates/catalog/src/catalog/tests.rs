@@ -182,8 +182,8 @@ fn surfaces_of_the_built_in_providers() {
     for (provider, expected) in [
         ("openai", [true, true, true, true, false, false, false, false]),
         ("anthropic", [true, false, false, false, true, true, false, false]),
-        ("google", [true, false, false, true, false, false, false, false]),
-        ("openrouter", [true, true, true, true, false, false, false, false]),
+        ("google", [true, false, false, true, false, false, true, false]),
+        ("openrouter", [true, true, true, true, true, false, false, false]),
         ("deepseek", [true, false, false, false, false, false, false, false]),
     ] {
         let provider = only(&catalog, provider);
@@ -198,7 +198,7 @@ fn surfaces_of_the_built_in_providers() {
         [AuthStyle::XApiKey]
     );
     assert_eq!(
-        only(&catalog, "openrouter").drop_params,
+        only(&catalog, "openrouter").params.drop,
         ["prompt_cache_key", "verbosity", "store", "service_tier"],
     );
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::{Catalog, fold};
-use crate::{base_url, embedded};
+use crate::{Price, base_url, embedded};
 use std::collections::HashSet;
 
 const INPUTS: [&str; 5] = ["text", "image", "audio", "video", "file"];
@@ -10,7 +10,7 @@ const FEATURES: [&str; 6] =
 
 /// Every provider of the files, also those that exist only when listed.
 fn files() -> Vec<(&'static str, Provider)> {
-    let read = |(file, text)| (file, provider(file, text).expect("the data file decodes").provider);
+    let read = |(file, text)| (file, provider(file, text).expect("the data file decodes"));
     embedded::PROVIDERS.into_iter().map(read).collect()
 }
 
@@ -97,14 +97,23 @@ fn vocabularies_are_known() {
 fn numbers_are_plausible() {
     for model in models() {
         let p = &model.pricing;
-        assert_eq!(p.first_invalid(), None, "{}", model.id);
-        let at_most = |small: Option<f64>, large: Option<f64>| small.zip(large).is_none_or(|(s, l)| s <= l);
-        assert!(at_most(p.input, p.output), "{}: input costs more than output", model.id);
-        assert!(at_most(p.input_cache_read, p.input), "{}: a cache hit costs more than a miss", model.id);
-        assert!(at_most(p.input, p.input_cache_write), "{}: a cache write costs less than input", model.id);
-        assert!(at_most(p.input_batch, p.input) && at_most(p.output_batch, p.output), "{}", model.id);
-        assert!(p.output.is_none() || p.input.is_some(), "{}", model.id);
-        assert!(p.output.is_none_or(|price| price <= 1000.0), "{}: a price per token?", model.id);
+        assert_eq!(p.fault(), None, "{}", model.id);
+        for p in std::iter::once(p).chain(p.overrides.iter().map(|tier| &tier.price)) {
+            let at_most =
+                |small: Option<Price>, large: Option<Price>| small.zip(large).is_none_or(|(s, l)| s <= l);
+            assert!(at_most(p.input, p.output), "{}: input costs more than output", model.id);
+            assert!(at_most(p.input_cache_read, p.input), "{}: a cache hit costs more than a miss", model.id);
+            assert!(
+                at_most(p.input, p.input_cache_write),
+                "{}: a cache write costs less than input",
+                model.id
+            );
+            assert!(at_most(p.input_cache_write, p.input_cache_write_1h), "{}", model.id);
+            assert!(at_most(p.input_batch, p.input) && at_most(p.output_batch, p.output), "{}", model.id);
+            assert!(p.output.is_none() || p.input.is_some(), "{}", model.id);
+            let dear = Price::per_million(1000.0);
+            assert!(at_most(p.output, dear), "{}: a price per token?", model.id);
+        }
         assert!(
             model.max_output_tokens <= model.max_context_window || model.max_context_window == 0,
             "{}",

@@ -39,9 +39,11 @@ impl fmt::Display for Want<'_> {
 
 /// The changes to the top-level members of one body.
 pub(super) struct Plan<'a> {
-    edits: &'a Edits<'a>,
+    pub(super) edits: &'a Edits<'a>,
     names: Vec<Cow<'a, str>>,
     wants: Vec<(&'a str, Want<'a>)>,
+    /// Members that became others.
+    pub(super) removed: Vec<&'static str>,
     pub(super) dropped: Vec<String>,
 }
 
@@ -51,7 +53,7 @@ impl<'a> Plan<'a> {
         let names = members
             .map(|member| body.get(member.key.clone()).and_then(json::string).unwrap_or_default())
             .collect();
-        let mut plan = Self { edits, names, wants: Vec::new(), dropped: Vec::new() };
+        let mut plan = Self { edits, names, wants: Vec::new(), removed: Vec::new(), dropped: Vec::new() };
         for (name, value) in edits.merge.into_iter().flatten() {
             // The client's list is removed before the merge, so there is nothing to merge it with.
             let replace = name == "models" && edits.remove_models;
@@ -62,9 +64,13 @@ impl<'a> Plan<'a> {
             plan.put("model", Want::set(model));
         }
         plan.note_dropped();
+        plan.reasoning_to_effort(body, peek);
+        plan.strip_cache_control(body, peek);
         plan.cap(body, peek);
         plan.ask_for_usage(peek);
-        plan.wants.retain(|(name, _)| survives(edits, name));
+        let removed = std::mem::take(&mut plan.removed);
+        plan.wants.retain(|(name, _)| survives(edits, name) && !removed.contains(name));
+        plan.removed = removed;
         plan
     }
 
@@ -75,6 +81,7 @@ impl<'a> Plan<'a> {
 
     pub(super) fn removes(&self, name: &str) -> bool {
         !survives(self.edits, name)
+            || self.removed.contains(&name)
             || self.edits.remove_models && name == "models" && self.want(name).is_none()
     }
 
@@ -87,7 +94,7 @@ impl<'a> Plan<'a> {
         self.wants.iter().filter(|(name, _)| !self.names.iter().any(|known| known == name)).collect()
     }
 
-    fn put(&mut self, name: &'a str, want: Want<'a>) {
+    pub(super) fn put(&mut self, name: &'a str, want: Want<'a>) {
         match self.wants.iter_mut().find(|(wanted, _)| *wanted == name) {
             Some((_, slot)) => *slot = want,
             None => self.wants.push((name, want)),
@@ -106,7 +113,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The value a member has after the merge; `None` when absent or null.
-    fn current(&self, body: &[u8], peek: &Peek, name: &str) -> Option<Value> {
+    pub(super) fn current(&self, body: &[u8], peek: &Peek, name: &str) -> Option<Value> {
         let value = match self.want(name) {
             Some(Want::Set(value)) => value.as_ref().clone(),
             Some(Want::Merge(map)) => Value::Object(map.as_ref().clone()),
@@ -119,6 +126,7 @@ impl<'a> Plan<'a> {
 
     fn cap(&mut self, body: &[u8], peek: &Peek) {
         let Some(cap) = self.edits.max_output_tokens else { return };
+        self.cap_inside(body, peek, cap);
         let names = output_limits(self.edits.surface, self.edits.reasoning_model);
         let mut limited = false;
         for name in names.iter().filter(|name| survives(self.edits, name)) {
@@ -174,7 +182,7 @@ fn output_limits(surface: Surface, reasoning_model: bool) -> &'static [&'static 
         Surface::ChatCompletions => &["max_tokens", "max_completion_tokens"],
         Surface::Completions | Surface::Messages => &["max_tokens"],
         Surface::Responses => &["max_output_tokens"],
-        // Their limit is inside an object of its own; the translation sets it.
+        // Their limit is inside an object of its own: `cap_inside`.
         Surface::GenerateContent | Surface::Converse => &[],
         Surface::Embeddings | Surface::CountTokens => &[],
     }
@@ -182,7 +190,7 @@ fn output_limits(surface: Surface, reasoning_model: bool) -> &'static [&'static 
 
 /// Whether a limit is one and does not exceed the cap. Negative numbers mean "no limit" to some servers and
 /// text is read as a number by others, so neither is within.
-fn within(value: &Value, cap: u64) -> bool {
+pub(super) fn within(value: &Value, cap: u64) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "caps are at most 500,000")]
     let cap_float = cap as f64;
     match value {

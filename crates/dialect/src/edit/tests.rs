@@ -361,6 +361,7 @@ proptest! {
         let edits = Edits {
             model: model.as_deref(), remove_models, merge: merge.as_ref(), max_output_tokens, reasoning_model,
             surface: CHAT, allow: &allow, deny: &lists, include_usage,
+            ..Edits::none(CHAT)
         };
         let before: Value = serde_json::from_str(&text).unwrap();
         let (after, _) = run(&text, &edits);

@@ -84,6 +84,24 @@ pub(super) fn read(name: Option<&str>, data: &[u8]) -> Option<Seen> {
     Some(Seen::new(kind, usage))
 }
 
+/// The id in `response.created` and the events that repeat the response.
+pub(super) fn answer_id(data: &[u8]) -> Option<Box<str>> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Created<'a> {
+        #[serde(borrow)]
+        response: Obj<Id<'a>>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Id<'a> {
+        #[serde(borrow)]
+        id: Text<'a>,
+    }
+    let created: Created<'_> = serde_json::from_slice(data).ok()?;
+    created.response.0?.id.get().map(Into::into)
+}
+
 fn failed(response: Option<&Response<'_>>, data: &[u8]) -> UpstreamError {
     let stated = response.is_some_and(|response| is_error(response.error).is_some());
     if stated { inspect_error(data) } else { UpstreamError::from_message("the response failed") }

@@ -62,6 +62,11 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.path
     }
 
+    /// Whether a member is there and not null: for dialects that take a name in two spellings.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(key, value)| key == name && !value.is_null())
+    }
+
     /// Any value; `None` when absent or null.
     pub(crate) fn take(&mut self, name: &str) -> Option<Json<'a>> {
         let mut found = None;
@@ -178,6 +183,7 @@ mod tests {
         let value: Json<'_> =
             serde_json::from_str(r#"{"a":1,"b":"x","a":40.0,"c":null,"d":[],"e":-1}"#).unwrap();
         let mut fields = Fields::of(value, &Path::Root).unwrap();
+        assert_eq!(["a", "c", "x"].map(|name| fields.has(name)), [true, false, false]);
         assert_eq!(fields.whole("a").unwrap(), Some(40), "the last of two");
         assert_eq!(fields.whole("a").unwrap(), None);
         let error = fields.boolean("b").unwrap_err();

@@ -8,8 +8,10 @@
 //! Only requests whose dialect the provider does not speak come here; the others keep their bytes (see `edit`).
 
 mod answer;
+mod bound;
 mod chat;
 mod converse;
+mod echo;
 mod error;
 mod fields;
 mod gemini;
@@ -20,11 +22,14 @@ mod state;
 mod stream;
 mod writer;
 
+pub use bound::{BoundKind, BoundState, bound_state, strip_state};
+pub use echo::Echo;
 pub use error::{DecodeError, Unsupported};
 pub use stream::StreamTranslator;
 
 use crate::Surface;
 use request::Request;
+use serde::{Deserialize, Serialize};
 
 /// A request for an answer in a conversation, read from its dialect.
 #[derive(Clone, Debug)]
@@ -53,7 +58,8 @@ pub struct Target<'t> {
 }
 
 /// How a model is told to think.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Thinking {
     /// Not known: the usual way of the dialect.
     #[default]
@@ -120,11 +126,24 @@ impl<'a> Conversation<'a> {
         (self.request.model, self.request.stream) = (fields::owned(model), stream);
     }
 
+    /// Lowers the limit of output tokens, or sets it where the client has none.
+    pub fn cap_output(&mut self, most: u64) {
+        let limit = self.request.max_output_tokens.map_or(most, |limit| limit.min(most));
+        self.request.max_output_tokens = Some(limit);
+    }
+
     /// Writes the request for a target.
     ///
     /// # Errors
     /// What the request is about cannot be said to this target: another one may be able to take it.
     pub fn write(&self, target: &Target<'_>) -> Result<Translated, Unsupported> {
+        let foreign = target.surface != self.surface;
+        if let (true, Some(name)) = (foreign, self.request.bound.first()) {
+            return Err(Unsupported(format!(
+                "{name} has a meaning in the API of {} only",
+                self.surface.name()
+            )));
+        }
         let mut translated = match target.surface {
             Surface::Responses => responses::write_request(&self.request, self.surface, target),
             Surface::Messages => messages::write_request(&self.request, self.surface, target),
@@ -133,7 +152,19 @@ impl<'a> Conversation<'a> {
             _ => chat::write_request(&self.request, self.surface, target),
         }?;
         translated.lost.splice(0..0, self.request.lost.iter().cloned());
+        if foreign {
+            translated.lost.extend(self.request.own.iter().map(|own| own.path.clone()));
+        }
         Ok(translated)
+    }
+
+    /// What its answer has to repeat of it, in the client's dialect.
+    #[must_use]
+    pub fn echo(&self) -> Echo {
+        match self.surface {
+            Surface::Responses => responses::echo(&self.request),
+            _ => Echo::default(),
+        }
     }
 }
 
@@ -146,6 +177,19 @@ pub fn translate_answer(
     body: &[u8],
     context: &AnswerContext<'_>,
 ) -> Result<Translated, DecodeError> {
+    translate_answer_with(from, body, context, &Echo::default())
+}
+
+/// As [`translate_answer`], with what the answer repeats of its request ([`Conversation::echo`]).
+///
+/// # Errors
+/// As [`translate_answer`].
+pub fn translate_answer_with(
+    from: Surface,
+    body: &[u8],
+    context: &AnswerContext<'_>,
+    echo: &Echo,
+) -> Result<Translated, DecodeError> {
     let answer = match from {
         Surface::Responses => responses::read_answer(body),
         Surface::Messages => messages::read_answer(body),
@@ -154,7 +198,7 @@ pub fn translate_answer(
         _ => chat::read_answer(body),
     }?;
     let mut translated = match context.surface {
-        Surface::Responses => responses::write_answer(&answer, context),
+        Surface::Responses => responses::write_answer(&answer, context, echo),
         Surface::Messages => messages::write_answer(&answer, context),
         Surface::GenerateContent => gemini::write_answer(&answer, context),
         Surface::Converse => converse::write_answer(&answer, context),

@@ -55,6 +55,31 @@ pub(crate) struct Request<'a> {
     pub(crate) aside: Vec<(Text<'a>, Json<'a>)>,
     /// What reading the body left out already: paths below the top level that no dialect here knows.
     pub(crate) lost: Vec<String>,
+    /// Items of the conversation that only the client's own dialect has (calls of tools which the provider runs itself).
+    pub(crate) own: Vec<OwnItem<'a>>,
+    /// What ties the request to its dialect, by name (`previous_response_id`): it is refused for any other.
+    pub(crate) bound: Vec<String>,
+    /// Tools and calls among `tools` and `turns` that take free text instead of arguments (`type: custom` of
+    /// Responses). They stand there as functions with the one argument `input`.
+    pub(crate) custom: Vec<CustomTool<'a>>,
+}
+
+/// An item of the conversation that no other dialect has, as the client wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OwnItem<'a> {
+    /// The turn before which it stands.
+    pub(crate) before: usize,
+    /// Its path in the client's body, named as lost in other dialects.
+    pub(crate) path: String,
+    pub(crate) item: Json<'a>,
+}
+
+/// A tool that takes free text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CustomTool<'a> {
+    pub(crate) name: Text<'a>,
+    /// Its definition as the client wrote it; `None` when only an earlier call tells of it.
+    pub(crate) definition: Option<Json<'a>>,
 }
 
 /// One turn of the conversation.

@@ -1,7 +1,7 @@
 //! From the events of one dialect to those of another, one by one.
 
 use super::answer::Event;
-use super::{AnswerContext, DecodeError, chat, converse, gemini, messages, responses};
+use super::{AnswerContext, DecodeError, Echo, chat, converse, gemini, messages, responses};
 use crate::{Frame, Surface, Usage};
 
 /// Follows one stream. Comments pass as they are; an event may become none, one or several.
@@ -50,6 +50,15 @@ impl StreamTranslator {
             _ => Encoder::Chat(chat::Encoder::new(context)),
         };
         Self { from, to, lost: Vec::new(), usage: Usage::default() }
+    }
+
+    /// With what the answer repeats of its request ([`super::Conversation::echo`]); before the first frame.
+    #[must_use]
+    pub fn with_echo(mut self, echo: &Echo) -> Self {
+        if let Encoder::Responses(encoder) = &mut self.to {
+            encoder.repeat(echo);
+        }
+        self
     }
 
     /// Translates one frame of the provider; what the client gets for it is appended to `out`.
@@ -112,7 +121,10 @@ fn sink(to: &mut Encoder, lost: &mut Vec<String>, usage: &mut Usage, event: Even
     match to {
         Encoder::Chat(encoder) => encoder.write(event, out),
         Encoder::Responses(encoder) => encoder.write(event, out),
-        Encoder::Messages(encoder) => encoder.write(event, out),
+        Encoder::Messages(encoder) => {
+            let left = encoder.write(event, out).filter(|path| !lost.contains(path));
+            lost.extend(left);
+        }
         Encoder::Gemini(encoder) => encoder.write(event, out),
     }
 }

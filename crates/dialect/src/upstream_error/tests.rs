@@ -7,13 +7,15 @@ use proptest::prelude::*;
 fn check(body: &str, want: &str) {
     let mut parts = want.split(" | ").map(|part| Some(part.to_owned()).filter(|part| part != "-"));
     let mut part = || parts.next().unwrap();
+    let found = inspect_error(body.as_bytes());
     let want = UpstreamError {
         message: part().unwrap(),
         code: part(),
         kind: part(),
         status: part().map(|status| status.parse().unwrap()),
+        scope: found.scope,
     };
-    assert_eq!(inspect_error(body.as_bytes()), want, "{body}");
+    assert_eq!(found, want, "{body}");
 }
 
 #[test]
@@ -130,4 +132,30 @@ proptest! {
         let _ = inspect_error(&body);
         prop_assert!(inspect_error(text.as_bytes()).message.len() <= MESSAGE_LIMIT);
     }
+}
+
+#[test]
+fn kinds_of_limits() {
+    let body = |metadata: &str| {
+        format!(r#"{{"error":{{"code":429,"message":"Rate limit exceeded","metadata":{metadata}}}}}"#)
+    };
+    for (metadata, want) in [
+        (r#"{"limit_source":"openrouter_free_tier_daily"}"#, Scope::FreeModels),
+        (r#"{"limit_source":"openrouter_credits"}"#, Scope::Account),
+        (r#"{"limit_source":"openrouter_key_limit"}"#, Scope::Account),
+        (r#"{"limit_source":"openrouter_in_flight_budget"}"#, Scope::InFlight),
+        (
+            r#"{"limit_source":"openrouter_in_flight_budget","reason":"weight_exceeds_budget"}"#,
+            Scope::Request,
+        ),
+        (r#"{"limit_source":"upstream_provider_shared_pool","provider_name":"X"}"#, Scope::Model),
+        (r#"{"limit_source":"something_new"}"#, Scope::Request),
+        ("null", Scope::Request),
+    ] {
+        assert_eq!(inspect_error(body(metadata).as_bytes()).scope, want, "{metadata}");
+    }
+    let by_message =
+        br#"{"error":{"message":"Rate limit exceeded: free-models-per-day-high-balance","code":429}}"#;
+    assert_eq!(inspect_error(by_message).scope, Scope::FreeModels);
+    assert_eq!(inspect_error(b"{}").scope, Scope::Request);
 }

@@ -59,14 +59,97 @@ const FIELDS: &[Field] = &[
     Field::optional("error_passthrough", Shape::Enum(&["auto", "last", "aggregate"]),
         "What a client sees when every attempt failed. `auto`: the provider's own error if there was one attempt, else a summary; \
          `last`: the last provider's error; `aggregate`: always the summary.").or("auto").ours(),
+    Field::optional("translation", Shape::Enum(&["auto", "never"]),
+        "Whether a request may go to a provider that does not speak the client's API: it is translated there and back, and what \
+         that cannot carry is named in `x-tollgate-dropped`. A provider that speaks the client's API gets the client's own bytes in \
+         any case.").or("auto").ours(),
+    Field::optional("bound_state", Shape::Enum(&["keep", "strip"]),
+        "Signed or encrypted thoughts, ids of stored answers: only their issuer can read them. `keep`: such a request goes to no \
+         other provider. `strip`: it does, without them.").or("keep").ours(),
     Field::optional("providers", Shape::List { item: &Shape::Object(PROVIDER), min: 0, max: 100 },
         "Providers to configure. Empty: every built-in provider, each with the client's own key."),
     Field::optional("only_allow_configured_providers", Shape::Bool, "Only providers listed in `providers`.").or("false"),
     Field::optional("only_allow_configured_models", Shape::Bool, "Only models listed in `providers[].models`.").or("false"),
     Field::optional("provider_order", Shape::Enum(&["config", "alphabetical"]), "Order of providers that serve the same bare model name.").or("config").ours(),
     Field::optional("accept_author_slug", Shape::Bool, "Accept `author/model` for a catalogued model.").or("false").ours(),
+    Field::optional("accept_provider_slash", Shape::Bool,
+        "Accept `provider/model` for `provider:model`: the part before the first `/` counts only if it is a provider.").or("false").ours(),
+    Field::optional("default_backend", Shape::Text,
+        "Where names go that have no prefix and that nothing knows: a provider. Or models to fail over, `openai:gpt-4o|openrouter:openai/gpt-4o`: \
+         their providers, and the models themselves when a request names none. Replaces `--default-backend`.").ours(),
+    Field::optional("model_aliases", Shape::List { item: &Shape::Object(MODEL_ALIAS), min: 0, max: 200 },
+        "Regular expressions that rewrite the names of clients: the first that matches from the start of a name counts, once, and its \
+         replacement is the new name. Replaces the list of the configuration file.").ours(),
+    Field::optional("uri_params", Shape::Object(URI_PARAMS), "Parameters behind a name: `openrouter:openai/gpt-4o?temperature=0.7`. They win over the request's body.").ours(),
+    Field::optional("identity", Shape::Object(IDENTITY), "Who providers are told is behind a request.").ours(),
     Field::optional("model_selection", Shape::Object(MODEL_SELECTION), "Which models are candidates, and in which order."),
     Field::optional("api_key_selection", Shape::Object(KEY_SELECTION), "Which keys of a provider are tried, and in which order."),
+];
+
+const MODEL_ALIAS: &[Field] = &[
+    Field::required("pattern", Shape::Text, "A regular expression, matched from the start of a name; without look-around.")
+        .ours(),
+    Field::required(
+        "replacement",
+        Shape::Text,
+        "The new name, with groups as `\\1` or `\\g<name>` and a backslash as `\\\\`; `a|b` fails over.",
+    )
+    .ours(),
+    Field::optional(
+        "match_query",
+        Shape::Bool,
+        "The pattern sees the parameters behind the name too; else they are put back afterwards, unless the replacement has its own.",
+    )
+    .or("false")
+    .ours(),
+];
+
+const URI_PARAMS: &[Field] = &[
+    Field::optional(
+        "enabled",
+        Shape::Bool,
+        "Whether clients may write parameters behind a name. Those in aliases count in any case.",
+    )
+    .or("true")
+    .ours(),
+    Field::optional(
+        "on_invalid",
+        Shape::Enum(&["ignore", "reject"]),
+        "What happens to a parameter that is unknown or out of range: it is left out with a warning in the log, or the request is refused with 400.",
+    )
+    .or("ignore")
+    .ours(),
+];
+
+const IDENTITY: &[Field] = &[
+    Field::optional("user_agent", Shape::Object(IDENTITY_RULE), "`User-Agent`.").ours(),
+    Field::optional(
+        "title",
+        Shape::Object(IDENTITY_RULE),
+        "The name of the application: `X-Title`, for OpenRouter also `X-OpenRouter-Title`.",
+    )
+    .ours(),
+    Field::optional("url", Shape::Object(IDENTITY_RULE), "The address of the application: `HTTP-Referer`.")
+        .ours(),
+    Field::optional(
+        "categories",
+        Shape::Object(IDENTITY_RULE),
+        "`X-OpenRouter-Categories`, for OpenRouter only.",
+    )
+    .ours(),
+];
+
+const IDENTITY_RULE: &[Field] = &[
+    Field::optional(
+        "mode",
+        Shape::Enum(&["passthrough", "override", "default"]),
+        "`passthrough`: what the client sends; `override`: always `override_value`; `default`: always `default_value`.",
+    )
+    .or("passthrough")
+    .ours(),
+    Field::optional("override_value", Shape::Text, "The value of `override`; without it `default_value`.").ours(),
+    Field::optional("default_value", Shape::Text, "The value when there is no other; with none, nothing is sent.").ours(),
+    Field::optional("passthrough_name", Shape::Text, "The client's header, where it is not the usual one.").ours(),
 ];
 
 const PROVIDER: &[Field] = &[

@@ -2,21 +2,31 @@
 
 use super::errors::Failure;
 use super::prepare::{Estimates, Prepared};
-use super::receive::{Begun, Committed, Failed, receive};
+use super::receive::{Begun, Committed, Expected, Failed, receive};
 use super::relay::{Relayed, relay};
 use super::report::{Made, Report};
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::{Answer, Fault as PolicyFault};
 use crate::exchange::Ending;
+use bytes::Bytes;
 use secrecy::ExposeSecret;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tollgate_dialect::{AttemptLine, Surface, limits};
+use tollgate_dialect::{
+    AnswerContext, AttemptLine, Edits, Scope, Surface, UpstreamError, answer_id, edit, limits, peek,
+    render_provider_error,
+};
 use tollgate_observe::AttemptOutcome;
 use tollgate_select::{
-    Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, OutcomeClass, Plan, Quota, Sample, SampleOutcome,
-    Walk,
+    Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, OutcomeClass, Plan, Quota, Reach, Sample,
+    SampleOutcome, Walk,
 };
+
+/// Longest wait for the same model before the next one is asked instead.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The field in which OpenRouter's errors name the owner of the key.
+const ACCOUNT: &str = "user_id";
 
 /// One attempt that is under way or over.
 struct Try<'a> {
@@ -59,7 +69,9 @@ impl Gateway {
         let mut walk = Walk::new(&prepared.plan, self.walk_knobs());
         let mut last = None;
         let (mut noted, mut waited) = (0, Duration::ZERO);
-        while let Some(attempt) = walk.next(|candidate| keys_of(&prepared, candidate)) {
+        while let Some(attempt) = walk.next(|candidate| {
+            self.wire(&incoming, &prepared, candidate).and_then(|_| keys_of(&prepared, candidate))
+        }) {
             passed_over(&mut report, &walk, &prepared, &mut noted);
             let left = self.knobs.total_timeout.saturating_sub(incoming.started.elapsed());
             if left.is_zero() {
@@ -76,7 +88,7 @@ impl Gateway {
                 report.candidate(this.candidate, &prepared);
             }
             cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
-            match self.try_one(cx, &incoming, &prepared, &this, left, &mut report).await {
+            match self.try_patiently(cx, &incoming, &prepared, &this, &mut walk, &mut report).await {
                 Tried::Committed(answer) => {
                     if walk.attempts() > 1 {
                         self.metrics.failovers.inc();
@@ -92,7 +104,7 @@ impl Gateway {
                     let total_spent = incoming.started.elapsed() >= self.knobs.total_timeout;
                     let retry_after = failed.retry_after.map(|after| after.as_secs());
                     waited += this.started.elapsed();
-                    walk.failed_with(failed.fault.clone(), retry_after);
+                    walk.failed_with(failed.fault.clone(), retry_after, reach(&failed));
                     last = Some((failed, this.key));
                     if total_spent {
                         walk.timed_out(self.knobs.total_timeout);
@@ -124,6 +136,35 @@ impl Gateway {
         (tokens > max).then_some(Fault::InputTooLarge { tokens, max })
     }
 
+    /// One attempt, and a second one where the provider asks for no more than a moment's patience.
+    async fn try_patiently(
+        &self,
+        cx: &mut RequestCx<'_>,
+        incoming: &Incoming,
+        prepared: &Prepared,
+        this: &Try<'_>,
+        walk: &mut Walk<'_>,
+        report: &mut Option<Report>,
+    ) -> Tried {
+        let left = || self.knobs.total_timeout.saturating_sub(incoming.started.elapsed());
+        let tried = self.try_one(cx, incoming, prepared, this, left(), report).await;
+        let Tried::Failed(failed) = &tried else { return tried };
+        let asked = failed.said.as_ref().is_some_and(|said| said.scope == Scope::InFlight);
+        let Some(wait) = failed.retry_after.filter(|wait| asked && *wait <= PATIENCE && *wait < left())
+        else {
+            return tried;
+        };
+        if walk.again(failed.fault.clone(), Some(wait.as_secs())).is_none() {
+            return tried;
+        }
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(wait) => {}
+            () = cx.client.gone() => return Tried::ClientGone,
+        }
+        self.try_one(cx, incoming, prepared, this, left(), report).await
+    }
+
     /// One attempt: sent, and received up to its commit point.
     async fn try_one(
         &self,
@@ -135,17 +176,29 @@ impl Gateway {
         report: &mut Option<Report>,
     ) -> Tried {
         let time = self.knobs.per_request_timeout.min(left);
-        let built = match self.call(cx.exchange, incoming, prepared, this.candidate, this.attempt.key, time) {
+        let built = self.wire(incoming, prepared, this.candidate).and_then(|wire| {
+            let target = (this.candidate, wire);
+            Ok((wire, self.call(cx.exchange, incoming, prepared, target, this.attempt.key, time)?))
+        });
+        let (wire, built) = match built {
             Ok(built) => built,
             Err(fault) => return Tried::Failed(Box::new(fault.into())),
         };
         let url = report.is_some().then(|| built.call.url.full.clone());
-        let deadline = this.started + time;
-        let (surface, now) = (incoming.surface, cx.exchange.now);
+        let (id, now) = (cx.exchange.request.id.clone(), cx.exchange.now);
+        let context = answer_context(incoming, this.candidate, &id, now);
+        let expected = Expected {
+            surface: wire.surface,
+            translation: wire.translated.then_some((&context, &built.echo)),
+            hides_usage: built.asked_for_usage,
+            started: this.started,
+            deadline: this.started + time,
+            now,
+        };
         let upstream = cx.upstream;
         let work = async {
             let reply = upstream.open(built.call).await?;
-            receive(reply, surface, this.started, deadline, now).await
+            receive(reply, &expected).await
         };
         let outcome = tokio::select! {
             biased;
@@ -158,12 +211,13 @@ impl Gateway {
         let made = |result: Result<&Committed, &Failed>| Made {
             url: url.unwrap_or_default(),
             key: this.key,
-            dropped: built.dropped,
+            dropped: built.dropped.clone(),
             took: this.started.elapsed(),
             result: result.map(|c| (c.status, c.headers.clone(), c.head_after)).map_err(Failed::summary),
         };
         match outcome {
             Ok(committed) => {
+                cx.exchange.record.dropped.clone_from(&built.dropped);
                 if let Some(report) = report {
                     report.made(made(Ok(&committed)));
                 }
@@ -230,10 +284,12 @@ impl Gateway {
         if let Some(key) = this.key {
             note_quota(key, &committed.headers);
         }
+        self.note_begun(cx, &incoming, this, &committed);
         if let Some(report) = &mut report {
             report.success(this.candidate);
             if let Begun::Whole { usage, .. } = &committed.begun {
                 report.tokens(*usage, 0);
+                report.cost(cx.exchange.record.cost_micros);
             }
             cx.exchange.set_result(RESULT, || report.value());
         }
@@ -249,12 +305,37 @@ impl Gateway {
         if let Some(mut report) = report {
             // For what reads results when the request is over: a stream's tokens are known only now.
             report.tokens(relayed.usage, relayed.content_frames);
+            report.cost(cx.exchange.record.cost_micros);
             report.ended(this.started.elapsed());
             cx.exchange.set_result(RESULT, || report.value());
             cx.exchange.settle_logs();
         }
         self.record_answer(cx, this, &relayed, &Timing { started, gateway_ms, asked });
         Flow::Answered
+    }
+
+    /// Notes what is known of an answer before its head is sent: its cost, what it lost, who stores it.
+    fn note_begun(&self, cx: &mut RequestCx<'_>, incoming: &Incoming, this: &Try<'_>, committed: &Committed) {
+        let record = &mut cx.exchange.record;
+        let provider = this.candidate.provider.id.as_str();
+        let stores = incoming.surface == Surface::Responses;
+        match &committed.begun {
+            Begun::Whole { body, usage, lost } => {
+                record.dropped.extend(lost.iter().cloned());
+                let settled = usage.map(|usage| self.settle(this.candidate, &usage, cx.exchange.now));
+                record.cost_micros = settled.and_then(|settled| settled.micros);
+                if let Some(id) = stores.then(|| answer_id(body)).flatten() {
+                    self.ledger.note(&id, provider);
+                }
+            }
+            Begun::Stream(stream) => {
+                record.dropped.extend(stream.lost().iter().cloned());
+                if let Some(id) = stream.reader.answer_id().filter(|_| stores) {
+                    self.ledger.note(id, provider);
+                }
+            }
+            Begun::Part { .. } | Begun::Opaque => {}
+        }
     }
 
     fn record_answer(&self, cx: &mut RequestCx<'_>, this: &Try<'_>, relayed: &Relayed, timing: &Timing) {
@@ -298,7 +379,14 @@ impl Gateway {
                 runtime.metrics.first_token(first);
             }
         }
+        let settled = relayed.usage.map(|usage| self.settle(this.candidate, &usage, cx.exchange.now));
         let record = &mut cx.exchange.record;
+        record.cost_micros = settled.and_then(|settled| settled.micros);
+        if let (Some(runtime), Some(micros)) =
+            (self.runtime.get(&this.candidate.provider), record.cost_micros)
+        {
+            runtime.metrics.cost(micros);
+        }
         record.outcome = relayed.ending;
         record.stream = relayed.stream;
         (record.input_tokens, record.output_tokens) = (usage.input_tokens, usage.output_tokens);
@@ -319,7 +407,8 @@ impl Gateway {
         let verdict = walk.verdict();
         let mut failure = Failure::verdict(&verdict, attempt_lines(walk, plan));
         if verdict.pass_through.is_some() {
-            failure.passed = last.and_then(|(last, key)| Some(pass(last.answer?, key)));
+            let id: &str = &cx.exchange.request.id;
+            failure.passed = last.and_then(|(last, key)| passed(*last, key, surface, id));
         }
         if let Some(report) = report {
             cx.exchange.set_result(RESULT, || report.value());
@@ -328,13 +417,28 @@ impl Gateway {
     }
 }
 
+/// A provider's error answer in the client's dialect: as it came, if that is the provider's own.
+fn passed(failed: Failed, key: Option<&Key>, surface: Surface, id: &str) -> Option<Answer> {
+    let (translated, said) = (failed.translated, failed.said);
+    let mut answer = pass(failed.answer?, key);
+    if translated && let Some(said) = said {
+        let said = match key {
+            Some(key) => UpstreamError { message: super::report::blotted(&said.message, key), ..said },
+            None => said,
+        };
+        answer.body = render_provider_error(surface.format(), answer.status, &said, id);
+        answer.headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    }
+    Some(answer)
+}
+
 /// A provider's error answer as it goes to the client.
 ///
 /// Some providers repeat the key in their errors: it goes no further than here.
 fn pass(answer: super::receive::FailedAnswer, key: Option<&Key>) -> Answer {
     let mut headers = answer.headers;
     super::relay::clean(&mut headers);
-    let mut body = answer.body;
+    let mut body = without_account(answer.body);
     if let Some(secret) = key.map(|key| key.value.expose_secret()).filter(|secret| !secret.is_empty()) {
         if memchr::memmem::find(&body, secret.as_bytes()).is_some() {
             body = String::from_utf8_lossy(&body).replace(secret, "***").into();
@@ -347,6 +451,14 @@ fn pass(answer: super::receive::FailedAnswer, key: Option<&Key>) -> Answer {
         }
     }
     Answer { status: answer.status, headers, body, response_phase: false }
+}
+
+/// An error body without the account it belongs to: OpenRouter names the owner of the key beside the error.
+fn without_account(body: Bytes) -> Bytes {
+    let Ok(peek) = peek(&body) else { return body };
+    let account = [ACCOUNT.to_owned()];
+    let edits = Edits { deny: &[&account], ..Edits::none(Surface::Completions) };
+    edit(&body, &peek, &edits).chunks.concat().into()
 }
 
 /// Reports the candidates that were passed over since the last time, `noted` failures ago.
@@ -372,6 +484,32 @@ fn attempt_lines(walk: &Walk<'_>, plan: &Plan) -> Vec<AttemptLine> {
         })
     };
     walk.failures().iter().filter_map(line).collect()
+}
+
+/// What a failure holds for, beyond its attempt.
+fn reach(failed: &Failed) -> Reach {
+    match failed.said.as_ref().map(|said| said.scope) {
+        Some(Scope::Account) => Reach::Key,
+        Some(Scope::FreeModels) => Reach::FreeModels,
+        _ => Reach::Attempt,
+    }
+}
+
+/// What translating the answer of a candidate needs to know.
+fn answer_context<'t>(
+    incoming: &Incoming,
+    candidate: &'t Candidate,
+    id: &'t str,
+    now: SystemTime,
+) -> AnswerContext<'t> {
+    AnswerContext {
+        surface: incoming.surface,
+        provider: &candidate.provider.id,
+        model: &candidate.upstream_model,
+        id,
+        now: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        include_usage: incoming.peek.include_usage,
+    }
 }
 
 fn keys_of(prepared: &Prepared, candidate: &Candidate) -> Result<Vec<Option<usize>>, Fault> {

@@ -2,16 +2,19 @@
 
 use super::keys::ClientKeyHeader;
 use super::prepare::{Keychain, Prepared};
-use super::{Gateway, Incoming};
+use super::runtime::Operation;
+use super::wire::{Spoken, Wire};
+use super::{Gateway, Incoming, params};
 use crate::exchange::Exchange;
 use crate::upstream::Call;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
-use tollgate_catalog::AuthStyle;
-use tollgate_dialect::{Edited, Edits, Format, Surface, edit, headers as wire};
+use tollgate_catalog::{AuthStyle, CacheControl, Provider, ReasoningParam, StreamUsage};
+use tollgate_dialect::{Echo, Edited, Edits, Format, Surface, edit, headers as names, peek};
 use tollgate_select::{Candidate, Fault, Key};
 
 /// Names the gateways a request has passed, so that a loop is noticed.
@@ -31,6 +34,10 @@ const ACCOUNT: [HeaderName; 2] =
 pub(crate) struct BuiltCall {
     pub(crate) call: Call,
     pub(crate) dropped: Vec<String>,
+    /// What the answer has to repeat of the request.
+    pub(crate) echo: Echo,
+    /// The client did not ask for figures at the end of its stream; we did.
+    pub(crate) asked_for_usage: bool,
 }
 
 impl Gateway {
@@ -40,25 +47,33 @@ impl Gateway {
         exchange: &Exchange,
         incoming: &Incoming,
         prepared: &Prepared,
-        candidate: &Candidate,
+        (candidate, wire): (&Candidate, Wire),
         key: Option<usize>,
         time: Duration,
     ) -> Result<BuiltCall, Fault> {
         let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
         let key = key.and_then(|index| chain.and_then(|chain| chain.keys.get(index)));
         let mut query = prepared.rendered.query.clone();
-        let styles = self.runtime.auth(&candidate.provider, incoming.surface.format());
+        let styles = self.runtime.auth(&candidate.provider, wire.surface.format());
         if let Some(key) = key {
             query.extend(styles.iter().filter_map(|style| match style {
                 AuthStyle::Query(name) => Some((name.clone(), key.value.expose_secret().to_owned())),
                 _ => None,
             }));
         }
-        let client_query = exchange.request.uri.query();
-        let url = self.runtime.url(&candidate.provider, incoming.surface, client_query, &query);
+        // A query of the client belongs to its own dialect.
+        let client_query = exchange.request.uri.query().filter(|_| !wire.translated);
+        let operation = Operation {
+            surface: wire.surface,
+            stream: incoming.peek.stream,
+            model: &candidate.upstream_model,
+        };
+        let url = self.runtime.url(&candidate.provider, operation, client_query, &query);
         let url = url.map_err(|_| Fault::BadAnswer)?;
-        let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate);
-        let headers = self.headers(exchange, incoming.surface, prepared, chain, key, styles);
+        let Spoken { body, mut lost, echo } = self.spoken(incoming, prepared, candidate, wire)?;
+        let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate, wire, &body)?;
+        lost.extend(dropped);
+        let headers = self.headers(exchange, wire, prepared, (&candidate.provider.id, chain), key, styles);
         let id = self.runtime.get(&candidate.provider).map(|r| Arc::clone(&r.id));
         let call = Call {
             provider: id.unwrap_or_else(|| candidate.provider.id.as_str().into()),
@@ -70,39 +85,56 @@ impl Gateway {
             connect_timeout: self.knobs.connect_timeout.min(time),
             head_timeout: time,
         };
-        Ok(BuiltCall { call, dropped })
+        let asked_for_usage = asked_for_usage(incoming, wire, &candidate.provider);
+        Ok(BuiltCall { call, dropped: lost, echo, asked_for_usage })
     }
 
-    /// The body for one candidate: bytes nobody edited stay as the client wrote them.
-    fn edited(&self, incoming: &Incoming, prepared: &Prepared, candidate: &Candidate) -> Edited {
+    /// The body for one candidate: bytes nobody edited stay as the client, or the translation, wrote them.
+    fn edited(
+        &self,
+        incoming: &Incoming,
+        prepared: &Prepared,
+        candidate: &Candidate,
+        wire: Wire,
+        body: &Bytes,
+    ) -> Result<Edited, Fault> {
         let provider = &candidate.provider;
+        let own = body.as_ptr() == incoming.body.as_ptr();
+        let other = if own { None } else { Some(peek(body).map_err(|_| Fault::BadAnswer)?) };
+        let in_path = matches!(wire.surface, Surface::GenerateContent | Surface::Converse);
+        let merged = params::merge(candidate, wire.surface, prepared.rendered.body.as_ref());
         let edits = Edits {
-            model: Some(&candidate.upstream_model),
+            model: Some(candidate.upstream_model.as_str()).filter(|_| !in_path),
             remove_models: true,
-            merge: prepared.rendered.body.as_ref(),
+            merge: merged.body.as_deref(),
             max_output_tokens: self.knobs.max_output_tokens,
             reasoning_model: wants_completion_tokens(candidate),
-            surface: incoming.surface,
-            allow: provider.supported_params(incoming.surface),
-            deny: &[&provider.drop_params, &candidate.model.unsupported_params],
-            include_usage: false,
+            surface: wire.surface,
+            allow: provider.supported_params(wire.surface),
+            deny: &[&provider.params.drop, &candidate.model.unsupported_params, &merged.remove],
+            include_usage: provider.params.stream_usage == StreamUsage::Ask,
+            reasoning_to_effort: provider.params.reasoning == ReasoningParam::Effort,
+            strip_cache_control: provider.params.cache_control == CacheControl::Strip,
         };
-        edit(&incoming.body, &incoming.peek, &edits)
+        let mut edited = edit(body, other.as_ref().unwrap_or(&incoming.peek), &edits);
+        edited.dropped.extend(merged.dropped.into_iter().map(str::to_owned));
+        Ok(edited)
     }
 
     fn headers(
         &self,
         exchange: &Exchange,
-        surface: Surface,
+        wire: Wire,
         prepared: &Prepared,
-        chain: Option<&Keychain>,
+        (provider, chain): (&str, Option<&Keychain>),
         key: Option<&Arc<Key>>,
         styles: &[AuthStyle],
     ) -> HeaderMap {
+        let surface = wire.surface;
         let from = &exchange.request.headers;
         let mut headers = HeaderMap::with_capacity(from.len() + 6);
         for (name, value) in from {
-            if forwarded(name) {
+            if forwarded(name) && !(wire.translated && of_a_dialect(name.as_str())) {
                 headers.append(name, value.clone());
             }
         }
@@ -126,6 +158,7 @@ impl Gateway {
         }
         headers.insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.knobs.identity.apply(provider, from, &mut headers);
         headers.append(VIA, self.shared.instance.clone());
         for (name, value) in &prepared.rendered.headers {
             headers.insert(name, value.clone());
@@ -136,7 +169,7 @@ impl Gateway {
 
 /// Whether a cap on output goes into `max_completion_tokens`. `OpenAI`'s reasoning models refuse `max_tokens`, and so
 /// may whatever it offers tomorrow; other makers' APIs may know the older name only.
-fn wants_completion_tokens(candidate: &Candidate) -> bool {
+pub(super) fn wants_completion_tokens(candidate: &Candidate) -> bool {
     let Candidate { provider, model, .. } = candidate;
     let reasons = model.supported_features.iter().any(|feature| feature == "reasoning");
     match provider.id.as_str() {
@@ -153,7 +186,22 @@ fn forwarded(name: &HeaderName) -> bool {
     }
     let text = name.as_str();
     let regenerated = matches!(text, "content-type" | "cookie");
-    !regenerated && !wire::is_stripped(text) && !wire::is_client_credential(text)
+    !regenerated && !names::is_stripped(text) && !names::is_client_credential(text)
+}
+
+/// Whether the figures of a stream are there only because the gateway asked for them.
+fn asked_for_usage(incoming: &Incoming, wire: Wire, provider: &Provider) -> bool {
+    let asks = matches!(wire.surface, Surface::ChatCompletions | Surface::Completions)
+        && provider.params.stream_usage == StreamUsage::Ask;
+    asks && !wire.translated && incoming.peek.stream && !incoming.peek.include_usage
+}
+
+/// Headers that mean something in one dialect only, or that describe the client's library to its own provider.
+fn of_a_dialect(name: &str) -> bool {
+    ["anthropic-", "openai-", "x-stainless-", "x-goog-", "x-openrouter-"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || name == "x-session-id"
 }
 
 fn authenticate(
@@ -179,7 +227,10 @@ fn authenticate(
                 Ok(name) => (name, key.to_owned()),
                 Err(_) => continue,
             },
-            AuthStyle::Query(_) | AuthStyle::None => continue,
+            // The first is in the URL; secrets of the last two are no header's value and never sent.
+            AuthStyle::Query(_) | AuthStyle::None | AuthStyle::AwsSigV4 | AuthStyle::GoogleServiceAccount => {
+                continue;
+            }
         };
         if let Ok(mut value) = HeaderValue::try_from(value) {
             value.set_sensitive(true);

@@ -2,19 +2,22 @@
 
 use crate::action::{BuildContext, BuildError};
 use crate::actions::header_names::{HeaderTemplate, templates};
+use crate::gateway::identity::Identity;
 use crate::gateway::keys::KeySlot;
-use crate::gateway::{Gateway, Knobs, OnError};
+use crate::gateway::{Gateway, Knobs, OnError, naming};
 use foldhash::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tollgate_catalog::{
-    ApiSurface, AuthStyle, Catalog, ModelOverlay, OverlayError, Pricing, ProviderOverlay,
+    ApiSurface, AuthStyle, CacheControl, Catalog, ModelOverlay, OverlayError, Price, Pricing,
+    ProviderOverlay, ReasoningParam, StreamUsage, Tier,
 };
-use tollgate_dialect::{Format, Surface};
+use tollgate_dialect::{Format, Surface, Thinking};
 use tollgate_expr::{Program, Scope, Template};
 use tollgate_policy::{Checker, Config};
 use tollgate_select::{
-    Fallthrough, OnFailure, Options, Order, Passthrough, ProviderOrder, Selection, Strategy, Universe,
+    Fallthrough, Names, OnFailure, Options, Order, Passthrough, ProviderOrder, Selection, Strategy, Universe,
 };
 
 /// Default of `per_request_timeout`.
@@ -38,12 +41,13 @@ pub fn check(config: &Config<'_>, checker: &mut Checker) {
         if let Some(auth) = provider.get("auth")
             && auth.as_str().and_then(auth_style).is_none()
         {
-            let help = "write bearer, x-api-key, api-key, header:NAME, query:NAME or none";
+            let help = "write bearer, x-api-key, api-key, header:NAME, query:NAME, aws-sigv4, google-service-account or none";
             checker.error(auth, "ERR_NGROK_2222", "this is no way to send a key".into(), Some(help.into()));
         }
     }
     check_framing(config, checker);
     check_effects(config, checker);
+    naming::check(config, checker);
     let overlays: Vec<ProviderOverlay> = providers.iter().map(overlay).collect();
     if let Err(errors) = Catalog::builtin().with_overlays(&overlays) {
         // What is wrong with surfaces has been said, at their own places.
@@ -105,24 +109,16 @@ fn check_effects(config: &Config<'_>, checker: &mut Checker) {
 fn check_surfaces(provider: &Config<'_>, checker: &mut Checker) {
     for entry in provider.get("supported_api_surfaces").map(|l| l.as_list()).unwrap_or_default() {
         let format = entry.get("format").and_then(|f| f.as_str());
-        let surface = entry.get("surface");
-        let name = surface.and_then(|s| s.as_str());
-        let fits = match name {
-            None => true,
-            Some("messages") => format == Some("anthropic"),
-            Some(_) => format == Some("openai"),
-        };
-        if let (false, Some(at)) = (fits, surface) {
+        let at = entry.get("surface");
+        let surface = at.and_then(|s| s.as_str()).and_then(surface);
+        let fits = surface.is_none_or(|surface| Some(surface.format().name()) == format);
+        if let (false, Some(at), Some(surface)) = (fits, at, surface) {
+            let own = surface.format().name();
             let message =
-                format!("`{}` is not a surface of the format `{}`", name.unwrap_or(""), format.unwrap_or(""));
-            checker.error(
-                at,
-                "ERR_NGROK_2222",
-                message,
-                Some("`messages` is anthropic's; the others are openai's".into()),
-            );
+                format!("`{}` is not a surface of the format `{}`", surface.name(), format.unwrap_or(""));
+            checker.error(at, "ERR_NGROK_2222", message, Some(format!("it belongs to `format: {own}`")));
         }
-        if let (Some(params), None) = (entry.get("supported_params"), surface) {
+        if let (Some(params), None) = (entry.get("supported_params"), at) {
             let message = "`supported_params` needs `surface`".to_owned();
             checker.error(
                 params,
@@ -151,7 +147,7 @@ fn place<'a>(config: &Config<'a>, error: &OverlayError) -> Config<'a> {
 pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, BuildError> {
     let listed = config.get("providers").map(|list| list.as_list()).unwrap_or_default();
     let overlays: Vec<ProviderOverlay> = listed.iter().map(overlay).collect();
-    let catalog = cx.shared.catalog.with_overlays(&overlays).map_err(|errors| BuildError {
+    let catalog = cx.shared.catalog.load().with_overlays(&overlays).map_err(|errors| BuildError {
         at: config.location(),
         code: "ERR_NGROK_2204",
         message: errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; "),
@@ -163,6 +159,8 @@ pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, Buil
         only_allow_configured_providers: flag("only_allow_configured_providers"),
         only_allow_configured_models: flag("only_allow_configured_models"),
         accept_author_slug: flag("accept_author_slug"),
+        native_only: word(config, "translation") == Some("never"),
+        accept_provider_slash: flag("accept_provider_slash"),
         provider_order: match word(config, "provider_order") {
             Some("alphabetical") => ProviderOrder::Alphabetical,
             _ => ProviderOrder::Config,
@@ -179,15 +177,26 @@ pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, Buil
         }
     }
     keys.retain(|_, slots| !slots.is_empty());
+    let names = naming::names(config, &cx.shared.names);
+    known_backend(config, &catalog, &names)?;
     Ok(Gateway::new(
-        Universe::new(catalog, options, &cx.shared.stats)
-            .with_default_backend(cx.shared.default_backend.as_deref()),
+        Universe::new(catalog, options, &cx.shared.stats).with_names(names),
         selection(config),
         key_strategies(config),
         keys,
-        knobs(config)?,
+        Knobs { identity: naming::identity(config, &cx.shared.identity), ..knobs(config)? },
         cx.shared,
     ))
+}
+
+/// The default backend of the action itself must be one; the one of the process may be another policy's.
+fn known_backend(config: &Config<'_>, catalog: &Catalog, names: &Names) -> Result<(), BuildError> {
+    let Some(at) = config.get("default_backend") else { return Ok(()) };
+    let unknown = names.default_backend.as_ref().and_then(|backend| backend.unknown_in(catalog, false));
+    let Some(name) = unknown else { return Ok(()) };
+    let message = format!("`default_backend`: `{name}` is neither a provider nor a known model");
+    let help = catalog.nearest(name).into_iter().next().map(|near| format!("did you mean `{near}`?"));
+    Err(BuildError { at: at.location(), code: "ERR_NGROK_2204", message, help })
 }
 
 fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
@@ -198,6 +207,7 @@ fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
     let query = config.get("query_params").map(|q| q.entries()).unwrap_or_default();
     let headers: Vec<HeaderTemplate> = templates(config.get("headers"))?;
     Ok(Knobs {
+        identity: Identity::default(),
         max_input_tokens: number("max_input_tokens"),
         max_output_tokens: number("max_output_tokens"),
         headers,
@@ -219,6 +229,7 @@ fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
             Some("aggregate") => Passthrough::Aggregate,
             _ => Passthrough::Auto,
         },
+        strip_state: word(config, "bound_state") == Some("strip"),
     })
 }
 
@@ -269,6 +280,13 @@ fn overlay(config: &Config<'_>) -> ProviderOverlay {
         metadata: metadata(config),
         models: config.get("models").map(|l| l.as_list()).unwrap_or_default().iter().map(model).collect(),
         surfaces: surfaces.map(|list| list.iter().filter_map(api_surface).collect()),
+        settings: settings(config),
+        extensions: config.get("extensions").map(params),
+        drop_params: config.get("drop_params").map(params),
+        reasoning: word(config, "reasoning").and_then(ReasoningParam::from_word),
+        cache_control: word(config, "cache_control").and_then(CacheControl::from_word),
+        stream_usage: word(config, "stream_usage").and_then(StreamUsage::from_word),
+        translate_to: word(config, "translate_to").and_then(surface),
     }
 }
 
@@ -290,17 +308,51 @@ fn model(config: &Config<'_>) -> ModelOverlay {
         supported_features: texts(config, "supported_features"),
         unsupported_params: config.get("unsupported_params").map(params),
         pricing: config.get("pricing").map(|p| pricing(&p)),
+        thinking: word(config, "thinking").and_then(thinking),
     }
 }
 
+/// Reads every kind of price. The shapes of the fields leave no price that is none.
 fn pricing(config: &Config<'_>) -> Pricing {
-    let price = |name: &str| config.get(name).and_then(|c| c.as_f64());
+    let dollars = |name: &str| config.get(name).and_then(|c| c.as_f64());
+    let million = |name: &str| dollars(name).and_then(Price::per_million);
+    let unit = |name: &str| dollars(name).and_then(Price::per_unit);
     Pricing {
-        input: price("input"),
-        output: price("output"),
-        input_cache_read: price("input_cache_read"),
-        input_cache_write: price("input_cache_write"),
-        ..Pricing::default()
+        input: million("input"),
+        output: million("output"),
+        input_cache_read: million("input_cache_read"),
+        input_cache_write: million("input_cache_write"),
+        input_cache_write_1h: million("input_cache_write_1h"),
+        reasoning: million("reasoning"),
+        input_batch: million("input_batch"),
+        output_batch: million("output_batch"),
+        input_audio: million("input_audio"),
+        output_audio: million("output_audio"),
+        input_image: million("input_image"),
+        output_image: million("output_image"),
+        image: unit("image"),
+        request: unit("request"),
+        web_search: unit("web_search"),
+        code_interpreter: unit("code_interpreter"),
+        file_search_storage_gb: unit("file_search_storage_gb"),
+        image_generation: unit("image_generation"),
+        overrides: config
+            .get("overrides")
+            .map(|l| l.as_list())
+            .unwrap_or_default()
+            .iter()
+            .map(tier)
+            .collect(),
+    }
+}
+
+fn tier(config: &Config<'_>) -> Tier {
+    let time = |name: &str| config.get(name).and_then(|c| c.as_u64()).and_then(|t| u16::try_from(t).ok());
+    Tier {
+        min_prompt_tokens: config.get("min_prompt_tokens").and_then(|c| c.as_u64()),
+        utc_start: time("utc_start"),
+        utc_end: time("utc_end"),
+        price: config.get("price").map(|price| pricing(&price)).unwrap_or_default(),
     }
 }
 
@@ -323,13 +375,36 @@ fn params(list: Config<'_>) -> Vec<String> {
 }
 
 fn api_surface(config: &Config<'_>) -> Option<ApiSurface> {
-    let format = if word(config, "format")? == "anthropic" { Format::Anthropic } else { Format::OpenAi };
-    let named = |name: &str| Surface::ALL.into_iter().find(|s| s.name() == name);
+    let name = word(config, "format")?;
     Some(ApiSurface {
-        format,
-        surface: word(config, "surface").and_then(named),
+        format: Format::ALL.into_iter().find(|format| format.name() == name)?,
+        surface: word(config, "surface").and_then(surface),
         supported_params: config.get("supported_params").map(params).unwrap_or_default(),
     })
+}
+
+fn surface(name: &str) -> Option<Surface> {
+    Surface::ALL.into_iter().find(|surface| surface.name() == name)
+}
+
+fn thinking(word: &str) -> Option<Thinking> {
+    Some(match word {
+        "effort" => Thinking::Effort,
+        "object" => Thinking::Object,
+        "budget" => Thinking::Budget,
+        "adaptive" => Thinking::Adaptive,
+        "level" => Thinking::Level,
+        "none" => Thinking::None,
+        "usual" => Thinking::Usual,
+        _ => return None,
+    })
+}
+
+fn settings(config: &Config<'_>) -> BTreeMap<String, String> {
+    let entries = config.get("settings").map(|s| s.entries()).unwrap_or_default();
+    let texts =
+        entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_str()?.to_owned())));
+    texts.collect()
 }
 
 fn auth_style(text: &str) -> Option<AuthStyle> {
@@ -337,6 +412,8 @@ fn auth_style(text: &str) -> Option<AuthStyle> {
         "bearer" => AuthStyle::Bearer,
         "x-api-key" => AuthStyle::XApiKey,
         "api-key" => AuthStyle::ApiKey,
+        "aws-sigv4" => AuthStyle::AwsSigV4,
+        "google-service-account" => AuthStyle::GoogleServiceAccount,
         "none" => AuthStyle::None,
         other => match other.split_once(':')? {
             ("header", name) if http::HeaderName::try_from(name).is_ok() => {

@@ -8,6 +8,7 @@ use crate::client::BodyError;
 use crate::exchange::{Ending, Exchange};
 use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
+use std::borrow::Cow;
 use std::time::Duration;
 use tollgate_dialect::{AttemptLine, Format, GatewayError, PeekError, Surface};
 use tollgate_select::{SelectError, Verdict};
@@ -21,7 +22,7 @@ pub(crate) struct Failure {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
     pub(crate) kind: Option<&'static str>,
-    pub(crate) param: Option<&'static str>,
+    pub(crate) param: Option<Cow<'static, str>>,
     pub(crate) attempts: Vec<AttemptLine>,
     pub(crate) retry_after: Option<Duration>,
     /// `x-should-retry`
@@ -77,7 +78,7 @@ impl Failure {
         let names = error.code() == 3804;
         Self {
             kind: Some(error.kind()),
-            param: names.then_some("model"),
+            param: names.then_some("model".into()),
             ..Self::new(error.code(), status, error.message())
         }
     }
@@ -86,6 +87,7 @@ impl Failure {
         let status = StatusCode::from_u16(verdict.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
         Self {
             kind: Some(verdict.kind),
+            param: verdict.param.clone().map(Cow::Owned),
             attempts,
             retry_after: verdict.retry_after_s.map(Duration::from_secs),
             should_retry: verdict.should_retry,
@@ -106,7 +108,7 @@ impl Failure {
             status: self.status,
             message: self.message.clone(),
             kind: self.kind,
-            param: self.param,
+            param: self.param.clone(),
             request_id: request_id.to_owned(),
             attempts: self.attempts.clone(),
             retry_after: self.retry_after,
@@ -158,7 +160,7 @@ fn set_error(exchange: &mut Exchange, format: Format, failure: &Failure) {
         return;
     }
     let known = exchange.results.get(RESULT).cloned().unwrap_or_else(|| {
-        let key = super::keys::client_key(&exchange.request.headers, format);
+        let key = super::keys::client_key(&exchange.request, format);
         Report::unread(exchange, key.as_ref()).value()
     });
     exchange.set_result(RESULT, || super::report::with_error(&known, failure.code, &failure.message));

@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, HeaderName};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use tollgate_dialect::Format;
-use tollgate_expr::{Activation, EvalError, Template};
+use tollgate_expr::{Activation, EvalError, RequestFacts, Template};
 use tollgate_select::{Key, Metrics};
 
 /// One entry of `api_keys`. Remembers the key its template gave last, so that its id is not computed anew for
@@ -92,9 +92,19 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
-/// The client's own key: the header native to the format first, then `authorization`, then the others.
+/// The client's own key: the header native to the format first, then `authorization`, then the others. Gemini's
+/// clients may send theirs as `?key=`.
 #[must_use]
-pub fn client_key(headers: &HeaderMap, format: Format) -> Option<(ClientKeyHeader, SecretString)> {
+pub fn client_key(request: &RequestFacts, format: Format) -> Option<(ClientKeyHeader, SecretString)> {
+    let in_query = || {
+        let query = request.uri.query().filter(|_| format == Format::Gemini)?;
+        let key = query.split('&').find_map(|pair| pair.strip_prefix("key="))?;
+        (!key.is_empty()).then(|| (ClientKeyHeader::XGoogApiKey, SecretString::from(key)))
+    };
+    in_headers(&request.headers, format).or_else(in_query)
+}
+
+fn in_headers(headers: &HeaderMap, format: Format) -> Option<(ClientKeyHeader, SecretString)> {
     let bearer = || {
         let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
         let (scheme, key) = value.split_once(' ')?;
@@ -130,7 +140,7 @@ mod tests {
     #[test]
     fn the_header_of_the_format_comes_first() {
         let both = headers(&[("authorization", "Bearer a"), ("x-api-key", "b")]);
-        let of = |map: &HeaderMap, format| client_key(map, format).map(|(_, k)| k.expose_secret().to_owned());
+        let of = |map: &HeaderMap, format| in_headers(map, format).map(|(_, k)| k.expose_secret().to_owned());
         assert_eq!(of(&both, Format::OpenAi).as_deref(), Some("a"));
         assert_eq!(of(&both, Format::Anthropic).as_deref(), Some("b"));
         assert_eq!(

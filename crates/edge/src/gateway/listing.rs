@@ -9,7 +9,7 @@ use http::header::AUTHORIZATION;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tollgate_catalog::{Model, Provider};
-use tollgate_dialect::{Format, ListedModel, Surface, models};
+use tollgate_dialect::{Format, ListedModel, Mount, Surface, models, mount};
 
 /// Characters of a name of the client that an error repeats.
 const SHOWN: usize = 200;
@@ -46,7 +46,7 @@ impl Gateway {
             let shown: String = id.chars().take(SHOWN).collect();
             let message = format!("No matching models found: {shown} (unknown model)");
             let failure = Failure::new(3804, StatusCode::NOT_FOUND, message);
-            Box::new(Failure { kind: Some("model_not_found"), param: Some("model"), ..failure })
+            Box::new(Failure { kind: Some("model_not_found"), param: Some("model".into()), ..failure })
         })?;
         let body = match format(exchange) {
             Format::OpenAi | Format::Bedrock => models::one_openai(found),
@@ -75,8 +75,13 @@ impl Gateway {
     fn listed(&self) -> Vec<ListedModel> {
         let mut bare: BTreeMap<String, usize> = BTreeMap::new();
         let mut allowed: Vec<(&Arc<Provider>, &Arc<Model>)> = Vec::new();
-        for surface in [Surface::ChatCompletions, Surface::Responses, Surface::Messages, Surface::Embeddings]
-        {
+        for surface in [
+            Surface::ChatCompletions,
+            Surface::Responses,
+            Surface::Messages,
+            Surface::GenerateContent,
+            Surface::Embeddings,
+        ] {
             for (provider, model) in self.universe.allowed(surface) {
                 if !allowed.iter().any(|(_, known)| Arc::ptr_eq(known, model)) {
                     allowed.push((provider, model));
@@ -116,8 +121,18 @@ impl Gateway {
     }
 }
 
-/// Anthropic's clients send their version header, or a key the Anthropic way only.
+/// The dialect of the path's mount or version. Without one: Anthropic's clients send their version header, or a key the
+/// Anthropic way only.
 pub(super) fn format(exchange: &Exchange) -> Format {
+    let path = exchange.request.uri.path();
+    let gemini = path.split('/').any(|segment| segment == "v1beta");
+    match mount(path) {
+        Some(Mount::Gemini) => return Format::Gemini,
+        Some(Mount::Anthropic) => return Format::Anthropic,
+        Some(Mount::OpenAi | Mount::OpenRouter) => return Format::OpenAi,
+        None if gemini => return Format::Gemini,
+        None => {}
+    }
     let headers = &exchange.request.headers;
     let anthropic = headers.contains_key("anthropic-version")
         || headers.contains_key("x-api-key") && !headers.contains_key(AUTHORIZATION);

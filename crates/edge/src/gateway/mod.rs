@@ -5,12 +5,18 @@
 //! rules can read afterwards.
 
 pub mod config;
+pub mod identity;
 pub mod keys;
 
 mod attempts;
 mod call;
+mod cost;
+mod count;
 mod errors;
+mod ledger;
 mod listing;
+mod naming;
+mod params;
 mod prepare;
 mod receive;
 mod relay;
@@ -20,7 +26,9 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod wire;
 
+pub use ledger::Ledger;
 pub use prepare::{Prepared, Refused};
 
 use crate::action::{Flow, RequestCx};
@@ -29,6 +37,7 @@ use crate::answer::Fault as PolicyFault;
 use crate::client::BodyError;
 use crate::engine::Shared;
 use crate::exchange::Ending;
+use crate::lists;
 use bytes::Bytes;
 use errors::Failure;
 use foldhash::HashMap;
@@ -38,7 +47,7 @@ use runtime::Runtime;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tollgate_catalog::Catalog;
-use tollgate_dialect::{Endpoint, Surface, route};
+use tollgate_dialect::{Endpoint, Format, Surface, route};
 use tollgate_expr::{Program, Template};
 use tollgate_policy::JsonTemplate;
 use tollgate_select::{Passthrough, Selection, Universe};
@@ -52,20 +61,23 @@ pub struct Gateway {
     keys: HashMap<String, Vec<KeySlot>>,
     knobs: Knobs,
     runtime: Runtime,
-    shared: Names,
+    shared: Process,
     stats: tollgate_select::Metrics,
     metrics: Arc<tollgate_observe::Metrics>,
+    ledger: Arc<Ledger>,
+    accounts: Arc<crate::Accounts>,
 }
 
-/// Names the command line gives to requests.
-struct Names {
-    force_model: Option<String>,
+/// What is the same for every gateway of the process.
+struct Process {
     instance: HeaderValue,
     key_salt: [u8; 16],
 }
 
 /// What an `ai-gateway` does beside choosing: fixed once it is built.
 pub struct Knobs {
+    /// `identity`
+    pub identity: identity::Identity,
     /// `max_input_tokens`
     pub max_input_tokens: Option<u64>,
     /// `max_output_tokens`
@@ -92,6 +104,8 @@ pub struct Knobs {
     pub stop_on_client_error: Vec<u16>,
     /// `error_passthrough`
     pub error_passthrough: Passthrough,
+    /// `bound_state: strip`
+    pub strip_state: bool,
 }
 
 /// `on_error`
@@ -123,13 +137,13 @@ impl Gateway {
         shared: &Shared,
     ) -> Self {
         let runtime = Runtime::new(universe.catalog(), &shared.metrics);
-        let shared_names = Names {
-            force_model: shared.force_model.clone(),
+        let process = Process {
             instance: HeaderValue::try_from(shared.instance())
                 .unwrap_or(HeaderValue::from_static("tollgate")),
             key_salt: shared.key_salt,
         };
         let (stats, metrics) = (shared.stats.clone(), Arc::clone(&shared.metrics));
+        let (ledger, accounts) = (Arc::clone(&shared.ledger), Arc::clone(&shared.accounts));
         Self {
             universe,
             selection,
@@ -137,9 +151,11 @@ impl Gateway {
             keys,
             knobs,
             runtime,
-            shared: shared_names,
+            shared: process,
             stats,
             metrics,
+            ledger,
+            accounts,
         }
     }
 
@@ -158,14 +174,23 @@ impl Gateway {
             return self.fail(cx, endpoint_surface(&endpoint), failure).await;
         }
         match endpoint {
-            Endpoint::Ai(surface) => self.serve(cx, surface, started).await,
-            Endpoint::Generate { .. } => self.serve(cx, Surface::GenerateContent, started).await,
-            Endpoint::ListModels => Ok(Flow::Respond(self.list_models(cx.exchange))),
+            Endpoint::Ai(surface) => self.serve(cx, surface, None, started).await,
+            Endpoint::Generate { model, stream } => {
+                self.serve(cx, Surface::GenerateContent, Some((model, stream)), started).await
+            }
+            Endpoint::ListModels => {
+                self.want_list(cx.exchange, true);
+                Ok(Flow::Respond(self.list_models(cx.exchange)))
+            }
             Endpoint::GetModel(id) => match self.get_model(cx.exchange, &id) {
                 Ok(answer) => Ok(Flow::Respond(answer)),
                 Err(failure) => {
-                    let anthropic = listing::format(cx.exchange) == tollgate_dialect::Format::Anthropic;
-                    self.fail(cx, anthropic.then_some(Surface::Messages), *failure).await
+                    let surface = match listing::format(cx.exchange) {
+                        Format::Anthropic => Some(Surface::Messages),
+                        Format::Gemini => Some(Surface::GenerateContent),
+                        Format::OpenAi | Format::Bedrock => None,
+                    };
+                    self.fail(cx, surface, *failure).await
                 }
             },
             Endpoint::Other => {
@@ -179,6 +204,7 @@ impl Gateway {
         &self,
         cx: &mut RequestCx<'_>,
         surface: Surface,
+        path: Option<(String, bool)>,
         started: Instant,
     ) -> Result<Flow, PolicyFault> {
         cx.exchange.record.surface = Some(surface.name());
@@ -195,14 +221,21 @@ impl Gateway {
         };
         cx.exchange.body = Some(body.clone());
         cx.exchange.request.body_received = Some(SystemTime::now());
-        let incoming = match self.peek(surface, body, started) {
+        let incoming = match self.peek(surface, body, path, started) {
             Ok(incoming) => incoming,
             Err(failure) => return self.fail(cx, Some(surface), *failure).await,
         };
         note_names(cx.exchange, &incoming.peek);
+        let replaced = self.universe.names().replaced.as_ref();
+        cx.exchange.record.overridden = replaced.map(tollgate_select::Replaced::option);
         match self.prepare(cx.exchange, &incoming) {
             Ok(prepared) => {
+                let named = prepared.plan.candidates.iter().any(|c| c.provider.id == lists::PROVIDER);
+                self.want_list(cx.exchange, named);
                 self.trace_plan(cx.exchange, &incoming, &prepared);
+                if let Some(counted) = self.count_here(cx.exchange, &incoming, &prepared) {
+                    return Ok(Flow::Respond(counted));
+                }
                 self.attempt_all(cx, incoming, prepared).await
             }
             Err(refused) => {
@@ -216,19 +249,29 @@ impl Gateway {
         }
     }
 
-    /// The names of a request's body; `--force-model` replaces them.
+    /// The names of a request's body, or of its path where they stand there.
     pub(crate) fn peek(
         &self,
         surface: Surface,
         body: Bytes,
+        path: Option<(String, bool)>,
         started: Instant,
     ) -> Result<Incoming, Box<Failure>> {
         let mut peek = tollgate_dialect::peek(&body).map_err(|e| Box::new(Failure::invalid_body(&e)))?;
-        if let Some(forced) = &self.shared.force_model {
-            peek.model = Some(forced.clone());
-            peek.models.clear();
+        if let Some((model, stream)) = path {
+            (peek.model, peek.stream) = (Some(model), stream);
         }
         Ok(Incoming { surface, body, peek, started })
+    }
+
+    /// Notes that OpenRouter's list of models is of use: it is asked, or strategies choose among what it has.
+    fn want_list(&self, exchange: &mut crate::exchange::Exchange, asked: bool) {
+        let provider = || self.catalog().providers().iter().find(|p| p.id == lists::PROVIDER && !p.disabled);
+        let chosen_from =
+            || !self.selection.strategies.is_empty() && provider().is_some_and(|p| p.configured);
+        if asked || chosen_from() {
+            exchange.list_wanted = provider().cloned();
+        }
     }
 
     fn wrong_method_or_loop(&self, endpoint: &Endpoint, cx: &RequestCx<'_>) -> Option<Failure> {

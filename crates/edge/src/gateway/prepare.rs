@@ -3,6 +3,7 @@
 use super::errors::Failure;
 use super::keys::{ClientKeyHeader, client_key, passing};
 use super::report::Report;
+use super::wire::home;
 use super::{Gateway, Incoming};
 use crate::answer::Fault as PolicyFault;
 use crate::exchange::Exchange;
@@ -11,11 +12,15 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map as JsonMap, Value as Json};
 use std::sync::{Arc, OnceLock};
 use tollgate_catalog::{AuthStyle, Provider, Tokenizer};
-use tollgate_dialect::tokens;
+use tollgate_dialect::{BoundState, bound_state, tokens};
 use tollgate_expr::EvalError;
 use tollgate_select::{
-    Ask, Candidate, Fault, Key, Plan, client_key_fits, is_gateway_key, is_placeholder, order_keys, plan,
+    Ask, Candidate, Fault, Key, NameTrace, Plan, client_key_fits, is_gateway_key, is_placeholder, order_keys,
+    plan,
 };
+
+/// Warnings about the parameters of one request; a client can write any number.
+const MAX_WARNINGS: usize = 8;
 
 /// A request ready for its attempts.
 pub struct Prepared {
@@ -27,6 +32,10 @@ pub struct Prepared {
     /// The client's key and the header it came in.
     pub(crate) client_key: Option<(ClientKeyHeader, SecretString)>,
     pub(crate) report: Option<Report>,
+    /// State in the request that only its issuer can read.
+    pub(crate) bound: Vec<BoundState>,
+    /// The provider that issued it, where the state does not say so itself.
+    pub(crate) home: Option<String>,
 }
 
 /// The keys of one provider, in the order they are tried.
@@ -60,7 +69,7 @@ impl Gateway {
     /// Plans a request. Sends nothing.
     pub(crate) fn prepare(&self, exchange: &Exchange, incoming: &Incoming) -> Result<Prepared, Box<Refused>> {
         self.stats.clock().set(exchange.now);
-        let client = client_key(&exchange.request.headers, incoming.surface.format());
+        let client = client_key(&exchange.request, incoming.surface.format());
         let mut report = exchange.wants_results.then(|| Report::begin(exchange, incoming, client.as_ref()));
         let estimates = Estimates::new(incoming);
         let input_tokens = || estimates.get(Tokenizer::O200kBase);
@@ -74,6 +83,7 @@ impl Gateway {
             stream: incoming.peek.stream,
             user_agent: user_agent.unwrap_or(""),
             path: exchange.request.uri.path(),
+            mount_backend: mount_backend(exchange.request.uri.path()),
             input_tokens: &input_tokens,
             has_key: &has_key,
         };
@@ -82,20 +92,27 @@ impl Gateway {
             Ok(plan) => plan,
             Err(refusal) => {
                 if let Some(report) = &mut report {
+                    report.names(&refusal.names, &self.universe.names().aliases);
                     report.selection(&refusal.rejected, &refusal.reports);
                 }
                 return Err(Box::new(Refused { failure: Failure::selection(&refusal.error), report }));
             }
         };
         if let Some(report) = &mut report {
+            report.names(&plan.names, &self.universe.names().aliases);
             report.selection(&plan.rejected, &plan.reports);
         }
+        warn_of_ignored(&exchange.request.id, &plan.names);
         let shared = self.render(exchange).and_then(|rendered| {
             let keychain = self.keychain(exchange, &plan, &ask, client.as_ref())?;
             Ok((rendered, keychain))
         });
         match shared {
-            Ok((rendered, keychain)) => Ok(Prepared { plan, keychain, rendered, client_key: client, report }),
+            Ok((rendered, keychain)) => {
+                let bound = bound_state(incoming.surface, &incoming.body);
+                let home = home(&bound, &plan.candidates, |id| self.ledger.issuer(id));
+                Ok(Prepared { plan, keychain, rendered, client_key: client, report, bound, home })
+            }
             Err(fault) => Err(Box::new(Refused { failure: Failure::policy(&fault), report })),
         }
     }
@@ -205,6 +222,18 @@ impl Gateway {
             }
         };
         Ok(Keychain { provider: provider.id.clone(), keys, order, configured, reports })
+    }
+}
+
+/// The provider a path stands for.
+fn mount_backend(path: &str) -> Option<&'static str> {
+    (tollgate_dialect::mount(path) == Some(tollgate_dialect::Mount::OpenRouter)).then_some("openrouter")
+}
+
+/// Parameters behind names that are not sent.
+fn warn_of_ignored(request_id: &str, names: &[NameTrace]) {
+    for bad in names.iter().flat_map(|name| &name.ignored).take(MAX_WARNINGS) {
+        tracing::warn!(request_id, parameter = %bad.name, "a parameter behind a model's name {}", bad.reason);
     }
 }
 

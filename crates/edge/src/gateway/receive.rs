@@ -5,13 +5,16 @@
 use crate::upstream::Reply;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use std::time::{Duration, Instant};
 use tollgate_dialect::{
-    Answer, Frame, FrameKind, Splitter, StreamReader, Surface, UpstreamError, Usage, inspect_answer, limits,
+    Answer, AnswerContext, DecodeError, Echo, Frame, FrameKind, Splitter, StreamReader, StreamTranslator,
+    Surface, Translated, UpstreamError, Usage, inspect_answer, limits, translate_answer_with,
 };
 use tollgate_select::Fault;
 
+/// Largest plain answer that is translated; it has to be whole for that.
+const TRANSLATED_BYTES: usize = 32 << 20; // 32 MiB
 /// Frames held back before the first content.
 const HELD_FRAMES: usize = 64;
 /// Bytes held back before the first content, and the size up to which a plain answer is held whole.
@@ -34,7 +37,7 @@ pub(super) struct Committed {
 /// What has come of the answer so far.
 pub(super) enum Begun {
     /// All of a plain answer.
-    Whole { body: Bytes, usage: Option<Usage> },
+    Whole { body: Bytes, usage: Option<Usage>, lost: Vec<String> },
     /// The beginning of a long plain answer.
     Part { body: Bytes },
     /// The beginning of a stream of events, up to its first content.
@@ -45,7 +48,12 @@ pub(super) enum Begun {
 
 /// A stream whose first content has come.
 pub(super) struct StreamBegun {
+    /// What goes to the client, in its own dialect.
     pub(super) held: Vec<Bytes>,
+    /// Turns the provider's events into the client's.
+    pub(super) translator: Option<Box<StreamTranslator>>,
+    /// Figures we asked for and the client did not are kept from it.
+    pub(super) hides_usage: bool,
     pub(super) splitter: Splitter,
     pub(super) reader: StreamReader,
     pub(super) content_frames: u64,
@@ -63,6 +71,8 @@ pub(super) struct Failed {
     pub(super) answer: Option<FailedAnswer>,
     pub(super) retry_after: Option<Duration>,
     pub(super) said: Option<UpstreamError>,
+    /// The answer is in another dialect than the client's.
+    pub(super) translated: bool,
 }
 
 /// The HTTP answer of a failed attempt.
@@ -75,18 +85,28 @@ pub(super) struct FailedAnswer {
 
 impl From<Fault> for Failed {
     fn from(fault: Fault) -> Self {
-        Self { fault, answer: None, retry_after: None, said: None }
+        Self { fault, answer: None, retry_after: None, said: None, translated: false }
     }
 }
 
+/// What an attempt expects of the answer.
+#[derive(Clone, Copy)]
+pub(super) struct Expected<'e> {
+    /// The operation on the provider's side.
+    pub(super) surface: Surface,
+    /// What translating the answer needs to know, when the client speaks another dialect.
+    pub(super) translation: Option<(&'e AnswerContext<'e>, &'e Echo)>,
+    /// Figures at the end of a stream are for us alone.
+    pub(super) hides_usage: bool,
+    /// When the attempt began, and when it has to be decided.
+    pub(super) started: Instant,
+    pub(super) deadline: Instant,
+    pub(super) now: std::time::SystemTime,
+}
+
 /// Reads an answer up to its commit point, or to the reason why there is none.
-pub(super) async fn receive(
-    mut reply: Box<dyn Reply>,
-    surface: Surface,
-    started: Instant,
-    deadline: Instant,
-    now: std::time::SystemTime,
-) -> Result<Committed, Failed> {
+pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) -> Result<Committed, Failed> {
+    let Expected { started, deadline, now, .. } = *expected;
     let head_after = started.elapsed();
     let (status, headers) = (reply.status(), reply.take_headers());
     // Nobody asked for another protocol (101), and above 599 there is no meaning (RFC 9110, section 15).
@@ -94,23 +114,31 @@ pub(super) async fn receive(
         return Err(Fault::BadAnswer.into());
     }
     if status.is_client_error() || status.is_server_error() {
-        return Err(failed_answer(reply, status, headers, now).await);
+        let failed = failed_answer(reply, status, headers, now).await;
+        return Err(Failed { translated: expected.translation.is_some(), ..failed });
     }
     let committed = |reply, headers, begun| Committed { reply, status, headers, begun, head_after };
     if !status.is_success() || matches!(status.as_u16(), 204 | 205) {
         return Ok(committed(reply, headers, Begun::Opaque));
     }
     let clock = Deadline(deadline);
-    let begun = if is_event_stream(&headers) {
-        first_content(&mut *reply, surface, &clock).await
+    let streams = is_event_stream(&headers);
+    let begun = if streams {
+        first_content(&mut *reply, expected, &clock).await
     } else {
-        plain_answer(&mut *reply, surface, &clock).await
+        plain_answer(&mut *reply, expected, &clock).await
     };
+    let mut headers = headers;
+    if expected.translation.is_some() {
+        let kind = if streams { "text/event-stream" } else { "application/json" };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
     match begun {
         Ok(begun) => Ok(committed(reply, headers, begun)),
         Err(said) => {
             let (fault, said) = *said;
-            Err(Failed { fault, answer: None, retry_after: limits::retry_after(&headers, None, now), said })
+            let retry_after = limits::retry_after(&headers, None, now);
+            Err(Failed { fault, answer: None, retry_after, said, translated: false })
         }
     }
 }
@@ -149,13 +177,18 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 /// Holds a stream back until its first content.
 async fn first_content(
     reply: &mut dyn Reply,
-    surface: Surface,
+    expected: &Expected<'_>,
     clock: &Deadline,
 ) -> Result<Begun, NotAnAnswer> {
+    let translator = expected
+        .translation
+        .map(|(context, echo)| StreamTranslator::new(expected.surface, context).with_echo(echo));
     let mut stream = StreamBegun {
         held: Vec::new(),
+        translator: translator.map(Box::new),
+        hides_usage: expected.hides_usage,
         splitter: Splitter::new(),
-        reader: StreamReader::new(surface),
+        reader: StreamReader::new(expected.surface),
         content_frames: 0,
         held_frames: 0,
         held_bytes: 0,
@@ -209,21 +242,52 @@ impl StreamBegun {
                 }
                 return Ok(false);
             }
+            FrameKind::Usage if self.hides(frame) => return Ok(false),
             FrameKind::Preamble | FrameKind::Usage => false,
         };
         self.held_frames += 1;
         self.held_bytes += frame.raw.len();
-        self.held.push(frame.raw.clone());
+        let shown = self.shown(frame).map_err(|_| not_an_answer(Fault::BadAnswer))?;
+        self.held.push(shown);
         Ok(decided)
+    }
+
+    /// Whether a frame has nothing but figures the client did not ask for.
+    pub(super) fn hides(&self, frame: &Frame) -> bool {
+        self.hides_usage && self.reader.is_usage_only(frame)
+    }
+
+    /// A frame as the client gets it; empty when there is nothing to get yet.
+    pub(super) fn shown(&mut self, frame: &Frame) -> Result<Bytes, DecodeError> {
+        let Some(translator) = &mut self.translator else { return Ok(frame.raw.clone()) };
+        let mut out = Vec::with_capacity(frame.raw.len() + 128);
+        translator.frame(frame, &mut out)?;
+        Ok(out.into())
+    }
+
+    /// What the translation could not carry so far.
+    pub(super) fn lost(&self) -> &[String] {
+        self.translator.as_ref().map_or(&[], |translator| translator.lost())
+    }
+
+    /// What the client's dialect has behind the last event.
+    pub(super) fn closing(&mut self) -> Bytes {
+        let mut out = Vec::new();
+        if let Some(translator) = &mut self.translator {
+            translator.finish(&mut out);
+        }
+        out.into()
     }
 }
 
 /// Holds a plain answer whole, up to a size, and sees that it is one.
 async fn plain_answer(
     reply: &mut dyn Reply,
-    surface: Surface,
+    expected: &Expected<'_>,
     clock: &Deadline,
 ) -> Result<Begun, NotAnAnswer> {
+    let surface = expected.surface;
+    let most = if expected.translation.is_some() { TRANSLATED_BYTES } else { HELD_BYTES };
     let mut only: Option<Bytes> = None;
     let mut joined = BytesMut::new();
     loop {
@@ -239,7 +303,10 @@ async fn plain_answer(
             joined.extend_from_slice(&chunk);
         }
         let length = only.as_ref().map_or(joined.len(), Bytes::len);
-        if length > HELD_BYTES {
+        if length > most && expected.translation.is_some() {
+            return Err(not_an_answer(Fault::BadAnswer));
+        }
+        if length > most {
             let body = only.unwrap_or_else(|| joined.freeze());
             let starts_well = matches!(body.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'['));
             return if starts_well { Ok(Begun::Part { body }) } else { Err(not_an_answer(Fault::BadAnswer)) };
@@ -247,7 +314,14 @@ async fn plain_answer(
     }
     let body = only.unwrap_or_else(|| joined.freeze());
     match inspect_answer(surface, &body) {
-        Answer::Good { usage, .. } => Ok(Begun::Whole { body, usage }),
+        Answer::Good { usage, .. } => match expected.translation {
+            None => Ok(Begun::Whole { body, usage, lost: Vec::new() }),
+            Some((context, echo)) => {
+                let Translated { body, lost } = translate_answer_with(surface, &body, context, echo)
+                    .map_err(|_| not_an_answer(Fault::BadAnswer))?;
+                Ok(Begun::Whole { body: body.into(), usage, lost })
+            }
+        },
         Answer::Error(error) => Err(stream_error(error)),
         Answer::NotJson => Err(not_an_answer(Fault::BadAnswer)),
     }
@@ -285,13 +359,13 @@ async fn failed_answer(
         retry_after: limits::retry_after(&headers, Some(&body), now),
         said: Some(tollgate_dialect::inspect_error(&body)),
         answer: Some(FailedAnswer { status, headers, body }),
+        translated: false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
     use std::collections::VecDeque;
 
     const ROLE: &str =
@@ -326,9 +400,15 @@ mod tests {
     ) -> Result<usize, Fault> {
         let reply = Box::new(Scripted { status, parts: parts.collect(), for_ever });
         let (now, time) = (Instant::now(), Duration::from_millis(50));
-        let answer =
-            receive(reply, Surface::ChatCompletions, now, now + time, std::time::SystemTime::UNIX_EPOCH)
-                .await;
+        let expected = Expected {
+            surface: Surface::ChatCompletions,
+            translation: None,
+            hides_usage: false,
+            started: now,
+            deadline: now + time,
+            now: std::time::SystemTime::UNIX_EPOCH,
+        };
+        let answer = receive(reply, &expected).await;
         match answer.map_err(|failed| failed.fault)?.begun {
             Begun::Stream(stream) => Ok(stream.held.len()),
             _ => Ok(0),

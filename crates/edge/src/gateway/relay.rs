@@ -68,7 +68,7 @@ pub(super) async fn relay(
         relayed: Relayed { stream, ..Relayed::default() },
     };
     let sent = match begun {
-        Begun::Whole { body, usage } => to.whole(facts, body, usage).await,
+        Begun::Whole { body, usage, .. } => to.whole(facts, body, usage).await,
         Begun::Part { body } => to.part(facts, body).await,
         Begun::Stream(begun) => to.stream(facts, *begun, &cx.exchange.request.id).await,
         Begun::Opaque => to.opaque(facts).await,
@@ -203,7 +203,8 @@ impl To<'_> {
         self.send(join(held)).await?;
         loop {
             if let Some(failure) = self.frames(&mut begun).await? {
-                return self.fail(failure, id, false).await;
+                let ours = !failure.is_empty();
+                return self.fail(&failure, id, ours).await;
             }
             if begun.ended {
                 return self.end_of_stream(&mut begun, id).await;
@@ -217,7 +218,8 @@ impl To<'_> {
                         return self.end_of_stream(&mut begun, id).await;
                     }
                     if let Some(rest) = begun.splitter.finish() {
-                        self.send(rest.raw).await?;
+                        let shown = begun.shown(&rest).unwrap_or_default();
+                        self.send(shown).await?;
                     }
                     return self.fail(why, id, true).await;
                 }
@@ -225,22 +227,35 @@ impl To<'_> {
         }
     }
 
-    /// Sends every whole frame that has come. `Some` when the provider reported an error in one of them: it has
-    /// been sent as it is, and nothing follows it.
-    async fn frames(&mut self, begun: &mut StreamBegun) -> Result<Option<&'static str>, ClientGone> {
+    /// Sends every whole frame that has come. `Some` when the stream cannot go on: with the reason, or with an empty
+    /// text when the provider's own error has been sent as it is.
+    async fn frames(&mut self, begun: &mut StreamBegun) -> Result<Option<String>, ClientGone> {
         let mut ready = Vec::new();
         let mut failed = None;
         while let Some(frame) = begun.splitter.next() {
             self.relayed.overflowed |= frame.overflow();
             let kind = if frame.overflow() { FrameKind::Comment } else { begun.reader.read(&frame) };
-            ready.push(frame.raw);
+            let translates = begun.translator.is_some();
             match kind {
                 FrameKind::Content => self.relayed.content_frames += 1,
-                FrameKind::Error(_) => {
-                    failed = Some("");
+                FrameKind::Usage if begun.hides(&frame) => continue,
+                FrameKind::Error(said) if translates => {
+                    failed = Some(said.message);
                     break;
                 }
+                FrameKind::Error(_) => failed = Some(String::new()),
                 _ => {}
+            }
+            if translates && frame.overflow() {
+                failed = Some("an event of the provider is too long to be translated".to_owned());
+                break;
+            }
+            match begun.shown(&frame) {
+                Ok(shown) => ready.push(shown),
+                Err(error) => failed = Some(format!("an event of the provider makes no sense: {error}")),
+            }
+            if failed.is_some() {
+                break;
             }
         }
         // Here and not only at the end: what was used counts as well when the client leaves or the answer breaks off.
@@ -252,10 +267,13 @@ impl To<'_> {
     async fn end_of_stream(&mut self, begun: &mut StreamBegun, id: &str) -> Result<(), ClientGone> {
         if let Some(rest) = begun.splitter.finish() {
             begun.reader.read(&rest);
-            self.send(rest.raw).await?;
+            let shown = begun.shown(&rest).unwrap_or_default();
+            self.send(shown).await?;
         }
         self.relayed.usage = begun.reader.usage();
         if begun.reader.finished() || self.relayed.overflowed {
+            let closing = begun.closing();
+            self.send(closing).await?;
             self.client.chunk(Bytes::new(), true).await
         } else {
             self.fail("the provider ended the stream before the answer was complete", id, true).await
@@ -300,6 +318,7 @@ impl To<'_> {
 
 /// One write for frames that came together; a single one is not copied.
 fn join(mut frames: Vec<Bytes>) -> Bytes {
+    frames.retain(|frame| !frame.is_empty());
     if frames.len() <= 1 {
         return frames.pop().unwrap_or_default();
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use std::time::{Duration, Instant};
 use tollgate_dialect::{Usage, headers as wire, redact, tokens};
 use tollgate_expr::Value;
-use tollgate_select::{Candidate, Fault, Key, Rejected, StrategyReport, trim_key};
+use tollgate_select::{Aliases, Candidate, Fault, Key, NameTrace, Rejected, StrategyReport, trim_key};
 
 /// Bytes of a failed answer's body that are kept.
 const BODY_ON_ERROR: usize = 1024;
@@ -32,6 +32,8 @@ pub(crate) struct Report {
     gateway: Option<Duration>,
     waited: Duration,
     success: Option<Json>,
+    /// Decimal dollars.
+    cost: Json,
 }
 
 /// One request made to a provider.
@@ -108,6 +110,15 @@ impl Report {
             gateway: None,
             waited: Duration::ZERO,
             success: None,
+            cost: Json::Null,
+        }
+    }
+
+    /// What the rules made of the client's names.
+    pub(super) fn names(&mut self, names: &[NameTrace], aliases: &Aliases) {
+        let names: Vec<Json> = names.iter().map(|name| name_json(name, aliases)).collect();
+        if let Some(client) = self.client.as_object_mut() {
+            client.insert("names".into(), names.into());
         }
     }
 
@@ -182,6 +193,15 @@ impl Report {
         }
     }
 
+    /// What the answer cost, in dollars; null when that is not known.
+    pub(super) fn cost(&mut self, micros: Option<u64>) {
+        let dollars = micros.map_or(Json::Null, |micros| crate::proxy::headers::dollars(micros).into());
+        self.cost = dollars.clone();
+        if let Some(request) = self.last_request() {
+            request.insert("cost_usd".into(), dollars);
+        }
+    }
+
     /// How long the attempt that was answered took, to the end of its answer.
     pub(super) fn ended(&mut self, took: Duration) {
         let latency = self.last_request().and_then(|request| request.get_mut("upstream_latency"));
@@ -217,6 +237,7 @@ impl Report {
             "client": self.client,
             "input_ngrok_tokens": self.input_tokens,
             "output_ngrok_tokens": self.output_tokens,
+            "cost_usd": self.cost,
             "gateway_latency_ms": millis(gateway),
             "model_selection": self.selection,
             "models_tried": self.tried,
@@ -242,6 +263,22 @@ pub(super) fn with_error(known: &Value, code: u16, message: &str) -> Value {
     tree.insert("status".into(), "error".into());
     tree.insert("error".into(), json!({"code": format!("ERR_NGROK_{code}"), "message": message}));
     Value::from_json(&Json::Object(tree))
+}
+
+fn name_json(name: &NameTrace, aliases: &Aliases) -> Json {
+    let alias = name.alias.and_then(|index| Some((index, aliases.rule(index)?)));
+    let ignored: Vec<Json> =
+        name.ignored.iter().map(|bad| json!({"name": bad.name, "reason": bad.reason})).collect();
+    json!({
+        "name": name.asked,
+        "becomes": name.becomes,
+        "by": name.by,
+        "alias": alias.map(|(index, rule)| json!({
+            "index": index, "pattern": rule.pattern, "replacement": rule.replacement,
+        })),
+        "params": name.params.to_json(),
+        "ignored_params": ignored,
+    })
 }
 
 fn strategy(report: &StrategyReport) -> Json {

@@ -1,11 +1,20 @@
 //! What `/status` shows of a gateway's providers.
 
 use super::Gateway;
+use crate::lists;
 use secrecy::ExposeSecret;
+use std::sync::Arc;
 use tollgate_observe::{KeyStatus, ModelStatus, ProviderStatus};
-use tollgate_select::trim_key;
+use tollgate_select::{Key, trim_key};
 
 impl Gateway {
+    /// The configured keys of OpenRouter that were used, and where its API is.
+    pub(crate) fn accounts_of(&self) -> Option<(String, Vec<Arc<Key>>)> {
+        let provider = self.catalog().providers().iter().find(|p| p.id == lists::PROVIDER && !p.disabled)?;
+        let slots = self.keys.get(&provider.id)?;
+        Some((provider.base_url.clone(), slots.iter().filter_map(|slot| slot.last()).collect()))
+    }
+
     /// Providers that are configured or have been used, with what is known of their models and keys.
     #[must_use]
     pub fn status(&self) -> Vec<ProviderStatus> {
@@ -35,6 +44,7 @@ impl Gateway {
                         remaining_tokens: quota.remaining_tokens,
                         limit_requests: quota.limit_requests,
                         limit_tokens: quota.limit_tokens,
+                        account: self.accounts.get(&key),
                         ..KeyStatus::default()
                     }
                 })

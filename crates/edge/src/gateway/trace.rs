@@ -43,17 +43,26 @@ impl Gateway {
             key.map(|key| trim_key(key.value.expose_secret()))
         };
         let keys: Vec<String> = order.iter().flatten().filter_map(trimmed).collect();
-        let call = self.call(exchange, incoming, prepared, candidate, None, Duration::ZERO);
-        let (url, dropped) =
-            call.map_or((String::new(), Vec::new()), |b| (b.call.url.full.clone(), b.dropped));
+        let wire = self.wire(incoming, prepared, candidate);
+        let call = wire.clone().and_then(|wire| {
+            self.call(exchange, incoming, prepared, (candidate, wire), None, Duration::ZERO)
+        });
+        let dialect = wire.as_ref().map_or(incoming.surface, |wire| wire.surface);
+        let (url, dropped, unsaid) = match call {
+            Ok(built) => (built.call.url.full.clone(), built.dropped, None),
+            Err(fault) => (String::new(), Vec::new(), Some(fault)),
+        };
         json!({
             "provider": candidate.provider.id,
             "model": candidate.upstream_model,
             "requested": candidate.requested,
+            "params": candidate.params.to_json(),
             "url": url,
             "keys": keys,
-            "skipped": order.err().map(|fault| fault.describe().into_owned()),
-            "dialect": incoming.surface.format().name(),
+            "skipped": unsaid.or(order.err()).map(|fault| fault.describe().into_owned()),
+            "dialect": dialect.format().name(),
+            "surface": dialect.name(),
+            "translated": wire.is_ok_and(|wire| wire.translated),
             "dropped_params": dropped,
         })
     }
@@ -67,6 +76,7 @@ pub(super) fn selection(exchange: &mut Exchange, report: &Report) {
     trace.client = json!({
         "model": part("/client/model"),
         "models": part("/client/models"),
+        "names": part("/client/names"),
         "rejected_models": part("/client/rejected_models"),
     });
     trace.model_selection = part("/model_selection");

@@ -16,6 +16,21 @@ const REBOUND: &str = "ask by address or as localhost, or set a token\n";
 pub struct AdminApp {
     /// What it shows.
     pub state: AdminState,
+    /// What is served, whose providers' accounts are asked about.
+    pub listeners: Vec<Arc<Listener>>,
+}
+
+impl AdminApp {
+    /// Asks providers about the accounts behind the keys, for a page that shows them.
+    async fn ask_about_accounts(&self) {
+        for listener in &self.listeners {
+            let engine = listener.engine.load_full();
+            let accounts: Vec<_> = engine.gateways().filter_map(|gateway| gateway.accounts_of()).collect();
+            for (base, keys) in accounts {
+                listener.shared.accounts.refresh(&*listener.upstream, &base, &keys).await;
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -25,6 +40,9 @@ impl ServeHttp for AdminApp {
         let text = |name| head.headers.get(name).and_then(|v| v.to_str().ok());
         // Without a token only the address protects the pages; a web page whose name is made to point here
         // (DNS rebinding) sends its own name.
+        if head.uri.path() == "/status" && self.state.allows(text(AUTHORIZATION)) {
+            self.ask_about_accounts().await;
+        }
         let (status, kind, body) = if self.state.token.is_none() && !is_local(text(HOST).unwrap_or("")) {
             (StatusCode::MISDIRECTED_REQUEST, "text/plain; charset=utf-8", REBOUND.to_owned())
         } else {

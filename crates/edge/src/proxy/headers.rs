@@ -11,8 +11,17 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-tollgate-request-i
 pub const MODEL: HeaderName = HeaderName::from_static("x-tollgate-model");
 /// `x-tollgate-attempts`: how many were made.
 pub const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
+/// `x-tollgate-override`: the option that chose the model instead of the client.
+pub const OVERRIDE: HeaderName = HeaderName::from_static("x-tollgate-override");
 /// `x-tollgate-policy`: the revision that decided.
 pub const POLICY: HeaderName = HeaderName::from_static("x-tollgate-policy");
+
+/// `x-tollgate-dropped`: fields that a translation, or the provider's parameter filter, could not carry.
+pub const DROPPED: HeaderName = HeaderName::from_static("x-tollgate-dropped");
+/// `x-tollgate-cost-usd`: what the answer cost, where that is known before its head is sent.
+pub const COST: HeaderName = HeaderName::from_static("x-tollgate-cost-usd");
+/// Longest list of dropped fields, in bytes: clients limit the size of headers.
+const DROPPED_BYTES: usize = 4096;
 
 /// Removes what only the gateway may set.
 pub fn unstamp(headers: &mut HeaderMap) {
@@ -42,7 +51,39 @@ pub fn stamp(headers: &mut HeaderMap, exchange: &Exchange, engine: &Engine) {
     {
         headers.insert(MODEL, served);
     }
+    if let Some(names) = dropped(&record.dropped) {
+        headers.insert(DROPPED, names);
+    }
+    if let Some(cost) = record.cost_micros.and_then(|micros| text(&dollars(micros))) {
+        headers.insert(COST, cost);
+    }
+    if let Some(option) = record.overridden {
+        headers.insert(OVERRIDE, HeaderValue::from_static(option));
+    }
     if let Some(code) = record.error_code {
         headers.entry(ERROR_CODE_HEADER).or_insert_with(|| error_code(code));
     }
+}
+
+/// Names with commas between; characters a header cannot have become `?`.
+fn dropped(names: &[String]) -> Option<HeaderValue> {
+    if names.is_empty() {
+        return None;
+    }
+    let mut list = String::new();
+    for name in names {
+        if list.len() + name.len() > DROPPED_BYTES {
+            list.push_str(", ...");
+            break;
+        }
+        list.push_str(if list.is_empty() { "" } else { ", " });
+        list.extend(name.chars().map(|c| if c.is_ascii_graphic() && c != ',' { c } else { '?' }));
+    }
+    HeaderValue::try_from(list).ok()
+}
+
+/// Millionths of a dollar as decimal dollars: `0.001234`.
+#[must_use]
+pub fn dollars(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }

@@ -31,7 +31,7 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
         stream: record.stream,
         input_tokens: Some(record.input_tokens).filter(|n| *n > 0),
         output_tokens: Some(record.output_tokens).filter(|n| *n > 0),
-        cost_micro_usd: None,
+        cost_micro_usd: record.cost_micros,
         duration: took,
         first_token: record.first_token_ms.map(Duration::from_millis),
         bytes_in: ctx.received,

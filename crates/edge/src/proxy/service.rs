@@ -5,6 +5,7 @@ use crate::action::RequestCx;
 use crate::answer::{Answer, Fault};
 use crate::exchange::{Ending, Exchange};
 use crate::listener::Listener;
+use crate::lists;
 use crate::phase::{self, Outcome};
 use crate::proxy::forward::forward;
 use crate::proxy::plain;
@@ -83,6 +84,9 @@ impl ProxyHttp for EdgeProxy {
         };
         let (outcome, _) = phase::run_request(&ctx.engine.request, &mut cx).await;
         (ctx.sent, ctx.received) = (client.sent, client.received);
+        if let Some(provider) = exchange.list_wanted.take() {
+            lists::refresh(&self.listener.shared, &self.listener.upstream, &provider);
+        }
         self.finish(session, ctx, exchange, outcome).await
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Surfaces with a label of their own, most frequent first; `other` stays last.
-const SURFACES: [&str; 9] = [
+const SURFACES: [&str; 10] = [
     "chat-completions",
     "messages",
     "responses",
@@ -22,6 +22,7 @@ const SURFACES: [&str; 9] = [
     "embeddings",
     "count-tokens",
     "completions",
+    "generate-content",
     "models",
     "other",
 ];
@@ -38,6 +39,7 @@ pub(super) struct Families {
     request_duration: Family<Labels<1>, Histogram>,
     attempts: Family<Labels<2>, Counter>,
     tokens: Family<Labels<2>, Counter>,
+    cost: Family<Labels<1>, Counter>,
     first_token: Family<Labels<1>, Histogram>,
     upstream: Family<Labels<1>, Histogram>,
     reloads: Family<Labels<1>, Counter>,
@@ -59,6 +61,11 @@ impl Families {
         }
         registry.register("attempts", "Requests sent to providers, by outcome", all.attempts.clone());
         registry.register("tokens", "Tokens by provider and direction", all.tokens.clone());
+        registry.register(
+            "cost_micro_usd",
+            "Cost of answers in millionths of a US dollar, as far as it is known",
+            all.cost.clone(),
+        );
         registry.register("reloads", "Policy loads by result", all.reloads.clone());
         registry.register_with_unit(
             "last_good_reload",
@@ -100,6 +107,7 @@ impl Families {
             }),
             input_tokens: tokens("input"),
             output_tokens: tokens("output"),
+            cost: self.cost.get_or_create_owned(&[("provider", id.clone())]),
             first_token: self.first_token.get_or_create_owned(&[("provider", id.clone())]),
             upstream: self.upstream.get_or_create_owned(&[("provider", id.clone())]),
             label: id,

@@ -47,6 +47,7 @@ pub struct ProviderMetrics {
     pub(super) attempts: [Counter; AttemptOutcome::ALL.len()],
     pub(super) input_tokens: Counter,
     pub(super) output_tokens: Counter,
+    pub(super) cost: Counter,
     pub(super) first_token: Histogram,
     pub(super) upstream: Histogram,
 }
@@ -70,6 +71,11 @@ impl ProviderMetrics {
     pub fn tokens(&self, input: u64, output: u64) {
         self.input_tokens.inc_by(input);
         self.output_tokens.inc_by(output);
+    }
+
+    /// Adds the cost of an answer, in millionths of a US dollar.
+    pub fn cost(&self, micros: u64) {
+        self.cost.inc_by(micros);
     }
 
     /// Time from the client's request to the first content of a stream.

@@ -6,7 +6,7 @@ use crate::metrics::tree::MetricsNode;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use tollgate_catalog::{Author, Model, Provider};
+use tollgate_catalog::{Author, Model, Price, Provider};
 use tollgate_expr::{Entity, EntityKind, Object, UnknownPrice, Value};
 
 /// What all pass-through models of a provider have in common, and what a known model has for itself.
@@ -164,7 +164,9 @@ impl Entity for ModelEntity {
 /// `m.pricing`. Every price is there: an unknown one is null, so that comparing it is false and sorting puts it last.
 fn pricing(model: &Model) -> Value {
     let prices = &model.pricing;
-    let price = |price: Option<f64>| price.map_or(Value::Null, Value::Double);
+    let number = |dollars: Option<f64>| dollars.map_or(Value::Null, Value::Double);
+    let price = |price: Option<Price>| number(price.map(Price::dollars_per_million));
+    let unit = |price: Option<Price>| number(price.map(Price::dollars));
     let text = map([
         ("input", price(prices.input)),
         ("output", price(prices.output)),
@@ -174,10 +176,10 @@ fn pricing(model: &Model) -> Value {
         ("output_batch", price(prices.output_batch)),
     ]);
     let tools = map([
-        ("web_search", map([("per_search_call", price(prices.web_search))])),
-        ("code_interpreter", map([("per_execution_call", price(prices.code_interpreter))])),
-        ("file_search", map([("per_storage_gb", price(prices.file_search_storage_gb))])),
-        ("image_generation", map([("per_image_generation", price(prices.image_generation))])),
+        ("web_search", map([("per_search_call", unit(prices.web_search))])),
+        ("code_interpreter", map([("per_execution_call", unit(prices.code_interpreter))])),
+        ("file_search", map([("per_storage_gb", unit(prices.file_search_storage_gb))])),
+        ("image_generation", map([("per_image_generation", unit(prices.image_generation))])),
     ]);
     map([("text", text), ("tools", tools), ("input", price(prices.input)), ("output", price(prices.output))])
 }

@@ -11,8 +11,9 @@ pub(crate) use evaluate::{entities, reads_tokens};
 use crate::entity::ModelEntity;
 use crate::error::{Refusal, SelectError, kind_of_rejections, reject_list};
 use crate::metrics::ModelStats;
+use crate::names::{BadParam, Name, NameTrace, OnInvalid, UriParams, no_params};
 use crate::resolve::{Ask, Member, RejectKind, Rejected, Resolved, resolve, suggest};
-use crate::universe::Universe;
+use crate::universe::{Universe, is_native};
 use std::sync::Arc;
 use tiers::Tiers;
 use tollgate_catalog::{Model, Provider};
@@ -77,8 +78,10 @@ pub struct Candidate {
     pub model: Arc<Model>,
     /// The model name to send.
     pub upstream_model: String,
-    /// The client's name for it; `None` when the policy chose it.
+    /// The client's name for it; `None` when it was not the client that named it.
     pub requested: Option<String>,
+    /// Parameters behind the name. They win over the client's body, and the policy's `body` over them.
+    pub params: Arc<UriParams>,
     /// Where its outcome is counted.
     pub stats: Arc<ModelStats>,
 }
@@ -92,6 +95,8 @@ pub struct Plan {
     pub rejected: Vec<Rejected>,
     /// What each strategy did; empty unless details were asked for.
     pub reports: Vec<StrategyReport>,
+    /// What became of each name; empty unless details were asked for or a parameter is not sent.
+    pub names: Vec<NameTrace>,
 }
 
 /// What one strategy did. Models are named by id, or `provider:id` where that is not clear.
@@ -137,7 +142,12 @@ pub fn plan(
     universe.metrics().clock().set(activation.now);
     let mut resolved = resolve(universe, ask);
     let mut plan = Plan { rejected: std::mem::take(&mut resolved.rejected), ..Plan::default() };
-    let outcome = if !resolved.is_auto() && resolved.members.is_empty() && resolved.auto.is_none() {
+    if detail || resolved.names.iter().any(|name| !name.ignored.is_empty()) {
+        plan.names = resolved.names.iter().map(Name::trace).collect();
+    }
+    let outcome = if let Some(list) = bad_params(universe, &plan.names) {
+        Err(SelectError::BadParams { list })
+    } else if !resolved.is_auto() && resolved.members.is_empty() && resolved.auto.is_none() {
         Err(unmatched(ask, &plan.rejected))
     } else if selection.strategies.is_empty() {
         by_default(universe, ask, resolved, &mut plan)
@@ -157,9 +167,20 @@ pub fn plan(
                 }
                 error => error,
             };
-            Err(Box::new(Refusal { error, rejected: plan.rejected, reports: plan.reports }))
+            let Plan { rejected, reports, names, .. } = plan;
+            Err(Box::new(Refusal { error, rejected, reports, names }))
         }
     }
+}
+
+/// The parameters for which a request is refused, one each line.
+fn bad_params(universe: &Universe, names: &[NameTrace]) -> Option<String> {
+    if universe.names().uri_params.on_invalid == OnInvalid::Ignore {
+        return None;
+    }
+    let line = |bad: &BadParam| format!("the parameter `{}` {}", bad.name, bad.reason);
+    let lines: Vec<String> = names.iter().flat_map(|name| &name.ignored).map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// None of the client's names is of use.
@@ -170,7 +191,8 @@ fn unmatched(ask: &Ask<'_>, rejected: &[Rejected]) -> SelectError {
     SelectError::NoMatch { list: reject_list(rejected), kind: kind_of_rejections(rejected) }
 }
 
-/// Without strategies: client order; within a name those with a key first, then the order of providers.
+/// Without strategies: client order; within a name those with a key first, then those that speak the client's dialect,
+/// then the order of providers.
 fn by_default(
     universe: &Universe,
     ask: &Ask<'_>,
@@ -184,7 +206,9 @@ fn by_default(
     };
     let mut members = resolved.members;
     members.sort_by_cached_key(|member| {
-        (member.name, !(ask.has_key)(&member.entity.provider), member.entity.rank, member.entity.index)
+        let entity = &member.entity;
+        let native = is_native(&entity.provider, &entity.model, ask.surface);
+        (member.name, member.turn, !(ask.has_key)(&entity.provider), !native, entity.rank, entity.index)
     });
     let mut members = members.into_iter().peekable();
     if let Some(auto) = resolved.auto {
@@ -225,7 +249,9 @@ fn usable_entries(
         judged = Some((entry.rank, has_key));
         has_key && !resolved.members.iter().any(|member| member.entity.index == entry.index)
     });
-    let entries: Vec<Arc<ModelEntity>> = entries.cloned().collect();
+    let mut entries: Vec<Arc<ModelEntity>> = entries.cloned().collect();
+    // Nobody has asked for a translation here: what needs none comes first.
+    entries.sort_by_key(|entry| !is_native(&entry.provider, &entry.model, ask.surface));
     if entries.is_empty() { Err(SelectError::NoKey) } else { Ok(entries) }
 }
 
@@ -264,7 +290,7 @@ fn reject_unplaced(resolved: &Resolved<'_>, places: &[Option<(usize, usize)>], r
         let mut own = members().filter(|(member, _)| member.name == at).peekable();
         if own.peek().is_some() && own.all(|(_, place)| place.is_none()) {
             rejected.push(Rejected {
-                model: (*name).to_owned(),
+                model: name.label().to_owned(),
                 reason: "filtered out by model selection strategy".to_owned(),
                 kind: RejectKind::Strategy,
             });
@@ -278,7 +304,8 @@ impl From<Member<'_>> for Candidate {
             provider: Arc::clone(&member.entity.provider),
             model: Arc::clone(&member.entity.model),
             upstream_model: member.upstream,
-            requested: Some(member.requested.to_owned()),
+            requested: member.requested.map(str::to_owned),
+            params: member.params,
             stats: Arc::clone(&member.entity.stats),
         }
     }
@@ -291,6 +318,7 @@ fn chosen(entity: &ModelEntity) -> Candidate {
         model: Arc::clone(&entity.model),
         upstream_model: entity.model.upstream().to_owned(),
         requested: None,
+        params: no_params(),
         stats: Arc::clone(&entity.stats),
     }
 }

@@ -70,7 +70,7 @@ fn every_row_of_the_table() {
         ("foo:bar", Err(UnknownProvider)),
         (":gpt-4o", Err(BadName)),
         ("openai:", Err(BadName)),
-        ("openrouter:x?temperature=0.7", Ok(&["openrouter:x?temperature=0.7?"])),
+        ("openrouter:x?temperature=0.7", Ok(&["openrouter:x?"])),
     ];
     for (name, expected) in table {
         let expected = expected.map(strings);
@@ -125,7 +125,7 @@ fn names_are_listed_once_and_auto_stands_for_the_rest() {
         case.model = model.map(str::to_owned);
         case.with_ask(|ask| {
             let resolved = resolve(&case.universe, ask);
-            (resolved.names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), resolved.auto)
+            (resolved.names.iter().map(|name| name.text.to_string()).collect::<Vec<_>>(), resolved.auto)
         })
     };
     assert_eq!(case(Some("a:1"), &["b:2", "a:1", "", " "]), (strings(&["a:1", "b:2"]), None));
@@ -211,15 +211,35 @@ fn a_configured_model_needs_no_prefix_even_where_others_do() {
 }
 
 #[test]
-fn the_format_decides_who_can_answer() {
-    let at = |surface, name: &str| Case::new(&[]).surface(surface).model(name).run();
-    assert_eq!(at(Surface::Messages, "openrouter:anthropic/claude-3.5-sonnet"), Err(3813));
+fn without_translation_the_format_decides_who_can_answer() {
+    let native = || universe(&[], Options { native_only: true, ..Options::default() });
+    let at = |surface, name: &str| Case::of(native()).surface(surface).model(name).run();
+    assert_eq!(
+        at(Surface::Messages, "openrouter:anthropic/claude-3.5-sonnet"),
+        Ok(strings(&["openrouter:anthropic/claude-3.5-sonnet"])),
+        "OpenRouter speaks Anthropic's API too"
+    );
     assert_eq!(at(Surface::Messages, "gpt-4o"), Err(3813));
     assert_eq!(at(Surface::Messages, "claude-opus-4-1"), Ok(strings(&["anthropic:claude-opus-4-1"])));
     assert_eq!(at(Surface::Responses, "gemini-2.5-pro"), Err(3813));
     assert_eq!(at(Surface::Responses, "gpt-4o"), Ok(strings(&["openai:gpt-4o"])));
-    let mixed = Case::new(&[]).surface(Surface::Messages).models(&["gpt-4o", "foo:bar"]);
+    let mixed = Case::of(native()).surface(Surface::Messages).models(&["gpt-4o", "foo:bar"]);
     assert_eq!(mixed.run(), Err(3804));
+}
+
+#[test]
+fn with_translation_every_conversation_reaches_every_provider() {
+    let at = |surface, name: &str| Case::new(&[]).surface(surface).model(name).run();
+    for surface in [Surface::ChatCompletions, Surface::Responses, Surface::Messages, Surface::GenerateContent]
+    {
+        for name in ["openai:gpt-4o", "anthropic:claude-opus-4-1", "google:gemini-2.5-pro", "openrouter:x/y"]
+        {
+            assert_eq!(at(surface, name), Ok(strings(&[name])), "{surface:?}");
+        }
+    }
+    assert_eq!(at(Surface::CountTokens, "gpt-4o"), Ok(strings(&["openai:gpt-4o"])), "counted by the gateway");
+    assert_eq!(at(Surface::Embeddings, "claude-opus-4-1"), Err(3813), "no conversation");
+    assert_eq!(at(Surface::Messages, "openai:text-embedding-3-small"), Err(3813), "the model has none");
 }
 
 #[test]

@@ -90,9 +90,23 @@ pub struct Walk<'p> {
     tried: Vec<Attempt>,
     /// Keys a provider answered 401 to.
     refused: Vec<(&'p str, usize)>,
+    /// Accounts whose free models are used up.
+    capped: Vec<(&'p str, usize)>,
     unreachable: Vec<&'p str>,
     failures: Vec<Failure>,
     end: Option<End>,
+}
+
+/// What a failure holds for, beyond the attempt that met it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing.
+    #[default]
+    Attempt,
+    /// Every model with this key: it is not used again in this request.
+    Key,
+    /// Every `:free` model with this key.
+    FreeModels,
 }
 
 impl<'p> Walk<'p> {
@@ -108,6 +122,7 @@ impl<'p> Walk<'p> {
             current: None,
             tried: Vec::new(),
             refused: Vec::new(),
+            capped: Vec::new(),
             unreachable: Vec::new(),
             failures: Vec::new(),
             end: None,
@@ -133,7 +148,9 @@ impl<'p> Walk<'p> {
             }
             let Some(attempt) = self.next_key(candidate) else {
                 if !self.touched {
-                    self.note(None, Fault::KeyRefusedBefore);
+                    let capped =
+                        is_free(candidate) && self.capped.iter().any(|(p, _)| *p == candidate.provider.id);
+                    self.note(None, if capped { Fault::CappedBefore } else { Fault::KeyRefusedBefore });
                 }
                 self.leave();
                 continue;
@@ -152,11 +169,22 @@ impl<'p> Walk<'p> {
 
     /// Reports that the attempt last given failed.
     pub fn failed(&mut self, fault: Fault) {
-        self.failed_with(fault, None);
+        self.failed_with(fault, None, Reach::Attempt);
     }
 
-    /// Reports that the attempt last given failed, with the `retry-after` of its answer in seconds.
-    pub fn failed_with(&mut self, fault: Fault, retry_after_s: Option<u64>) {
+    /// Reports that the attempt last given failed, and gives it once more: the provider asked for a moment's patience.
+    /// `None` when no attempts are left; then nothing was reported.
+    pub fn again(&mut self, fault: Fault, retry_after_s: Option<u64>) -> Option<Attempt> {
+        let attempt = self.current.filter(|_| self.tried.len() < self.knobs.max_attempts)?;
+        self.tried.push(attempt);
+        let Attempt { candidate, key } = attempt;
+        self.failures.push(Failure { candidate, key, fault, sent: true, retry_after_s });
+        Some(attempt)
+    }
+
+    /// Reports that the attempt last given failed, with the `retry-after` of its answer in seconds and what else the
+    /// failure holds for.
+    pub fn failed_with(&mut self, fault: Fault, retry_after_s: Option<u64>, reach: Reach) {
         let Some(Attempt { candidate: index, key }) = self.current.take() else { return };
         let plan = self.plan;
         let Some(candidate) = plan.candidates.get(index) else { return };
@@ -165,6 +193,11 @@ impl<'p> Walk<'p> {
             self.tried.pop();
         }
         let provider = candidate.provider.id.as_str();
+        match (reach, key) {
+            (Reach::Key, Some(key)) => self.refused.push((provider, key)),
+            (Reach::FreeModels, Some(key)) => self.capped.push((provider, key)),
+            _ => {}
+        }
         match (fault.status(), key) {
             (Some(401), Some(key)) => self.refused.push((provider, key)),
             // The same request with another key cannot fare better.
@@ -239,9 +272,12 @@ impl<'p> Walk<'p> {
     fn next_key(&mut self, candidate: &'p Candidate) -> Option<Attempt> {
         let keys = self.keys.as_mut()?;
         let (plan, refused, tried) = (self.plan, &self.refused, &self.tried);
+        let capped: &[(&str, usize)] = if is_free(candidate) { &self.capped } else { &[] };
         keys.map(|key| Attempt { candidate: self.at, key }).find(|attempt| {
-            let refused =
-                attempt.key.is_some_and(|key| refused.contains(&(candidate.provider.id.as_str(), key)));
+            let refused = attempt.key.is_some_and(|key| {
+                let own = (candidate.provider.id.as_str(), key);
+                refused.contains(&own) || capped.contains(&own)
+            });
             let repeated = tried.iter().any(|earlier| {
                 earlier.key == attempt.key
                     && plan.candidates.get(earlier.candidate).is_some_and(|c| c.same_target(candidate))
@@ -262,4 +298,9 @@ impl<'p> Walk<'p> {
         self.touched = true;
         self.failures.push(Failure { candidate: self.at, key, fault, sent: false, retry_after_s: None });
     }
+}
+
+/// Whether a model is one of OpenRouter's free ones, which share one cap.
+fn is_free(candidate: &Candidate) -> bool {
+    candidate.upstream_model.split(':').skip(1).any(|variant| variant.eq_ignore_ascii_case("free"))
 }

@@ -134,7 +134,7 @@ fn the_smallest_retry_after_counts() {
     let mut walk = Walk::new(&plan, Knobs::default());
     for after in [Some(30), Some(7), None] {
         walk.next(|_| Ok(vec![None])).expect("three candidates");
-        walk.failed_with(Fault::Status(429), after);
+        walk.failed_with(Fault::Status(429), after, Reach::Attempt);
     }
     assert_eq!(walk.next(|_| Ok(vec![None])), None);
     assert_eq!(walk.verdict().retry_after_s, Some(7));
@@ -195,6 +195,77 @@ fn time_ends_everything() {
         walk.timed_out(Duration::from_millis(ms));
         assert!(walk.verdict().message.contains(text), "{text}");
     }
+}
+
+#[test]
+fn a_failure_may_reach_further_than_its_attempt() {
+    let order = |reach: Reach, names: &[&str]| {
+        let plan = made(names);
+        let mut walk = Walk::new(&plan, Knobs::default());
+        walk.next(|_| Ok(vec![Some(0)])).expect("first");
+        walk.failed_with(Fault::Status(429), None, reach);
+        let mut next = Vec::new();
+        while let Some(attempt) = walk.next(|_| Ok(vec![Some(0), Some(1)])) {
+            next.push((attempt.candidate, attempt.key.unwrap()));
+            walk.failed(Fault::Status(429));
+        }
+        (next, walk.failures().iter().filter(|f| !f.sent).map(|f| f.fault.clone()).collect::<Vec<_>>())
+    };
+    let names = ["o:a:free", "o:b:FREE:online", "o:c", "p:a:free"];
+    let (next, _) = order(Reach::Attempt, &names);
+    assert_eq!(next, [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1)]);
+    let (next, _) = order(Reach::FreeModels, &names);
+    assert_eq!(
+        next,
+        [(1, 1), (2, 0), (2, 1), (3, 0), (3, 1)],
+        "paid models and other accounts are not capped"
+    );
+    let (next, _) = order(Reach::Key, &names);
+    assert_eq!(next, [(1, 1), (2, 1), (3, 0), (3, 1)]);
+}
+
+#[test]
+fn a_candidate_of_a_capped_account_is_named_as_such() {
+    let plan = made(&["o:a:free", "o:b:free"]);
+    let mut walk = Walk::new(&plan, Knobs::default());
+    walk.next(|_| Ok(vec![Some(0)])).expect("first");
+    walk.failed_with(Fault::Status(429), None, Reach::FreeModels);
+    assert_eq!(walk.next(|_| Ok(vec![Some(0)])), None);
+    assert_eq!(walk.failures().last().map(|f| &f.fault), Some(&Fault::CappedBefore));
+}
+
+#[test]
+fn patience_is_an_attempt_like_any_other() {
+    let plan = made(&["o:a"]);
+    let mut walk = Walk::new(&plan, Knobs { max_attempts: 2, ..Knobs::default() });
+    let first = walk.next(|_| Ok(vec![None])).expect("first");
+    assert_eq!(walk.again(Fault::Status(402), Some(1)), Some(first));
+    assert_eq!((walk.attempts(), walk.failures().len()), (2, 1));
+    assert_eq!(walk.again(Fault::Status(402), Some(1)), None, "no attempts are left");
+    walk.failed(Fault::Status(402));
+    assert_eq!(walk.failures().len(), 2);
+}
+
+#[test]
+fn what_the_request_says_is_told_as_such() {
+    let told = |faults: &[Fault]| {
+        let names: Vec<String> = (0..faults.len()).map(|n| format!("p{n}:m")).collect();
+        let plan = made(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut walk = Walk::new(&plan, Knobs::default());
+        let mut faults = faults.iter().cloned();
+        assert_eq!(walk.next(|_| Err(faults.next().unwrap())), None);
+        let verdict = walk.verdict();
+        (verdict.code, verdict.status, verdict.message, verdict.param)
+    };
+    let unreadable =
+        Fault::Unreadable { why: "'messages' is missing".into(), field: Some("messages".into()) };
+    let (code, status, message, param) = told(&[unreadable.clone(), unreadable.clone()]);
+    assert_eq!((code, status), (3801, 400));
+    assert_eq!(message, "Invalid request body: 'messages' is missing");
+    assert_eq!(param.as_deref(), Some("messages"));
+    let (code, _, message, _) = told(&[Fault::Untranslatable("pictures by URL".into()), unreadable]);
+    assert_eq!(code, 3813);
+    assert!(message.contains("[0] p0/m: cannot be translated: pictures by URL"), "{message}");
 }
 
 #[test]

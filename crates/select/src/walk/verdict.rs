@@ -30,6 +30,8 @@ pub struct Verdict {
     pub kind: &'static str,
     /// The message, without its code.
     pub message: String,
+    /// The field of the request to blame.
+    pub param: Option<String>,
     /// The failure (index into [`Walk::failures`]) whose HTTP answer goes to the client as it is. The other fields
     /// then serve logs and results only.
     pub pass_through: Option<usize>,
@@ -137,6 +139,15 @@ fn nothing_sent(walk: &Walk<'_>) -> Verdict {
             "The API key you sent is not valid. This gateway issues no keys of its own: send a provider's key."
                 .to_owned(),
         ),
+        Some(Fault::Unreadable { why, field }) if all(|f| matches!(f, Fault::Unreadable { .. })) => {
+            let mut verdict = Verdict::new(3801, format!("Invalid request body: {why}"));
+            verdict.param = field.as_deref().map(str::to_owned);
+            verdict
+        }
+        Some(_) if all(is_untranslatable) => Verdict::new(
+            3813,
+            format!("No model can take this request as it is:\n{}", walk.errlist()),
+        ),
         Some(_) if all(|f| matches!(f, Fault::NoKey | Fault::ForeignKey | Fault::GatewayKey)) => Verdict::new(
             3802,
             "No API key found. Check your SDK / AI Gateway configuration, or add API keys to your AI Gateway."
@@ -146,12 +157,26 @@ fn nothing_sent(walk: &Walk<'_>) -> Verdict {
     }
 }
 
+/// What the request says is the reason, not the provider.
+fn is_untranslatable(fault: &Fault) -> bool {
+    matches!(fault, Fault::Unreadable { .. } | Fault::Untranslatable(_) | Fault::BoundState(_))
+}
+
 impl Verdict {
     fn new(code: u16, message: String) -> Self {
         let status = status_of_code(code);
         let should_retry = matches!(code, 3807 | 3810 | 3812).then_some(false);
         let kind = kind_of_status(status);
-        Self { code, status, kind, message, pass_through: None, retry_after_s: None, should_retry }
+        Self {
+            code,
+            status,
+            kind,
+            message,
+            param: None,
+            pass_through: None,
+            retry_after_s: None,
+            should_retry,
+        }
     }
 
     fn retry_after(mut self, failures: &[Failure]) -> Self {

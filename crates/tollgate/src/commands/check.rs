@@ -1,8 +1,9 @@
 //! `tollgate check`: every mistake of policies, and of the test files beside them.
 
 use super::test;
-use crate::cli::{CheckArgs, LogForm, NameArgs};
+use crate::cli::{CheckArgs, LogForm};
 use crate::error::CliError;
+use crate::naming::Naming;
 use crate::secrets::Secrets;
 use crate::{output, wiring};
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ struct Checked {
 /// None of a policy's own: those are printed.
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let secrets = Secrets::open(&args.secrets, None, &Catalog::builtin())?;
-    let shared = wiring::shared(Arc::new(secrets), &NameArgs::default())?;
+    let shared = wiring::shared(Arc::new(secrets), &Naming::default())?;
     let checked: Vec<Checked> = args.policy.iter().map(|path| check(path, &shared)).collect();
     match args.format {
         LogForm::Json => {

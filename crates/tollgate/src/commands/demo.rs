@@ -6,9 +6,10 @@ mod secrets;
 mod tour;
 mod trace;
 
-use crate::cli::{DemoArgs, NameArgs};
+use crate::cli::DemoArgs;
 use crate::commands::run::start_error;
 use crate::error::CliError;
+use crate::naming::Naming;
 use crate::{output, wiring};
 use secrets::DemoSecrets;
 use std::net::{SocketAddr, TcpListener};
@@ -80,7 +81,7 @@ fn free_or_any(wanted: SocketAddr) -> SocketAddr {
 /// Starts the gateway on a thread of its own: serving ends only with the process.
 fn start(stage: &Stage, listen: SocketAddr, admin: Option<SocketAddr>) -> Result<Gateway, CliError> {
     let secrets: Arc<DemoSecrets> = Arc::clone(&stage.secrets);
-    let shared = Arc::new(wiring::shared(secrets, &NameArgs::default())?);
+    let shared = Arc::new(wiring::shared(secrets, &Naming::default())?);
     let (send_trace, traces) = channel();
     let log_options = AccessLogOptions { format: LogFormat::Json, ..AccessLogOptions::default() };
     let log = AccessLog::new(Box::new(LineSink::new(send_trace)), log_options);

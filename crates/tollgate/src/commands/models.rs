@@ -1,8 +1,9 @@
 //! `tollgate models`: the catalogue.
 
-use crate::cli::{ModelsArgs, NameArgs};
+use crate::cli::ModelsArgs;
 use crate::commands::check;
 use crate::error::CliError;
+use crate::naming::Naming;
 use crate::secrets::StandIns;
 use crate::table::Table;
 use crate::{output, wiring};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Provider};
+use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Price, Provider};
 
 /// Prints the models: a table, or JSON.
 ///
@@ -40,7 +41,7 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<ExitCode, CliError> {
 fn of_policy(path: &Path) -> Result<Arc<Catalog>, CliError> {
     let source = wiring::source(path)?;
     let secrets = StandIns::new(tollgate_expr::NoSecrets);
-    let shared = wiring::shared(Arc::new(secrets), &NameArgs::default())?;
+    let shared = wiring::shared(Arc::new(secrets), &Naming::default())?;
     let engine = check::good(&source, &shared)?;
     let gateway = engine.gateways().next().map(|gateway| Arc::clone(gateway.catalog()));
     gateway.ok_or_else(|| CliError::failed(format!("{} has no `ai-gateway`", path.display())))
@@ -56,8 +57,8 @@ fn table(providers: &[&Provider]) -> String {
                 model.id.clone(),
                 model.author_id.clone(),
                 tokens(model.max_context_window),
-                price(model.pricing.input),
-                price(model.pricing.output),
+                price(model.pricing.input.map(Price::dollars_per_million)),
+                price(model.pricing.output.map(Price::dollars_per_million)),
                 model.supported_features.join(" "),
             ]);
         }

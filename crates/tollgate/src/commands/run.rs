@@ -1,6 +1,6 @@
 //! `tollgate run` and `tollgate http`: serve.
 
-use crate::cli::{HttpArgs, LogForm, RunArgs, SecretArgs, ServeArgs};
+use crate::cli::{HttpArgs, LogForm, ModelLists, RunArgs, SecretArgs, ServeArgs};
 use crate::error::CliError;
 use crate::secrets::Secrets;
 use crate::settings::{First, Settings, listen_of_url, settle};
@@ -8,6 +8,7 @@ use crate::{output, wiring};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tollgate_catalog::Catalog;
+use tollgate_edge::Lists;
 use tollgate_edge::server::{ServerOptions, StartError, serve};
 use tollgate_observe::{AccessLog, AccessLogOptions, LogFormat, init_tracing};
 
@@ -39,11 +40,14 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
     let format = log_format(settings.log_format);
     init_tracing(format, args.log.as_deref()).map_err(|wrong| CliError::usage(format!("--log: {wrong}")))?;
     let secrets = open_secrets(&args.secrets, &settings)?;
-    let shared = Arc::new(wiring::shared(Arc::new(secrets), &settings.names)?);
+    let mut shared = wiring::shared(Arc::new(secrets), &settings.naming)?;
+    shared.lists = Lists::new(args.model_lists.unwrap_or_default() == ModelLists::Live);
+    let shared = Arc::new(shared);
     // Engines are made again when they serve; only a backend has to be looked for in them.
-    for endpoint in settings.endpoints.iter().filter(|_| shared.default_backend.is_some()) {
+    let named = shared.names.default_backend.is_some() || shared.names.replaced.is_some();
+    for endpoint in settings.endpoints.iter().filter(|_| named) {
         let (engine, _) = wiring::engine(&endpoint.policy, &shared)?;
-        wiring::known_backend(&shared, &engine)?;
+        wiring::known_backends(&shared, &engine)?;
     }
     let dropped = shared.metrics.access_log_dropped.clone();
     let log = AccessLog::stdout(AccessLogOptions { format, dropped, ..AccessLogOptions::default() });

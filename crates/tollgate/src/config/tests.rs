@@ -1,4 +1,5 @@
 use super::*;
+use tollgate_select::Selector;
 
 fn config(text: &str) -> Result<ConfigFile, String> {
     read(Source::new("tollgate.yml", text), Path::new("/etc/tollgate"))
@@ -42,8 +43,9 @@ fn every_key_is_read() {
     assert_eq!(config.admin, parse_admin("127.0.0.1:4041").ok());
     let vault = Place::Vault("/etc/tollgate/vault.json".into());
     assert_eq!(config.secrets, Some(vec![Place::Folder("/run/secrets".into()), Place::Environment, vault]));
-    assert_eq!(config.default_backend.as_deref(), Some("openrouter"));
-    assert_eq!(config.force_model.as_deref(), Some("openai:gpt-4o"));
+    let text = |selector: &Option<Selector>| selector.as_ref().map(|s| s.text().to_owned());
+    assert_eq!(text(&config.names.default_backend).as_deref(), Some("openrouter"));
+    assert_eq!(text(&config.names.force_model).as_deref(), Some("openai:gpt-4o"));
     assert_eq!((config.log_format, config.threads), (Some(LogForm::Json), Some(3)));
     let limits = FileLimits {
         max_body: Some(1 << 20),
@@ -51,6 +53,35 @@ fn every_key_is_read() {
         body_timeout: Some(Duration::from_secs(5)),
     };
     assert_eq!(config.limits, limits);
+}
+
+#[test]
+fn names_and_identity_are_read() {
+    let text = "\
+model_aliases:
+  - {pattern: '^gpt-(.*)', replacement: \"openrouter:openai/gpt-\\\\1\"}
+  - {pattern: '^(?P<v>.*)$', replacement: 'openrouter:x/\\g<v>', match_query: true}
+uri_params: {enabled: false, on_invalid: reject}
+identity:
+  user_agent: {mode: override, override_value: MyApp/1.0.0}
+  title: {default_value: Mine, passthrough_name: X-App}
+backends:
+  default_backend: openai:gpt-4o|openrouter:openai/gpt-4o
+  static_route: openrouter:x/y?temperature=0.1
+  openrouter: {type: openrouter}
+  gemini: {}
+";
+    let config = config(text).unwrap();
+    let names = &config.names;
+    let rules = names.aliases.as_ref().unwrap();
+    assert_eq!(rules.rule(0).unwrap().replacement, r"openrouter:openai/gpt-\1");
+    assert!(rules.rule(1).is_some_and(|rule| rule.match_query));
+    assert!(
+        !names.uri_params.enabled && names.identity.user_agent.is_some() && names.identity.title.is_some()
+    );
+    let leaves = |selector: &Option<Selector>| selector.as_ref().map_or(0, |s| s.leaves().len());
+    assert_eq!((leaves(&names.default_backend), leaves(&names.static_route)), (2, 1));
+    assert_eq!(config.backends, ["openrouter", "google"]);
 }
 
 #[test]
@@ -91,8 +122,29 @@ fn a_file_without_content_is_the_defaults() {
 fn mistakes_are_named_with_place_and_remedy() {
     for (text, expected) in [
         ("endpoint: []\n", &["tollgate.yml:1:1: error", "did you mean `endpoints`?"][..]),
-        ("model_aliases: []\n", &["`model_aliases` is not supported yet", "id_aliases"]),
-        ("identity: {user_agent: {mode: override}}\n", &["`identity` is not supported yet"]),
+        (
+            "model_aliases:\n  - {pattern: ^a, replacement: openrouter:b}\n  - {pattern: '(', replacement: x}\n",
+            &["3:15", "`model_aliases[1].pattern` is no regular expression"],
+        ),
+        ("model_aliases: [{pattern: '', replacement: x}]\n", &["`model_aliases[0].pattern` is empty"]),
+        ("model_aliases: [{pattern: a}]\n", &["`model_aliases[0].replacement` is missing"]),
+        (
+            "model_aliases: [{pattern: a, replacement: b, flags: i}]\n",
+            &["there is no key `model_aliases[0].flags`"],
+        ),
+        ("model_aliases: {pattern: a}\n", &["`model_aliases` must be a list"]),
+        ("identity: {user_agent: {mode: override}}\n", &["`identity.user_agent.override_value` is missing"]),
+        ("identity: {referer: {mode: override}}\n", &["there is no key `identity.referer`"]),
+        ("identity: {title: {mode: override, override_value: \"a\\nb\"}}\n", &["cannot carry"]),
+        ("uri_params: {on_invalid: fail}\n", &["`uri_params.on_invalid`: write ignore or reject"]),
+        ("uri_params: {enabled: maybe}\n", &["`uri_params.enabled`: write true or false"]),
+        ("default_backend: a^b\n", &["`default_backend`: `^` (a draw by weight)"]),
+        (
+            "backends: {static_route: gpt-4o}\n",
+            &["`backends.static_route`: `gpt-4o` does not say its backend"],
+        ),
+        ("backends: {openrouter: {type: openai}}\n", &["`backends.openrouter.type`: must be `openrouter`"]),
+        ("backends: {openruoter: {}}\n", &["there is no key `backends.openruoter`"]),
         ("limits: {header_timeout: 10s}\n", &["1:10", "`limits.header_timeout` cannot be set", "60 seconds"]),
         ("limits: {max_body: big}\n", &["`limits.max_body`: must begin with a whole number"]),
         ("admin: {listen: ':4040'}\n", &["`admin.listen`: say where"]),

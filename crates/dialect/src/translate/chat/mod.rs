@@ -1,48 +1,68 @@
-//! Chat completions.
+//! Chat completions: OpenAI's, and what servers compatible with it add on the wire.
+//!
+//! Sources: `platform.openai.com/docs/api-reference/chat`, `openrouter.ai/docs/api-reference`,
+//! `api-docs.deepseek.com`, `console.groq.com/docs`, `docs.mistral.ai/api`,
+//! `ai.google.dev/gemini-api/docs/openai`.
 
-use super::answer::{Answer, Event};
-use super::request::Request;
-use super::{AnswerContext, DecodeError, Target, Translated, Unsupported};
-use crate::Surface;
+mod chunk;
+mod decoder;
+mod details;
+mod encoder;
+mod media;
+mod read_answer;
+mod read_messages;
+mod read_request;
+mod read_tools;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod write_answer;
+mod write_assistant;
+mod write_messages;
+mod write_request;
+mod write_tools;
 
-pub(super) fn read_request(_body: &[u8]) -> Result<Request<'_>, DecodeError> {
-    Ok(Request::default())
-}
+pub(super) use decoder::Decoder;
+pub(super) use encoder::Encoder;
+pub(super) use read_answer::read_answer;
+pub(super) use read_request::read_request;
+pub(super) use write_answer::write_answer;
+pub(super) use write_request::write_request;
 
-pub(super) fn write_request(
-    _request: &Request<'_>,
-    _from: Surface,
-    _target: &Target<'_>,
-) -> Result<Translated, Unsupported> {
-    Err(Unsupported("not written yet".into()))
-}
+use super::fields::{Fields, Path};
+use super::request::Json;
 
-pub(super) fn read_answer(_body: &[u8]) -> Result<Answer<'_>, DecodeError> {
-    Ok(Answer::default())
-}
-
-pub(super) fn write_answer(_answer: &Answer<'_>, _context: &AnswerContext<'_>) -> Translated {
-    Translated::default()
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Decoder {}
-
-impl Decoder {
-    pub(super) fn read(&mut self, _data: &[u8], _sink: &mut dyn FnMut(Event<'_>)) -> Result<(), DecodeError> {
-        Ok(())
+/// Names what is left of an object, unless nothing is in it.
+fn leftovers(fields: Fields<'_, '_>, lost: &mut Vec<String>) {
+    let path = fields.path();
+    for (name, value) in fields.rest() {
+        if !is_empty(&value) {
+            lost.push(path.key(&name).to_string());
+        }
     }
-
-    pub(super) fn finish(&mut self, _sink: &mut dyn FnMut(Event<'_>)) {}
 }
 
-#[derive(Debug)]
-pub(super) struct Encoder {}
-
-impl Encoder {
-    pub(super) fn new(_context: &AnswerContext<'_>) -> Self {
-        Self {}
+/// Whether a value says nothing.
+fn is_empty(value: &Json<'_>) -> bool {
+    match value {
+        Json::Null => true,
+        Json::Str(text) => text.is_empty(),
+        Json::Array(items) => items.is_empty(),
+        Json::Object(members) => members.is_empty(),
+        Json::Bool(_) | Json::Number(_) => false,
     }
+}
 
-    pub(super) fn write(&mut self, _event: Event<'_>, _out: &mut Vec<u8>) {}
+/// Names a loss, once.
+fn lose(lost: &mut Vec<String>, path: impl Into<String>) {
+    let path = path.into();
+    if !lost.contains(&path) {
+        lost.push(path);
+    }
+}
+
+/// `messages[2].content`, for texts.
+fn below(path: &Path<'_>, name: &str) -> String {
+    path.key(name).to_string()
 }

@@ -1,48 +1,37 @@
-//! Gemini's generateContent.
+//! Gemini's `generateContent` and `streamGenerateContent` (v1beta).
+//!
+//! Sources: ai.google.dev/api/generate-content, ai.google.dev/gemini-api/docs, and the types of the google-genai SDKs.
 
-use super::answer::{Answer, Event};
-use super::request::Request;
-use super::{AnswerContext, DecodeError, Target, Translated, Unsupported};
-use crate::Surface;
+mod base64;
+mod decoder;
+mod encoder;
+mod finish;
+mod media;
+mod parts;
+mod read_answer;
+mod read_request;
+mod schema;
+mod signature;
+#[cfg(test)]
+mod tests;
+mod thinking;
+mod turns;
+mod usage;
+mod vocabulary;
+mod write_answer;
+mod write_parts;
+mod write_request;
 
-pub(super) fn read_request(_body: &[u8]) -> Result<Request<'_>, DecodeError> {
-    Ok(Request::default())
-}
+pub(super) use decoder::Decoder;
+pub(super) use encoder::Encoder;
+pub(super) use read_answer::read_answer;
+pub(super) use read_request::read_request;
+pub(super) use write_answer::write_answer;
+pub(super) use write_request::write_request;
 
-pub(super) fn write_request(
-    _request: &Request<'_>,
-    _from: Surface,
-    _target: &Target<'_>,
-) -> Result<Translated, Unsupported> {
-    Err(Unsupported("not written yet".into()))
-}
+use super::fields::Fields;
 
-pub(super) fn read_answer(_body: &[u8]) -> Result<Answer<'_>, DecodeError> {
-    Ok(Answer::default())
-}
-
-pub(super) fn write_answer(_answer: &Answer<'_>, _context: &AnswerContext<'_>) -> Translated {
-    Translated::default()
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Decoder {}
-
-impl Decoder {
-    pub(super) fn read(&mut self, _data: &[u8], _sink: &mut dyn FnMut(Event<'_>)) -> Result<(), DecodeError> {
-        Ok(())
-    }
-
-    pub(super) fn finish(&mut self, _sink: &mut dyn FnMut(Event<'_>)) {}
-}
-
-#[derive(Debug)]
-pub(super) struct Encoder {}
-
-impl Encoder {
-    pub(super) fn new(_context: &AnswerContext<'_>) -> Self {
-        Self {}
-    }
-
-    pub(super) fn write(&mut self, _event: Event<'_>, _out: &mut Vec<u8>) {}
+/// The spelling of a member that is there: Google takes camel case and snake case, and its Python SDK mixes them.
+fn either(fields: &Fields<'_, '_>, camel: &'static str, snake: &'static str) -> &'static str {
+    if fields.has(snake) && !fields.has(camel) { snake } else { camel }
 }

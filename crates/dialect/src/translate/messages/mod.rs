@@ -1,53 +1,29 @@
 //! Anthropic's Messages.
+//!
+//! The wire format is that of the official SDKs' types (`anthropic.types` in Python) and of
+//! <https://platform.claude.com/docs/en/api/messages>.
 
-use super::answer::{Answer, Event};
-use super::request::Request;
-use super::{AnswerContext, DecodeError, Target, Translated, Unsupported};
-use crate::Surface;
+mod arrange;
+mod blocks;
+mod decoder;
+mod encoder;
+mod ends;
+mod media;
+mod names;
+mod read_answer;
+mod read_blocks;
+mod read_media;
+mod read_request;
+#[cfg(test)]
+mod tests;
+mod thinking;
+mod tools;
+mod write_answer;
+mod write_request;
 
-pub(super) fn read_request(_body: &[u8]) -> Result<Request<'_>, DecodeError> {
-    Ok(Request::default())
-}
-
-pub(super) fn write_request(
-    _request: &Request<'_>,
-    _from: Surface,
-    _target: &Target<'_>,
-) -> Result<Translated, Unsupported> {
-    Err(Unsupported("not written yet".into()))
-}
-
-pub(super) fn read_answer(_body: &[u8]) -> Result<Answer<'_>, DecodeError> {
-    Ok(Answer::default())
-}
-
-pub(super) fn write_answer(_answer: &Answer<'_>, _context: &AnswerContext<'_>) -> Translated {
-    Translated::default()
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Decoder {}
-
-impl Decoder {
-    pub(super) fn read(
-        &mut self,
-        _name: Option<&str>,
-        _data: &[u8],
-        _sink: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), DecodeError> {
-        Ok(())
-    }
-
-    pub(super) fn finish(&mut self, _sink: &mut dyn FnMut(Event<'_>)) {}
-}
-
-#[derive(Debug)]
-pub(super) struct Encoder {}
-
-impl Encoder {
-    pub(super) fn new(_context: &AnswerContext<'_>) -> Self {
-        Self {}
-    }
-
-    pub(super) fn write(&mut self, _event: Event<'_>, _out: &mut Vec<u8>) {}
-}
+pub(super) use decoder::Decoder;
+pub(super) use encoder::Encoder;
+pub(super) use read_answer::read_answer;
+pub(super) use read_request::read_request;
+pub(super) use write_answer::write_answer;
+pub(super) use write_request::write_request;

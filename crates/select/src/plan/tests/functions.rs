@@ -1,10 +1,12 @@
 //! Every function of the policy language on models, providers and authors, as a strategy.
 
 use crate::testing::{Case, custom, provider, strings};
-use tollgate_catalog::{ModelOverlay, Pricing, ProviderOverlay};
+use tollgate_catalog::{ModelOverlay, Price, Pricing, ProviderOverlay};
 
 fn priced(id: &str, input: Option<f64>) -> ModelOverlay {
-    let pricing = Pricing { input, output: input.map(|price| price * 4.0), ..Pricing::default() };
+    let price = |dollars: f64| Price::per_million(dollars);
+    let output = input.and_then(|input| price(input * 4.0));
+    let pricing = Pricing { input: input.and_then(price), output, ..Pricing::default() };
     ModelOverlay {
         id: id.into(),
         aliases: vec![format!("{id}-alias")],

@@ -36,8 +36,8 @@ pub(super) fn rules(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::NameArgs;
     use crate::commands::demo::DemoSecrets;
+    use crate::naming::Naming;
     use crate::wiring;
     use std::sync::Arc;
     use tollgate_policy::Source;
@@ -48,7 +48,7 @@ mod tests {
         let providers = text.matches("- id: ").count();
         assert!(providers > 0);
         assert_eq!(text.matches("base_url: http://127.0.0.1:1/").count(), providers, "{text}");
-        let shared = wiring::shared(Arc::new(DemoSecrets::default()), &NameArgs::default()).unwrap();
+        let shared = wiring::shared(Arc::new(DemoSecrets::default()), &Naming::default()).unwrap();
         let (_, warnings) = wiring::engine(&Source::new("demo", rules(&text)), &shared).unwrap();
         assert_eq!(warnings, "", "every secret it names is there");
     }

@@ -47,7 +47,8 @@ pub(super) fn resolve(
         let known = engine
             .gateways()
             .find_map(|gateway| gateway.catalog().provider(name).next().map(|p| p.id.clone()));
-        let id = known.ok_or_else(|| format!("--outcome: {}", wiring::no_provider(&shared.catalog, name)))?;
+        let id = known
+            .ok_or_else(|| format!("--outcome: {}", wiring::no_provider(&shared.catalog.load(), name)))?;
         let target = model.map_or(id.clone(), |model| format!("{id}:{model}"));
         Ok(ScriptedOutcome { target, ..entry })
     };

@@ -52,6 +52,7 @@ fn client(client: &Json) -> String {
     let names =
         if named.is_empty() { "no model: the strategies choose".to_owned() } else { named.join(", ") };
     let mut out = format!("\nthe client names\n  {names}\n");
+    out.push_str(&rewritten(&client["names"]));
     let mut table = Table::new(&["name", "reason"]);
     for rejected in client["rejected_models"].as_array().into_iter().flatten() {
         table.row([text(&rejected["model"]), text(&rejected["reason"])]);
@@ -60,6 +61,34 @@ fn client(client: &Json) -> String {
         out.push_str(&format!("\nrejected\n{}", table.render(2)));
     }
     out
+}
+
+/// Names that an alias, a list, parameters or an option made something else of.
+fn rewritten(names: &Json) -> String {
+    let mut table = Table::new(&["name", "becomes", "by", "parameters", "ignored"]);
+    for name in names.as_array().into_iter().flatten() {
+        let alias = &name["alias"];
+        let by = match (name["by"].as_str(), alias["index"].as_u64()) {
+            (Some(option), _) => option.to_owned(),
+            (None, Some(index)) => format!("model_aliases[{index}] {}", text(&alias["pattern"])),
+            (None, None) => String::new(),
+        };
+        let params = name["params"].as_object().into_iter().flatten();
+        let params: Vec<String> = params.map(|(name, value)| format!("{name}={}", text(value))).collect();
+        let ignored = name["ignored_params"].as_array().into_iter().flatten();
+        let ignored: Vec<String> =
+            ignored.map(|bad| format!("{} {}", text(&bad["name"]), text(&bad["reason"]))).collect();
+        if name["name"] != name["becomes"] || !params.is_empty() || !ignored.is_empty() || !by.is_empty() {
+            table.row([
+                text(&name["name"]),
+                text(&name["becomes"]),
+                by,
+                params.join(" "),
+                ignored.join("; "),
+            ]);
+        }
+    }
+    if table.is_empty() { String::new() } else { format!("\nread as\n{}", table.render(2)) }
 }
 
 fn strategies(selection: &Json) -> String {

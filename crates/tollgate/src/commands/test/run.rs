@@ -2,7 +2,7 @@
 
 use super::compare::compare;
 use super::file::{Case, TestFile};
-use crate::cli::NameArgs;
+use crate::naming::Naming;
 use crate::wiring;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -26,8 +26,7 @@ pub(super) fn all(file: &TestFile, runtime: &Runtime) -> Result<Vec<Option<Strin
 fn one(file: &TestFile, case: &Case, policy: &Source, runtime: &Runtime) -> Result<Option<String>, String> {
     fastrand::seed(SEED);
     let secrets = SecretStore::new(vec![Place::Fixed(file.secrets.clone())]);
-    let shared =
-        wiring::shared(Arc::new(secrets), &NameArgs::default()).map_err(|error| error.to_string())?;
+    let shared = wiring::shared(Arc::new(secrets), &Naming::default()).map_err(|error| error.to_string())?;
     // A missing secret is a warning, and may be what is tested.
     let (engine, _) = wiring::engine(policy, &shared).map_err(|error| error.to_string())?;
     let explained = runtime.block_on(explain(&engine, &shared, case.request.clone(), case.script.clone()));

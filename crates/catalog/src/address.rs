@@ -1,0 +1,181 @@
+//! Addresses that a policy completes: `https://{resource}.openai.azure.com`.
+
+use crate::base_url;
+use crate::check::Report;
+use crate::model::Provider;
+use crate::overlay::ProviderOverlay;
+use std::collections::BTreeMap;
+
+const FIELD: &str = "settings";
+/// Longest value, in bytes: a label of a host name is shorter, a Google Cloud project too.
+const MAX_VALUE: usize = 255;
+/// Not a setting: every request fills it in.
+const MODEL: &str = "model";
+
+impl Provider {
+    /// Whether a policy has to say something before the provider has an address.
+    pub(crate) fn lacks_setting(&self) -> bool {
+        let templates = templates(self);
+        templates.iter().any(|template| fill(template, &self.settings).is_err())
+    }
+}
+
+/// Gives a provider another base URL. Paths and query go with the base path they are made for: Azure's
+/// `/openai/v1` needs neither. A host alone gets that base path.
+pub(crate) fn replace(provider: &mut Provider, url: &str) {
+    provider.format_base_urls.clear();
+    let usual = path_of(&provider.base_url).to_owned();
+    let own = path_of(url);
+    if provider.paths.is_empty() || own == usual {
+        provider.base_url = url.to_owned();
+    } else if own.is_empty() {
+        let (address, query) = url.split_once('?').map_or((url, ""), |(address, query)| (address, query));
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        provider.base_url = format!("{}{usual}{query}", address.trim_end_matches('/'));
+    } else {
+        provider.paths.clear();
+        provider.stream_paths.clear();
+        provider.query.clear();
+        provider.base_url = url.to_owned();
+    }
+}
+
+/// Fills the settings of the overlay into the provider's addresses.
+pub(crate) fn settle(provider: &mut Provider, overlay: &ProviderOverlay, report: &mut Report<'_>) {
+    for (name, value) in &overlay.settings {
+        let known: Vec<&str> = provider.settings.keys().map(String::as_str).collect();
+        if !known.contains(&name.as_str()) {
+            let message = format!("`{name}` is not a setting of `{}`", provider.id);
+            let help = match known.as_slice() {
+                [] => "it has none: write the value into `base_url`".to_owned(),
+                known => format!("its settings are: {}", known.join(", ")),
+            };
+            report.add(FIELD, None, message, &help);
+        } else if value.is_empty() || value.len() > MAX_VALUE || !value.chars().all(plain) {
+            let message = format!("the setting `{name}` cannot be a part of an address");
+            report.add(FIELD, None, message, "letters, digits, `-`, `_`, `.` and `:` can");
+        }
+        provider.settings.insert(name.clone(), Some(value.clone()));
+    }
+    let mut missing = Vec::new();
+    let settings = provider.settings.clone();
+    for template in templates_mut(provider) {
+        match fill(template, &settings) {
+            Ok(filled) => *template = filled,
+            Err(name) if !missing.contains(&name) => missing.push(name),
+            Err(_) => {}
+        }
+    }
+    for name in &missing {
+        let message = format!("`{}` needs the setting `{name}`", provider.id);
+        let help = format!("add `settings: {{{name}: …}}`, or its whole address as `base_url`");
+        report.add(FIELD, None, message, &help);
+    }
+    let urls =
+        std::iter::once(&provider.base_url).chain(provider.format_base_urls.iter().map(|(_, url)| url));
+    let refused = urls.map(|url| base_url::check(url)).find_map(Result::err);
+    if let Some(refusal) = refused.filter(|_| !overlay.settings.is_empty() && missing.is_empty()) {
+        report.add(FIELD, None, format!("with these settings, {}", refusal.message), refusal.help);
+    }
+}
+
+/// What a template says with its placeholders filled, or the first name that has no value. A value may hold
+/// placeholders itself.
+fn fill(template: &str, settings: &BTreeMap<String, Option<String>>) -> Result<String, String> {
+    let mut text = template.to_owned();
+    // A value in a value is as deep as the data goes.
+    for _ in 0..2 {
+        text = pass(&text, settings)?;
+    }
+    Ok(text)
+}
+
+fn pass(template: &str, settings: &BTreeMap<String, Option<String>>) -> Result<String, String> {
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else { break };
+        filled.push_str(before);
+        match settings.get(name) {
+            _ if name == MODEL => filled.push_str("{model}"),
+            Some(Some(value)) => filled.push_str(value),
+            _ => return Err(name.to_owned()),
+        }
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn templates(provider: &Provider) -> Vec<&String> {
+    let urls = provider.format_base_urls.iter().map(|(_, url)| url);
+    let paths = provider.paths.iter().chain(&provider.stream_paths).map(|(_, path)| path);
+    let query = provider.query.iter().map(|(_, value)| value);
+    std::iter::once(&provider.base_url).chain(urls).chain(paths).chain(query).collect()
+}
+
+fn templates_mut(provider: &mut Provider) -> impl Iterator<Item = &mut String> {
+    let urls = provider.format_base_urls.iter_mut().map(|(_, url)| url);
+    let paths = provider.paths.iter_mut().chain(&mut provider.stream_paths).map(|(_, path)| path);
+    let query = provider.query.iter_mut().map(|(_, value)| value);
+    std::iter::once(&mut provider.base_url).chain(urls).chain(paths).chain(query)
+}
+
+fn plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':')
+}
+
+/// The path of a URL without slashes at its end.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let rest = rest.split('?').next().unwrap_or_default();
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default().trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, Option<&str>)]) -> BTreeMap<String, Option<String>> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect()
+    }
+
+    #[test]
+    fn placeholders() {
+        let values = settings(&[("a", Some("x")), ("host", Some("{a}.test")), ("open", None)]);
+        for (template, expected) in [
+            ("https://h.test", Ok("https://h.test")),
+            ("https://{a}.test/{a}", Ok("https://x.test/x")),
+            ("https://{host}/v1", Ok("https://x.test/v1")),
+            ("/m/{model}/{a}", Ok("/m/{model}/x")),
+            ("https://{open}.test", Err("open")),
+            ("https://{other}.test", Err("other")),
+            ("https://{a", Ok("https://{a")),
+        ] {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(fill(template, &values), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_of_ones_own() {
+        let azure = || Provider {
+            base_url: "https://{resource}.test/openai".to_owned(),
+            paths: vec![(tollgate_dialect::Surface::ChatCompletions, "/d/{model}".to_owned())],
+            query: vec![("api-version".to_owned(), "1".to_owned())],
+            ..Provider::default()
+        };
+        for (url, expected, keeps) in [
+            ("https://me.test/openai", "https://me.test/openai", true),
+            ("https://me.test/openai/", "https://me.test/openai/", true),
+            ("https://me.test", "https://me.test/openai", true),
+            ("https://me.test/?a=b", "https://me.test/openai?a=b", true),
+            ("https://me.test/openai/v1", "https://me.test/openai/v1", false),
+        ] {
+            let mut provider = azure();
+            replace(&mut provider, url);
+            assert_eq!(provider.base_url, expected, "{url}");
+            assert_eq!((provider.paths.is_empty(), provider.query.is_empty()), (!keeps, !keeps), "{url}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Writing a request for a provider.
+
+use super::super::request::{Output, Reasoning, Request};
+use super::super::writer::Writer;
+use super::super::{Target, Thinking, Translated, Unsupported};
+use super::write_messages::Messages;
+use super::{lose, write_tools};
+use crate::Surface;
+use std::borrow::Cow;
+
+/// Fields that only chat completions know by these names and meanings.
+const OWN: [&str; 8] = [
+    "audio",
+    "logit_bias",
+    "logprobs",
+    "modalities",
+    "prediction",
+    "top_logprobs",
+    "web_search_options",
+    "moderation",
+];
+/// Fields that mean the same in OpenAI's two dialects.
+const SHARED: [&str; 5] = ["metadata", "prompt_cache_key", "prompt_cache_retention", "service_tier", "store"];
+/// Most texts in `stop` (`platform.openai.com/docs/api-reference/chat/create`).
+const STOP_LIMIT: usize = 4;
+/// The share of the answer that a budget of thought is measured by where no limit is known, in tokens.
+const USUAL_LIMIT: u64 = 4096;
+
+pub(crate) fn write_request(
+    request: &Request<'_>,
+    from: Surface,
+    target: &Target<'_>,
+) -> Result<Translated, Unsupported> {
+    let mut messages = Messages::new(request, from, target);
+    let mut lost = Vec::new();
+    let mut w = Writer::with_capacity(4096);
+    let (mut conversation, mut tools) = (Ok(()), Ok(()));
+    w.object(|w| {
+        w.member("model", target.model);
+        conversation = messages.write(w.key("messages"));
+        lost = std::mem::take(&mut messages.lost);
+        tools = write_tools::write(w, request, from, target, &mut lost);
+        sampling(w, request, from, target, &mut lost);
+        reasoning(w, request, from, target, &mut lost);
+        output(w, &request.output);
+        w.optional("verbosity", request.verbosity.as_ref());
+        w.optional("user", request.user.as_ref());
+        aside(w, request, from, target, &mut lost);
+        if request.stream {
+            w.member("stream", &true);
+            w.member_object("stream_options", |w| w.member("include_usage", &true));
+        }
+    });
+    conversation.and(tools)?;
+    Ok(Translated { body: w.finish(), lost })
+}
+
+/// Whether OpenAI itself, or Azure with the same models, is spoken to.
+pub(super) fn is_openai(target: &Target<'_>) -> bool {
+    matches!(target.provider, "openai" | "azure")
+}
+
+/// Whether the target takes a field beyond the dialect.
+pub(super) fn extends(target: &Target<'_>, field: &str) -> bool {
+    target.extensions.iter().any(|known| known == field)
+}
+
+fn sampling(
+    w: &mut Writer,
+    request: &Request<'_>,
+    from: Surface,
+    target: &Target<'_>,
+    lost: &mut Vec<String>,
+) {
+    // OpenAI's reasoning models refuse the old name, most others do not know the new one.
+    let limit = if is_openai(target) { "max_completion_tokens" } else { "max_tokens" };
+    w.optional(limit, request.max_output_tokens);
+    w.optional("temperature", request.temperature);
+    w.optional("top_p", request.top_p);
+    if request.top_k.is_some() {
+        if extends(target, "top_k") {
+            w.optional("top_k", request.top_k);
+        } else {
+            lose(lost, name(from, Field::TopK));
+        }
+    }
+    w.optional("frequency_penalty", request.frequency_penalty);
+    w.optional("presence_penalty", request.presence_penalty);
+    w.optional("seed", request.seed);
+    w.optional("n", request.candidates.filter(|n| *n > 1));
+    if request.stop.len() > STOP_LIMIT {
+        lose(lost, format!("{}[{STOP_LIMIT}]", name(from, Field::Stop)));
+    }
+    if !request.stop.is_empty() {
+        w.member_array("stop", |w| request.stop.iter().take(STOP_LIMIT).for_each(|text| w.text(text)));
+    }
+}
+
+fn reasoning(
+    w: &mut Writer,
+    request: &Request<'_>,
+    from: Surface,
+    target: &Target<'_>,
+    lost: &mut Vec<String>,
+) {
+    let Some(reasoning) = &request.reasoning else { return };
+    match target.thinking {
+        Thinking::None if reasoning.enabled == Some(false) => {}
+        Thinking::None => lose(lost, name(from, Field::Reasoning)),
+        Thinking::Object => w.member_object("reasoning", |w| reasoning_object(w, reasoning)),
+        _ => {
+            let max = request.max_output_tokens.or(target.max_output_tokens);
+            w.optional("reasoning_effort", effort(reasoning, max));
+            if reasoning.summary.is_some() {
+                lose(lost, name(from, Field::Summary));
+            }
+        }
+    }
+}
+
+/// OpenRouter's: an effort or a budget, not both.
+fn reasoning_object(w: &mut Writer, reasoning: &Reasoning<'_>) {
+    let off = reasoning.enabled == Some(false) || reasoning.budget == Some(0);
+    match (&reasoning.effort, reasoning.budget) {
+        (Some(effort), _) => w.member("effort", effort),
+        (None, _) if off => w.member("effort", "none"),
+        (None, Some(budget)) => w.member("max_tokens", &budget),
+        (None, None) if reasoning.enabled == Some(true) || reasoning.adaptive => {
+            w.member("enabled", &true);
+        }
+        (None, None) => {}
+    }
+    if let Some(show) = reasoning.show {
+        w.member("exclude", &!show);
+    }
+    w.optional("summary", reasoning.summary.as_ref());
+}
+
+/// The word for an amount of thought; `None`: the model decides.
+fn effort<'r>(reasoning: &'r Reasoning<'_>, max: Option<u64>) -> Option<Cow<'r, str>> {
+    if let Some(effort) = reasoning.effort.as_deref() {
+        return Some(Cow::Borrowed(if effort == "max" { "xhigh" } else { effort }));
+    }
+    if reasoning.enabled == Some(false) {
+        return Some(Cow::Borrowed("none"));
+    }
+    match reasoning.budget {
+        Some(budget) => Some(Cow::Borrowed(effort_of(budget, max.unwrap_or(USUAL_LIMIT)))),
+        None if reasoning.enabled == Some(true) && !reasoning.adaptive => Some(Cow::Borrowed("medium")),
+        None => None,
+    }
+}
+
+/// By the share of the whole answer that a budget is.
+fn effort_of(budget: u64, max: u64) -> &'static str {
+    let (part, whole) = (u128::from(budget.saturating_sub(1)), u128::from(max.saturating_sub(1)));
+    if part == 0 {
+        "none"
+    } else if part * 100 <= whole * 25 {
+        "low"
+    } else if part * 100 <= whole * 60 {
+        "medium"
+    } else {
+        "high"
+    }
+}
+
+fn output(w: &mut Writer, output: &Output<'_>) {
+    match output {
+        Output::Text => {}
+        Output::Json => w.member_object("response_format", |w| w.member("type", "json_object")),
+        Output::Schema { name, description, schema, strict } => {
+            w.member_object("response_format", |w| {
+                w.member("type", "json_schema");
+                w.member_object("json_schema", |w| {
+                    w.member("name", name.as_deref().unwrap_or("answer"));
+                    w.optional("description", description.as_ref());
+                    w.member("schema", schema);
+                    w.optional("strict", *strict);
+                });
+            });
+        }
+    }
+}
+
+fn aside(w: &mut Writer, request: &Request<'_>, from: Surface, target: &Target<'_>, lost: &mut Vec<String>) {
+    for (field, value) in &request.aside {
+        let own = from == Surface::ChatCompletions && OWN.contains(&&**field);
+        let shared = matches!(from, Surface::ChatCompletions | Surface::Responses);
+        let known = own || (shared && SHARED.contains(&&**field));
+        if known || extends(target, field) {
+            w.member(field, value);
+        } else {
+            lose(lost, &**field);
+        }
+    }
+}
+
+/// A field that cannot always be said.
+#[derive(Clone, Copy)]
+pub(super) enum Field {
+    TopK,
+    Stop,
+    Reasoning,
+    Summary,
+}
+
+/// What the client calls it.
+fn name(from: Surface, field: Field) -> &'static str {
+    match (field, from) {
+        (Field::TopK, Surface::GenerateContent) => "generationConfig.topK",
+        (Field::TopK, _) => "top_k",
+        (Field::Stop, Surface::GenerateContent) => "generationConfig.stopSequences",
+        (Field::Stop, Surface::Messages) => "stop_sequences",
+        (Field::Stop, _) => "stop",
+        (Field::Reasoning, Surface::GenerateContent) => "generationConfig.thinkingConfig",
+        (Field::Reasoning, Surface::Messages) => "thinking",
+        (Field::Reasoning, _) => "reasoning",
+        (Field::Summary, _) => "reasoning.summary",
+    }
+}

@@ -1,0 +1,95 @@
+//! Tools and the choice among them.
+
+use super::super::request::{Function, Json, Request, Tool, ToolChoice};
+use super::super::writer::Writer;
+use super::super::{Target, Unsupported};
+use super::lose;
+use super::write_messages::{cache_control, marks};
+use super::write_request::is_openai;
+use crate::Surface;
+
+pub(super) fn write(
+    w: &mut Writer,
+    request: &Request<'_>,
+    from: Surface,
+    target: &Target<'_>,
+    lost: &mut Vec<String>,
+) -> Result<(), Unsupported> {
+    // Only OpenAI has a word for "one of these"; to others the rest is not shown.
+    let only = match &request.tool_choice {
+        Some(ToolChoice::Among(names)) if !is_openai(target) => Some(names),
+        _ => None,
+    };
+    let shown = |tool: &&Tool<'_>| match tool {
+        Tool::Function(function) => only.is_none_or(|names| names.contains(&function.name)),
+        Tool::Native(_) => from == Surface::ChatCompletions,
+    };
+    for tool in request.tools.iter().filter(|tool| !shown(tool)) {
+        if let Tool::Native(tool) = tool {
+            lose(lost, format!("tools[{}]", native_name(tool)));
+        }
+    }
+    if !request.tools.iter().any(|tool| shown(&tool)) {
+        return match &request.tool_choice {
+            Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Among(_)) => {
+                Err(Unsupported("a tool that must be called and that chat completions do not have".into()))
+            }
+            // What is said about tools is refused where there are none.
+            _ => Ok(()),
+        };
+    }
+    w.member_array("tools", |w| {
+        for tool in request.tools.iter().filter(shown) {
+            match tool {
+                Tool::Function(function) => write_function(w, function, target, lost),
+                Tool::Native(tool) => w.value(tool),
+            }
+        }
+    });
+    match &request.tool_choice {
+        None => {}
+        Some(ToolChoice::Auto) => w.member("tool_choice", "auto"),
+        Some(ToolChoice::None) => w.member("tool_choice", "none"),
+        Some(ToolChoice::Required) => w.member("tool_choice", "required"),
+        Some(ToolChoice::Among(_)) if only.is_some() => w.member("tool_choice", "required"),
+        Some(ToolChoice::Named(name)) => w.member_object("tool_choice", |w| named(w, name)),
+        Some(ToolChoice::Among(names)) => w.member_object("tool_choice", |w| {
+            w.member("type", "allowed_tools");
+            w.member_object("allowed_tools", |w| {
+                w.member("mode", "required");
+                w.member_array("tools", |w| names.iter().for_each(|name| w.object(|w| named(w, name))));
+            });
+        }),
+    }
+    w.optional("parallel_tool_calls", request.parallel_tool_calls);
+    Ok(())
+}
+
+fn named(w: &mut Writer, name: &str) {
+    w.member("type", "function");
+    w.member_object("function", |w| w.member("name", name));
+}
+
+fn write_function(w: &mut Writer, function: &Function<'_>, target: &Target<'_>, lost: &mut Vec<String>) {
+    w.object(|w| {
+        w.member("type", "function");
+        w.member_object("function", |w| {
+            w.member("name", &function.name);
+            w.optional("description", function.description.as_ref());
+            w.optional("parameters", function.parameters.as_ref());
+            w.optional("strict", function.strict);
+        });
+        match &function.cache {
+            Some(cache) if marks(target) => cache_control(w, cache),
+            Some(_) => lose(lost, "cache_control"),
+            None => {}
+        }
+    });
+}
+
+/// What a tool of the provider is called: its type, or the only member it has (Gemini).
+fn native_name<'t>(tool: &'t Json<'_>) -> &'t str {
+    let Some(members) = tool.as_object() else { return "?" };
+    let kind = members.get("type").and_then(Json::as_str);
+    kind.or_else(|| members.iter().next().map(|(name, _)| name)).unwrap_or("?")
+}

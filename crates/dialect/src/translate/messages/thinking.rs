@@ -1,0 +1,274 @@
+//! How much the model thinks: reading `thinking`, and choosing what to write.
+
+use super::super::error::DecodeError;
+use super::super::fields::{Fields, Path};
+use super::super::request::{Json, Reasoning, Request, Role};
+use super::super::writer::Writer;
+use super::super::{Target, Thinking};
+use super::arrange::Message;
+use super::blocks::Block;
+use super::names::Setting;
+use super::read_blocks::Reader;
+use crate::Surface;
+
+/// Fewest tokens of thought the API takes.
+const LEAST_BUDGET: u64 = 1024;
+/// Output tokens asked for when neither client nor catalogue says: what every model since Claude 3 can write.
+const USUAL_LIMIT: u64 = 4096;
+/// Most output tokens asked for on behalf of a client that set no limit: what every model since Claude 4 can write.
+const MOST_UNASKED: u64 = 32_000;
+
+/// Reads `thinking`.
+pub(super) fn read<'a>(
+    asked: Json<'a>,
+    path: &Path<'_>,
+    reader: &mut Reader<'a>,
+    reasoning: &mut Reasoning<'a>,
+) -> Result<(), DecodeError> {
+    let mut asked = Fields::of(asked, path)?;
+    match &*asked.required_text("type")? {
+        "enabled" => {
+            reasoning.enabled = Some(true);
+            // Where thinking is switched on like this, thoughts are shown unless the client wants them hidden.
+            reasoning.show = Some(true);
+        }
+        "disabled" => reasoning.enabled = Some(false),
+        "adaptive" => (reasoning.enabled, reasoning.adaptive) = (Some(true), true),
+        "between_tools" => {
+            (reasoning.enabled, reasoning.adaptive) = (Some(true), true);
+            reader.lost.push(path.key("type").to_string());
+        }
+        _ => {
+            let reason = "must be 'enabled', 'disabled' or 'adaptive'";
+            return Err(DecodeError::value(&path.key("type"), reason));
+        }
+    }
+    reasoning.budget = asked.whole("budget_tokens")?;
+    match asked.text("display")?.as_deref() {
+        None => {}
+        Some("summarized") => reasoning.show = Some(true),
+        Some("omitted") => reasoning.show = Some(false),
+        Some(_) => reader.lost.push(path.key("display").to_string()),
+    }
+    reader.leave(asked);
+    Ok(())
+}
+
+/// What is written about thinking, and the limit that depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// `max_tokens`.
+    pub(super) limit: u64,
+    mode: Mode,
+    /// `output_config.effort`.
+    pub(super) effort: Option<&'static str>,
+    display: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Unsaid,
+    Disabled,
+    Adaptive,
+    Budget(u64),
+}
+
+impl Plan {
+    /// Chooses how a request's wish is said to a target.
+    pub(super) fn of(
+        request: &Request<'_>,
+        from: Surface,
+        target: &Target<'_>,
+        messages: &[Message<'_>],
+        forced: bool,
+        lost: &mut Vec<String>,
+    ) -> Self {
+        let most = target.max_output_tokens;
+        let limit = request
+            .max_output_tokens
+            .unwrap_or_else(|| most.map_or(USUAL_LIMIT, |most| most.min(MOST_UNASKED)));
+        let mut plan = Self { limit, mode: Mode::Unsaid, effort: None, display: None };
+        let Some(asked) = &request.reasoning else { return plan };
+        if matches!(asked.summary.as_deref(), Some("concise" | "detailed")) {
+            lost.push(Setting::Summary.of(from).to_owned());
+        }
+        // The word alone, or all of what was asked.
+        let word_only = asked.effort.is_some() && asked.enabled.is_none() && asked.budget.is_none();
+        let name = if word_only { Setting::Effort } else { Setting::Reasoning };
+        let mut leave = || lost.push(name.of(from).to_owned());
+        match wish(asked) {
+            Wish::Nothing if asked.show.is_some() => leave(),
+            Wish::Nothing => {}
+            Wish::Off if target.thinking == Thinking::None => {}
+            Wish::Off => {
+                plan.mode = Mode::Disabled;
+                plan.effort = asked.effort.as_deref().filter(|_| from == Surface::Messages).and_then(word);
+            }
+            Wish::On if target.thinking == Thinking::None => leave(),
+            // In its own dialect effort is also how long an answer is, with or without thoughts.
+            Wish::On if from == Surface::Messages && asked.enabled.is_none() => plan.say_effort(asked, leave),
+            Wish::On if forced || prefilled(messages) => leave(),
+            Wish::On if is_adaptive(asked, target.thinking) => plan.adapt(asked, target, request, leave),
+            Wish::On if loop_without_thoughts(messages) => {
+                plan.mode = Mode::Disabled;
+                leave();
+            }
+            Wish::On => plan.budget(asked, from, target, request, leave),
+        }
+        plan
+    }
+
+    /// Whether the model will think, as far as the request says.
+    pub(super) fn thinks(&self) -> bool {
+        matches!(self.mode, Mode::Adaptive | Mode::Budget(_))
+    }
+
+    /// Writes the member `thinking`.
+    pub(super) fn write(&self, w: &mut Writer) {
+        let kind = match self.mode {
+            Mode::Unsaid => return,
+            Mode::Disabled => "disabled",
+            Mode::Adaptive => "adaptive",
+            Mode::Budget(_) => "enabled",
+        };
+        w.member_object("thinking", |w| {
+            w.member("type", kind);
+            if let Mode::Budget(budget) = self.mode {
+                w.member("budget_tokens", &budget);
+            }
+            w.optional("display", self.display);
+        });
+    }
+
+    fn say_effort(&mut self, asked: &Reasoning<'_>, leave: impl FnOnce()) {
+        self.effort = asked.effort.as_deref().and_then(word);
+        if self.effort.is_none() {
+            leave();
+        }
+    }
+
+    fn adapt(
+        &mut self,
+        asked: &Reasoning<'_>,
+        target: &Target<'_>,
+        request: &Request<'_>,
+        leave: impl FnOnce(),
+    ) {
+        self.mode = Mode::Adaptive;
+        self.display = asked.show.map(|show| if show { "summarized" } else { "omitted" });
+        if asked.effort.is_some() {
+            self.say_effort(asked, leave);
+        } else if let Some(budget) = asked.budget {
+            let most = request.max_output_tokens.or(target.max_output_tokens).unwrap_or(USUAL_LIMIT);
+            self.effort = Some(effort_of(budget, most));
+        }
+    }
+
+    fn budget(
+        &mut self,
+        asked: &Reasoning<'_>,
+        from: Surface,
+        target: &Target<'_>,
+        request: &Request<'_>,
+        leave: impl FnOnce(),
+    ) {
+        let own = from == Surface::Messages;
+        // In its own dialect a budget and an effort are two things.
+        let share = asked.effort.as_deref().filter(|_| !(own && asked.budget.is_some()));
+        let budget = match (share, asked.budget) {
+            (Some(effort), _) => share_of(effort, self.limit),
+            (None, Some(budget)) => budget,
+            // Adaptive thinking is as much as `high` when nothing is said.
+            (None, None) => share_of(if asked.adaptive { "high" } else { "medium" }, self.limit),
+        }
+        .max(LEAST_BUDGET);
+        if request.max_output_tokens.is_none() && budget >= self.limit {
+            // The client left the limit to us: the answer has to fit behind the thoughts.
+            self.limit = budget.saturating_add(self.limit).min(target.max_output_tokens.unwrap_or(u64::MAX));
+        }
+        if self.limit <= LEAST_BUDGET {
+            return leave();
+        }
+        self.mode = Mode::Budget(budget.min(self.limit - 1));
+        self.display = (asked.show == Some(false)).then_some("omitted");
+        if own {
+            self.effort = asked.effort.as_deref().and_then(word);
+        }
+    }
+}
+
+/// What a client wants.
+enum Wish {
+    Nothing,
+    Off,
+    On,
+}
+
+fn wish(asked: &Reasoning<'_>) -> Wish {
+    let none = match asked.effort.as_deref() {
+        Some(effort) => effort == "none",
+        None => asked.budget == Some(0),
+    };
+    if asked.enabled == Some(false) || none {
+        return Wish::Off;
+    }
+    let on =
+        asked.enabled == Some(true) || asked.effort.is_some() || asked.budget.is_some() || asked.adaptive;
+    if on { Wish::On } else { Wish::Nothing }
+}
+
+fn is_adaptive(asked: &Reasoning<'_>, style: Thinking) -> bool {
+    match style {
+        Thinking::Adaptive | Thinking::Effort | Thinking::Level => true,
+        Thinking::Budget => false,
+        Thinking::Usual | Thinking::Object | Thinking::None => asked.adaptive,
+    }
+}
+
+/// An answer that is to be continued cannot begin with thoughts.
+fn prefilled(messages: &[Message<'_>]) -> bool {
+    messages.last().is_some_and(|last| last.role == Role::Assistant)
+}
+
+/// With a budget, the turn whose tools have just been run must begin with its thoughts.
+fn loop_without_thoughts(messages: &[Message<'_>]) -> bool {
+    let [.., calls, results] = messages else { return false };
+    results.blocks.first().is_some_and(Block::is_tool_result)
+        && !calls.blocks.first().is_some_and(Block::is_thought)
+}
+
+/// An effort in the API's words.
+fn word(effort: &str) -> Option<&'static str> {
+    Some(match effort {
+        "minimal" | "low" => "low",
+        "medium" => "medium",
+        "high" => "high",
+        "xhigh" => "xhigh",
+        "max" => "max",
+        _ => return None,
+    })
+}
+
+/// The budget for an effort, as a share of the limit.
+fn share_of(effort: &str, limit: u64) -> u64 {
+    let percent = match effort {
+        "max" | "xhigh" => 95,
+        "high" => 80,
+        "low" => 20,
+        "minimal" => 10,
+        _ => 50,
+    };
+    limit.saturating_mul(percent) / 100
+}
+
+/// The effort for a budget, by its share of the limit.
+fn effort_of(budget: u64, limit: u64) -> &'static str {
+    let (part, whole) = (budget.saturating_sub(1).saturating_mul(100), limit.saturating_sub(1).max(1));
+    if part <= whole.saturating_mul(25) {
+        "low"
+    } else if part <= whole.saturating_mul(60) {
+        "medium"
+    } else {
+        "high"
+    }
+}

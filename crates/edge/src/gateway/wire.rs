@@ -1,0 +1,181 @@
+//! How one candidate is spoken to: in the client's dialect, or in one of its own.
+
+use super::prepare::Prepared;
+use super::{Gateway, Incoming};
+use bytes::Bytes;
+use tollgate_catalog::{Model, Provider};
+use tollgate_dialect::{
+    BoundKind, BoundState, Conversation, DecodeError, Echo, Format, Surface, Target, Translated, strip_state,
+};
+use tollgate_select::{Candidate, Fault};
+
+/// The operation a candidate is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wire {
+    /// The operation on the provider's side.
+    pub(crate) surface: Surface,
+    /// It is not the client's: request and answer are translated.
+    pub(crate) translated: bool,
+    /// The request carries state that this candidate cannot read, and the policy wants it stripped.
+    pub(crate) strips: bool,
+}
+
+/// A body for one candidate before the edits every attempt makes.
+pub(super) struct Spoken {
+    pub(super) body: Bytes,
+    /// Fields that were left out on the way.
+    pub(super) lost: Vec<String>,
+    /// What the answer has to repeat of the request.
+    pub(super) echo: Echo,
+}
+
+impl Gateway {
+    /// How a candidate is spoken to, or why it cannot be.
+    pub(crate) fn wire(
+        &self,
+        incoming: &Incoming,
+        prepared: &Prepared,
+        candidate: &Candidate,
+    ) -> Result<Wire, Fault> {
+        let (provider, model) = (&candidate.provider, &candidate.model);
+        let usual = provider.wire_for(incoming.surface, model);
+        let bound = &prepared.bound;
+        // State that was issued in another dialect of this provider is understood in that one only.
+        let issuing = bound.iter().map(|state| state.surface).find(|surface| {
+            incoming.surface.is_conversation()
+                && *surface != incoming.surface
+                && speaks(provider, model, *surface)
+        });
+        let surface = issuing.or(usual).ok_or_else(|| {
+            let format = incoming.surface.format().name();
+            Fault::Untranslatable(format!("it has no operation for this request of the {format} API").into())
+        })?;
+        let wire = Wire { surface, translated: surface != incoming.surface, strips: false };
+        match bound.iter().find(|state| !self.readable(state, wire.surface, prepared, candidate)) {
+            None => Ok(wire),
+            Some(_) if self.knobs.strip_state => Ok(Wire { strips: true, ..wire }),
+            Some(state) => Err(Fault::BoundState(refusal(state).into())),
+        }
+    }
+
+    /// The body in the candidate's dialect. Bytes nobody has to change stay the client's.
+    pub(super) fn spoken(
+        &self,
+        incoming: &Incoming,
+        prepared: &Prepared,
+        candidate: &Candidate,
+        wire: Wire,
+    ) -> Result<Spoken, Fault> {
+        if wire.translated {
+            return self.translated(incoming, candidate, wire);
+        }
+        let stripped = wire.strips.then(|| {
+            strip_state(incoming.surface, &incoming.body, |state| {
+                !self.readable(state, wire.surface, prepared, candidate)
+            })
+        });
+        Ok(match stripped.flatten() {
+            Some((body, lost)) => Spoken { body: body.into(), lost, echo: Echo::default() },
+            None => Spoken { body: incoming.body.clone(), lost: Vec::new(), echo: Echo::default() },
+        })
+    }
+
+    fn translated(&self, incoming: &Incoming, candidate: &Candidate, wire: Wire) -> Result<Spoken, Fault> {
+        let (provider, model) = (&candidate.provider, &candidate.model);
+        let mut conversation =
+            Conversation::read(incoming.surface, &incoming.body).map_err(|e| unreadable(&e))?;
+        if incoming.surface.format() == Format::Gemini {
+            conversation.named(incoming.peek.model.as_deref().unwrap_or(""), incoming.peek.stream);
+        }
+        if let Some(cap) = self.knobs.max_output_tokens {
+            conversation.cap_output(cap);
+        }
+        let target = Target {
+            surface: wire.surface,
+            provider: &provider.id,
+            model: &candidate.upstream_model,
+            extensions: &provider.extensions,
+            max_output_tokens: Some(model.max_output_tokens).filter(|limit| *limit > 0),
+            thinking: model.thinking,
+            strip_state: wire.strips,
+        };
+        let Translated { body, lost } =
+            conversation.write(&target).map_err(|why| Fault::Untranslatable(why.to_string().into()))?;
+        Ok(Spoken { body: body.into(), lost, echo: conversation.echo() })
+    }
+
+    /// Whether a candidate can read state of a request.
+    fn readable(
+        &self,
+        state: &BoundState,
+        wire: Surface,
+        prepared: &Prepared,
+        candidate: &Candidate,
+    ) -> bool {
+        let (provider, model) = (&candidate.provider, &candidate.model);
+        // Claude's signatures hold at every platform that serves Claude (Anthropic, "Extended thinking").
+        let claude = |surface| matches!(surface, Surface::Messages | Surface::Converse);
+        let same_dialect = wire == state.surface || claude(wire) && claude(state.surface);
+        if !same_dialect {
+            return false;
+        }
+        if let BoundKind::Stored(_) = state.kind {
+            return prepared.home.as_deref() == Some(provider.id.as_str());
+        }
+        match (&state.provider, state.surface) {
+            (_, surface) if claude(surface) => makes(model, &candidate.upstream_model, "anthropic", "claude"),
+            (Some(issuer), _) => *issuer == provider.id,
+            (None, Surface::GenerateContent) => makes(model, &candidate.upstream_model, "google", "gemini"),
+            (None, Surface::ChatCompletions) => provider.extensions.iter().any(|field| field == "reasoning"),
+            (None, _) => prepared.home.as_deref() == Some(provider.id.as_str()),
+        }
+    }
+}
+
+/// The provider that state without a name was issued by: the one the ledger remembers, else the first candidate that
+/// speaks its dialect.
+pub(super) fn home(
+    bound: &[BoundState],
+    candidates: &[Candidate],
+    remembered: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let ids = bound.iter().filter_map(|state| match &state.kind {
+        BoundKind::Stored(id) => Some(id.as_str()),
+        BoundKind::Thoughts => None,
+    });
+    ids.into_iter().find_map(remembered).or_else(|| {
+        let surface = bound.iter().find(|state| state.provider.is_none())?.surface;
+        let first = candidates.iter().find(|c| speaks(&c.provider, &c.model, surface))?;
+        Some(first.provider.id.clone())
+    })
+}
+
+fn speaks(provider: &Provider, model: &Model, surface: Surface) -> bool {
+    provider.serves(surface) && model.serves(surface)
+}
+
+/// Whether a model is of this maker: by the catalogue, else by what its name holds.
+fn makes(model: &Model, upstream: &str, author: &str, word: &str) -> bool {
+    if model.author_id.is_empty() {
+        upstream.to_ascii_lowercase().contains(word)
+    } else {
+        model.author_id.eq_ignore_ascii_case(author)
+    }
+}
+
+fn refusal(state: &BoundState) -> String {
+    let issuer = match (&state.provider, state.surface) {
+        (Some(provider), _) => format!("'{provider}'"),
+        (None, Surface::Messages | Surface::Converse) => "Anthropic's models".to_owned(),
+        (None, Surface::GenerateContent) => "Google's models".to_owned(),
+        (None, _) => "the provider that gave the earlier answer".to_owned(),
+    };
+    format!(
+        "'{}' holds state that only {issuer} can read; `bound_state: strip` in the policy sends the request without it",
+        state.path
+    )
+}
+
+fn unreadable(error: &DecodeError) -> Fault {
+    Fault::Unreadable { why: error.to_string().into(), field: error.field().map(Into::into) }
+}
