@@ -1,11 +1,17 @@
 //! Scripted AI providers with real wire formats, for the demo, the tests and the benchmarks.
 //!
-//! [`MockServer`] speaks the APIs of OpenAI, Anthropic and OpenRouter over HTTP/1.1, h2c and TLS, does what a
-//! [`Script`] says, and remembers what it received. [`FastServer`] answers one fixed body at almost no cost.
+//! [`MockServer`] speaks the APIs of OpenAI, Anthropic, OpenRouter, Google (AI Studio and Vertex), Amazon Bedrock and
+//! Azure over HTTP/1.1, h2c and TLS, does what a [`Script`] says, and remembers what it received. [`FastServer`]
+//! answers one fixed body at almost no cost.
 //!
 //! Which provider a path belongs to is decided in this order: [`Script::flavour`]; the longest matching
-//! [`Script::mounts`] prefix; a path segment `anthropic` or `openrouter` or `openai`; the endpoint itself
-//! (`/messages` is Anthropic, all else OpenAI). Any prefix may stand before the endpoint.
+//! [`Script::mounts`] prefix; paths that only one provider has (`/openai/deployments/`, `/projects/`); a path segment
+//! `anthropic`, `openrouter`, `google`, `v1beta`, `vertex`, `bedrock`, `azure` or `openai`; the endpoint itself
+//! (`/messages` is Anthropic, `:generateContent` Google, `/converse` Bedrock, all else OpenAI). Any prefix may stand
+//! before the endpoint.
+//!
+//! A prompt may hold orders, such as `[[tool get_weather {"city":"Paris"}]]` or `[[think so and so]]`: the same prompt
+//! makes every provider do the same. They are listed in `prompt.rs`.
 //!
 //! Nothing here shares code with the gateway: a mistake there must not be repeated here.
 

@@ -116,7 +116,9 @@ impl Facts {
         let asked = |name: &str| prompt.contains(&name.to_lowercase());
         let chosen = view.tools.iter().find(|t| named == Some(&t.name));
         let chosen = chosen.or_else(|| view.tools.iter().find(|t| asked(&t.name))).or(view.tools.first());
-        let asks = prompt.contains("tool") || view.tools.iter().any(|t| asked(&t.name));
+        // An order says what is wanted; its words are no wish for a tool.
+        let asks = self.orders == Orders::default()
+            && (prompt.contains("tool") || view.tools.iter().any(|t| asked(&t.name)));
         let wanted = when == ToolUse::Always || (fresh && (demanded || asks));
         let call =
             |tool: &crate::view::Tool| ToolCall { name: tool.name.clone(), arguments: tool.arguments() };

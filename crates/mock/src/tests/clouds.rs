@@ -177,9 +177,8 @@ async fn gemini_and_its_imitation_of_openai() {
     assert_eq!(refused.json()["error"]["details"][0]["reason"], "API_KEY_INVALID");
     let in_query = format!("{path}?key=good");
     assert_eq!(exchange(server.addr(), &request("POST", &in_query, &[], &body)).await.status(), 200);
-    let listed =
-        exchange(server.addr(), &request("GET", "/google/v1beta/models", &[("x-goog-api-key", "good")], ""));
-    assert_eq!(listed.await.json()["models"][0]["name"], "models/gemini-2.5-flash");
+    let list = request("GET", "/google/v1beta/models", &[("x-goog-api-key", "good")], "");
+    assert_eq!(exchange(server.addr(), &list).await.json()["models"][0]["name"], "models/gemini-2.5-flash");
     let list = call("/google/v1beta/models/gemini-2.5-flash:streamGenerateContent", "good").await;
     assert!(list.json().as_array().unwrap().len() > 1, "without alt=sse it is a list");
     let count = call("/google/v1beta/models/gemini-2.5-flash:countTokens", "good").await;

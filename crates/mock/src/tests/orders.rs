@@ -206,7 +206,7 @@ async fn refusals_limits_and_errors() {
 async fn streams_say_the_same() {
     let server = server().await;
     for (dialect, prompt, wanted) in [
-        ("chat", "[[refuse No way.]]", "{\"refusal\":\"No w\"}"),
+        ("chat", "[[refuse No way.]]", "{\"refusal\":\"No \"}"),
         ("responses", "[[refuse No way.]]", "response.refusal.done"),
         ("responses", "[[think hm hm]] [[say Hi]]", "response.reasoning_summary_text.delta"),
         ("responses", "[[cut]]", "response.incomplete"),
