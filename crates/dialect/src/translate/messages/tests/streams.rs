@@ -380,7 +380,7 @@ fn interleaved_calls_come_one_after_another() {
         message["content"],
         json!([
             {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}},
-            {"type": "tool_use", "id": "call_1_g", "name": "g", "input": {"y": 2}},
+            {"type": "tool_use", "id": "toolu_msgmade_1", "name": "g", "input": {"y": 2}},
             {"type": "text", "text": "after"},
             {"type": "tool_use", "id": "c", "name": "h", "input": {"z": 3}}
         ])
