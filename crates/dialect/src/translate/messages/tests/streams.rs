@@ -387,6 +387,23 @@ fn interleaved_calls_come_one_after_another() {
     );
 }
 
+/// What waits has a limit: the call that keeps it waiting is closed then.
+#[test]
+fn a_call_that_never_ends_is_closed() {
+    let mebibyte = || "x".repeat(1024 * 1024);
+    let piece = |delta: String| Event::ToolArguments { choice: 0, call: 1, delta: delta.into() };
+    let mut events =
+        vec![start(), begin(0, "a", "f"), arguments(0, "{}"), begin(1, "b", "g"), arguments(1, "{\"y\":\"")];
+    events.extend((0..17).map(|_| piece(mebibyte())));
+    events.extend([piece("\"}".into()), arguments(0, " "), text("t"), Event::End]);
+    let (events, lost) = encode(events);
+    let message = accumulate(&events);
+    assert_eq!(message["content"][0]["input"], json!({}));
+    assert_eq!(message["content"][1]["input"]["y"].as_str().unwrap().len(), 17 * 1024 * 1024);
+    assert_eq!(message["content"][2]["text"], "t");
+    assert_eq!(lost, ["calls[0].arguments"]);
+}
+
 #[test]
 fn thoughts_and_their_state() {
     let state = |surface, kind| State { data: "blob".into(), surface, provider: None, kind };
