@@ -28,7 +28,7 @@ enum Decoder {
 enum Encoder {
     Chat(chat::Encoder),
     Responses(Box<responses::Encoder>),
-    Messages(messages::Encoder),
+    Messages(Box<messages::Encoder>),
     Gemini(gemini::Encoder),
 }
 
@@ -45,7 +45,7 @@ impl StreamTranslator {
         };
         let to = match context.surface {
             Surface::Responses => Encoder::Responses(Box::new(responses::Encoder::new(context))),
-            Surface::Messages => Encoder::Messages(messages::Encoder::new(context)),
+            Surface::Messages => Encoder::Messages(Box::new(messages::Encoder::new(context))),
             Surface::GenerateContent => Encoder::Gemini(gemini::Encoder::new(context)),
             _ => Encoder::Chat(chat::Encoder::new(context)),
         };
