@@ -15,6 +15,10 @@ const OWN: [&str; 7] =
 const SHARED: [&str; 5] = ["metadata", "prompt_cache_key", "prompt_cache_retention", "service_tier", "store"];
 /// Most texts in `stop` (`platform.openai.com/docs/api-reference/chat/create`).
 const STOP_LIMIT: usize = 4;
+/// Providers that have thought switched on and off by `thinking.type`; DeepSeek alone has words for how much
+/// (`api-docs.deepseek.com/guides/thinking_mode`, `docs.z.ai/guides/capabilities/thinking-mode`,
+/// `platform.moonshot.ai/docs/guide/kimi-k2-5-quickstart`).
+const SWITCHES: [&str; 3] = ["deepseek", "moonshotai", "z-ai"];
 /// Most characters of `user` that OpenAI takes.
 const USER_LIMIT: usize = 64;
 /// The share of the answer that a budget of thought is measured by where no limit is known, in tokens.
@@ -99,12 +103,24 @@ fn reasoning(
 ) {
     let Some(reasoning) = &request.reasoning else { return };
     match target.thinking {
-        Thinking::None if reasoning.enabled == Some(false) => {}
+        Thinking::None if is_off(reasoning) => {}
         Thinking::None => lose(lost, name(from, Field::Reasoning)),
         Thinking::Object => w.member_object("reasoning", |w| reasoning_object(w, reasoning)),
         _ => {
             let max = request.max_output_tokens.or(target.max_output_tokens);
-            w.optional("reasoning_effort", effort(reasoning, max));
+            let effort = effort(reasoning, max);
+            match (&effort, SWITCHES.contains(&target.provider)) {
+                (Some(word), true) => {
+                    let switch = if word == "none" { "disabled" } else { "enabled" };
+                    w.member_object("thinking", |w| w.member("type", switch));
+                    if word != "none" && target.provider == "deepseek" {
+                        w.member("reasoning_effort", word);
+                    } else if word != "none" && (reasoning.effort.is_some() || reasoning.budget.is_some()) {
+                        lose(lost, name(from, Field::Reasoning));
+                    }
+                }
+                _ => w.optional("reasoning_effort", effort),
+            }
             if reasoning.summary.is_some() {
                 lose(lost, name(from, Field::Summary));
             }
@@ -114,10 +130,9 @@ fn reasoning(
 
 /// OpenRouter's: an effort or a budget, not both.
 fn reasoning_object(w: &mut Writer, reasoning: &Reasoning<'_>) {
-    let off = reasoning.enabled == Some(false) || reasoning.budget == Some(0);
     match (&reasoning.effort, reasoning.budget) {
         (Some(effort), _) => w.member("effort", effort),
-        (None, _) if off => w.member("effort", "none"),
+        (None, _) if is_off(reasoning) => w.member("effort", "none"),
         (None, Some(budget)) => w.member("max_tokens", &budget),
         (None, None) if reasoning.enabled == Some(true) || reasoning.adaptive => {
             w.member("enabled", &true);
@@ -128,6 +143,11 @@ fn reasoning_object(w: &mut Writer, reasoning: &Reasoning<'_>) {
         w.member("exclude", &!show);
     }
     w.optional("summary", reasoning.summary.as_ref());
+}
+
+fn is_off(reasoning: &Reasoning<'_>) -> bool {
+    let word = reasoning.effort.as_deref() == Some("none");
+    word || reasoning.enabled == Some(false) || reasoning.budget == Some(0)
 }
 
 /// The word for an amount of thought; `None`: the model decides.

@@ -169,6 +169,32 @@ fn thinking() {
 }
 
 #[test]
+fn thinking_by_a_switch() {
+    let off = Reasoning { enabled: Some(false), ..Reasoning::default() };
+    let high = Reasoning { effort: Some("high".into()), ..Reasoning::default() };
+    let on = Reasoning { enabled: Some(true), ..Reasoning::default() };
+    for (reasoning, provider, switch, word, lost) in [
+        (&off, "deepseek", "disabled", Value::Null, &[][..]),
+        (&high, "deepseek", "enabled", value!("high"), &[]),
+        (&off, "z-ai", "disabled", Value::Null, &[]),
+        (&on, "z-ai", "enabled", Value::Null, &[]),
+        (&high, "moonshotai", "enabled", Value::Null, &["thinking"]),
+    ] {
+        let request = Request {
+            reasoning: Some(reasoning.clone()),
+            ..request(vec![turn(Role::User, vec![Part::text("hi")])])
+        };
+        let (body, named) = write(&request, &target(provider));
+        assert_eq!(
+            (&body["thinking"]["type"], &body["reasoning_effort"]),
+            (&value!(switch), &word),
+            "{provider}"
+        );
+        assert_eq!(named, lost);
+    }
+}
+
+#[test]
 fn results_follow_their_calls_and_their_pictures_come_behind() {
     let request = request(vec![
         turn(Role::User, vec![Part::text("look")]),
