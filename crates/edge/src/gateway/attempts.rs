@@ -176,9 +176,15 @@ impl Gateway {
         report: &mut Option<Report>,
     ) -> Tried {
         let time = self.knobs.per_request_timeout.min(left);
+        // A dry run exchanges nothing.
+        let key = this.key.filter(|_| cx.exchange.trace.is_none());
+        let token = match self.token(cx.upstream, &this.candidate.provider, key, time).await {
+            Ok(token) => token,
+            Err(fault) => return Tried::Failed(Box::new(fault.into())),
+        };
         let built = self.wire(incoming, prepared, this.candidate).and_then(|wire| {
-            let target = (this.candidate, wire);
-            Ok((wire, self.call(cx.exchange, incoming, prepared, target, this.attempt.key, time)?))
+            let (target, key) = ((this.candidate, wire), (this.attempt.key, token.as_ref()));
+            Ok((wire, self.call(cx.exchange, incoming, prepared, target, key, time)?))
         });
         let (wire, built) = match built {
             Ok(built) => built,
@@ -224,6 +230,9 @@ impl Gateway {
                 Tried::Committed(Box::new(committed))
             }
             Err(failed) => {
+                if let (Some(token), Some(401)) = (&token, failed.fault.status()) {
+                    self.token_refused(token);
+                }
                 if let Some(report) = report {
                     report.made(made(Err(&failed)));
                 }

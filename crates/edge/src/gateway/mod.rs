@@ -10,9 +10,11 @@ pub mod keys;
 
 mod attempts;
 mod call;
+mod cloud;
 mod cost;
 mod count;
 mod errors;
+mod event_stream;
 mod ledger;
 mod listing;
 mod naming;
@@ -66,6 +68,7 @@ pub struct Gateway {
     metrics: Arc<tollgate_observe::Metrics>,
     ledger: Arc<Ledger>,
     accounts: Arc<crate::Accounts>,
+    tokens: tollgate_cloud::TokenCache,
 }
 
 /// What is the same for every gateway of the process.
@@ -156,6 +159,7 @@ impl Gateway {
             metrics,
             ledger,
             accounts,
+            tokens: Self::token_cache(shared),
         }
     }
 
