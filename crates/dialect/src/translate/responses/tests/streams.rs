@@ -237,12 +237,15 @@ fn whole_texts_instead_of_pieces() {
         json!({"type": "response.output_text.annotation.added", "output_index": 1, "content_index": 0, "annotation": {}}),
         json!({"type": "response.web_search_call.searching", "output_index": 3}),
         json!({"type": "response.something.new", "delta": {"a": 1}}),
+        of("content_part.delta", 4, "delta", "B"),
+        of("reasoning.delta", 5, "delta", "U"),
         json!({"no": "type"}),
     ]);
     let refusal = Event::Refusal { choice: 0, delta: "no".into() };
     let lost = Event::Lost("output[1].content[0].annotations".into());
-    let want = [begin(), thought(0, "T", false), text("A"), refusal, lost, stop(Stop::End), Event::End];
-    assert_eq!(events, want);
+    let more = [text("B"), thought(1, "U", false), stop(Stop::End), Event::End];
+    assert_eq!(events[..5], [begin(), thought(0, "T", false), text("A"), refusal, lost]);
+    assert_eq!(events[5..], more);
 }
 
 #[test]
@@ -284,6 +287,36 @@ fn odd_frames() {
     assert_eq!(texts, 1);
 }
 
+const REASONING_AND_CALLS: &[&str] = &[
+    "created",
+    "in_progress",
+    "output_item.added",
+    "reasoning_summary_part.added",
+    "reasoning_summary_text.delta",
+    "reasoning_summary_text.delta",
+    "reasoning_summary_text.done",
+    "reasoning_summary_part.done",
+    "output_item.done",
+    "output_item.added",
+    "output_item.done",
+    "output_item.added",
+    "content_part.added",
+    "output_text.delta",
+    "output_text.done",
+    "content_part.done",
+    "output_item.done",
+    "output_item.added",
+    "function_call_arguments.delta",
+    "function_call_arguments.delta",
+    "function_call_arguments.done",
+    "output_item.done",
+    "output_item.added",
+    "function_call_arguments.delta",
+    "function_call_arguments.done",
+    "output_item.done",
+    "completed",
+];
+
 #[test]
 fn reasoning_and_calls_are_written() {
     let signature =
@@ -305,36 +338,7 @@ fn reasoning_and_calls_are_written() {
         Event::End,
         Event::End,
     ]);
-    let want = [
-        "created",
-        "in_progress",
-        "output_item.added",
-        "reasoning_summary_part.added",
-        "reasoning_summary_text.delta",
-        "reasoning_summary_text.delta",
-        "reasoning_summary_text.done",
-        "reasoning_summary_part.done",
-        "output_item.done",
-        "output_item.added",
-        "output_item.done",
-        "output_item.added",
-        "content_part.added",
-        "output_text.delta",
-        "output_text.done",
-        "content_part.done",
-        "output_item.done",
-        "output_item.added",
-        "function_call_arguments.delta",
-        "function_call_arguments.delta",
-        "function_call_arguments.done",
-        "output_item.done",
-        "output_item.added",
-        "function_call_arguments.delta",
-        "function_call_arguments.done",
-        "output_item.done",
-        "completed",
-    ];
-    assert_eq!(names(&frames), want);
+    assert_eq!(names(&frames), REASONING_AND_CALLS);
     let response = &frames.last().unwrap().1["response"];
     let state = "tg1.messages.s.anthropic.SIG";
     let output = json!([
