@@ -15,8 +15,8 @@ impl Writer {
         Self { out: Vec::with_capacity(bytes), comma: false }
     }
 
-    /// Goes on behind what is in `out` already.
-    pub(crate) fn over(out: Vec<u8>) -> Self {
+    /// Goes on behind what a buffer holds already; the buffer comes back from [`Writer::finish`].
+    pub(crate) fn onto(out: Vec<u8>) -> Self {
         Self { out, comma: false }
     }
 
@@ -112,6 +112,13 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn goes_on_in_a_buffer() {
+        let mut w = Writer::onto(b"data: ".to_vec());
+        w.object(|w| w.member("a", &1));
+        assert_eq!(w.finish(), b"data: {\"a\":1}");
+    }
 
     #[test]
     fn commas() {

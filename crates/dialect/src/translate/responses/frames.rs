@@ -21,7 +21,7 @@ impl Frames {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(kind.as_bytes());
         out.extend_from_slice(b"\ndata: ");
-        let mut w = Writer::over(std::mem::take(out));
+        let mut w = Writer::onto(std::mem::take(out));
         w.object(|w| {
             w.member("type", kind);
             w.member("sequence_number", &self.sequence);
