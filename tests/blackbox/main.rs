@@ -9,6 +9,8 @@ mod admin;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bound_state;
+#[cfg(test)]
 mod bytes;
 #[cfg(test)]
 mod clocks;
@@ -51,6 +53,12 @@ mod reload;
 mod secrets;
 #[cfg(test)]
 mod serving;
+#[cfg(test)]
+mod translation;
+#[cfg(test)]
+mod translation_errors;
+#[cfg(test)]
+mod translation_paths;
 #[cfg(test)]
 mod uploads;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! State in a request that only its issuer can read: found without translating the request, and taken out of it.
 
+use super::gemini;
 use super::state::{State, StateKind};
 use crate::Surface;
 use serde_json::Value;
@@ -90,14 +91,17 @@ fn visit(surface: Surface, body: &mut Value, seen: Seen<'_>) {
         Surface::ChatCompletions => chat(body, seen),
         Surface::Responses => responses(body, seen),
         Surface::Messages | Surface::CountTokens => messages(body, seen),
-        Surface::GenerateContent => gemini(body, seen),
+        Surface::GenerateContent => contents(body, seen),
         _ => {}
     }
 }
 
 /// Thoughts, read through our mark if they have one.
 fn thoughts(surface: Surface, path: String, data: &str) -> BoundState {
-    let state = State::found(surface, StateKind::Signature, data.into());
+    bound(path, State::found(surface, StateKind::Signature, data.into()))
+}
+
+fn bound(path: String, state: State<'_>) -> BoundState {
     let provider = state.provider.map(std::borrow::Cow::into_owned);
     BoundState { path, surface: state.surface, provider, kind: BoundKind::Thoughts }
 }
@@ -139,6 +143,19 @@ fn chat(body: &mut Value, seen: Seen<'_>) {
         }
         if empty && let Some(message) = message.as_object_mut() {
             message.remove("reasoning_details");
+        }
+        for (n, call) in items(message, "tool_calls").into_iter().flatten().enumerate() {
+            let data = call.pointer("/extra_content/google/thought_signature").and_then(Value::as_str);
+            let Some(data) = data else { continue };
+            let path = format!("messages[{at}].tool_calls[{n}].extra_content.google.thought_signature");
+            let state = thoughts(Surface::ChatCompletions, path, data);
+            // What has no mark of ours comes from an answer of this dialect: nobody else takes offence at it.
+            if state.provider.is_some()
+                && seen(state, call)
+                && let Some(call) = call.as_object_mut()
+            {
+                call.remove("extra_content");
+            }
         }
     }
 }
@@ -189,7 +206,7 @@ fn messages(body: &mut Value, seen: Seen<'_>) {
     }
 }
 
-fn gemini(body: &mut Value, seen: Seen<'_>) {
+fn contents(body: &mut Value, seen: Seen<'_>) {
     let cached = text(body, "cachedContent").map(str::to_owned);
     if let Some(id) = cached
         && seen(stored(Surface::GenerateContent, "cachedContent", &id), body)
@@ -202,7 +219,7 @@ fn gemini(body: &mut Value, seen: Seen<'_>) {
             for name in ["thoughtSignature", "thought_signature"] {
                 let Some(data) = text(part, name) else { continue };
                 let path = format!("contents[{at}].parts[{n}].{name}");
-                if seen(thoughts(Surface::GenerateContent, path, data), part)
+                if seen(bound(path, gemini::found_signature(data.into())), part)
                     && let Some(part) = part.as_object_mut()
                 {
                     part.remove(name);
@@ -273,6 +290,34 @@ mod tests {
         let body = r#"{"messages":[{"role":"assistant","content":[{"type":"redacted_thinking","data":"tg1.responses.e.openai.gAAA"}]}]}"#;
         let want = ("messages[0].content[0].data".to_owned(), Surface::Responses, Some("openai".to_owned()));
         assert_eq!(paths(Surface::Messages, body), [want]);
+    }
+
+    #[test]
+    fn our_mark_is_found_in_gemini_clients_bytes_and_in_calls() {
+        // base64 of "tg1.messages.s.anthropic.EqQB"
+        let body = r#"{"contents":[{"parts":[{"text":"t","thought":true,"thoughtSignature":"dGcxLm1lc3NhZ2VzLnMuYW50aHJvcGljLkVxUUI="}]}]}"#;
+        let want = (
+            "contents[0].parts[0].thoughtSignature".to_owned(),
+            Surface::Messages,
+            Some("anthropic".to_owned()),
+        );
+        assert_eq!(paths(Surface::GenerateContent, body), [want]);
+        let call = |data: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"assistant","tool_calls":[{{"id":"c","extra_content":{{"google":{{"thought_signature":"{data}"}}}}}}]}}]}}"#
+            )
+        };
+        let path = "messages[0].tool_calls[0].extra_content.google.thought_signature".to_owned();
+        let want = (path.clone(), Surface::GenerateContent, Some("google".to_owned()));
+        let marked = call("tg1.generate-content.s.google.CiQB");
+        assert_eq!(paths(Surface::ChatCompletions, &marked), [want]);
+        assert_eq!(paths(Surface::ChatCompletions, &call("CiQB")), []);
+        let (stripped, lost) = strip_state(Surface::ChatCompletions, marked.as_bytes(), |_| true).unwrap();
+        assert_eq!(lost, [path]);
+        assert_eq!(
+            String::from_utf8(stripped).unwrap(),
+            r#"{"messages":[{"role":"assistant","tool_calls":[{"id":"c"}]}]}"#
+        );
     }
 
     #[test]
