@@ -235,7 +235,7 @@ async fn refusals() {
         assert!(!worded || said == "I will not.", "{case}: {got:?}");
         let stops: &[&str] = match (client, worded) {
             (Client::Chat, true) => &["stop"],
-            (Client::Chat, false) => &["content_filter"],
+            (Client::Chat, false) => &["content_filter", "stop"],
             (Client::Responses, true) => &["completed"],
             (Client::Responses, false) => &["completed", "content_filter"],
             (Client::Messages, _) => &["refusal"],

@@ -16,6 +16,7 @@ mod count;
 mod errors;
 mod event_stream;
 mod ledger;
+mod listed;
 mod listing;
 mod naming;
 mod params;
