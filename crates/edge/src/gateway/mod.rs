@@ -19,6 +19,7 @@ mod ledger;
 mod listing;
 mod naming;
 mod params;
+mod passed;
 mod prepare;
 mod receive;
 mod relay;
