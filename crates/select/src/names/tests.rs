@@ -138,7 +138,8 @@ fn a_model_whose_name_looks_like_more_is_itself() {
 #[test]
 fn aliases() {
     let openrouter = ("^gpt-(.*)", r"openrouter:openai/gpt-\1");
-    let table: &[(&[(&str, &str)], &str, &str)] = &[
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    let table: &[Row<'_>] = &[
         (&[openrouter], "gpt-4o", "openrouter:openai/gpt-4o"),
         // The first rule counts, once.
         (&[openrouter, ("^gpt-4o", "openai:o3")], "gpt-4o", "openrouter:openai/gpt-4o"),
