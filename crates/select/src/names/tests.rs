@@ -345,6 +345,7 @@ fn a_forced_model_keeps_the_default_backend_and_a_route_does_not() {
     assert_eq!(sent(forced("gpt-4o", backend())), expected("openrouter:gpt-4o"));
     assert_eq!(sent(forced("gpt-4o", None)), expected("openai:gpt-4o"));
     assert_eq!(sent(forced("mine:m", backend())), expected("mine:m"));
+    assert!(sent(forced("ngrok/auto", backend())).is_ok_and(|all| all.len() > 2), "the policy chooses");
     let route = Names {
         replaced: Some(Replaced::Route(Selector::parse_route("mine:m?temperature=0.1").unwrap())),
         ..rules(&[("^.*$", "openrouter:z")])
