@@ -155,7 +155,7 @@ fn what_is_done_to_parameters_can_be_changed() {
         drop: ["prompt_cache_key", "verbosity", "store", "service_tier"].map(str::to_owned).to_vec(),
         reasoning: ReasoningParam::Keep,
         cache_control: CacheControl::Keep,
-        stream_usage: StreamUsage::Ask,
+        stream_usage: StreamUsage::Never,
     };
     assert_eq!(built_in.params, usual);
     let changed = only(ProviderOverlay {
