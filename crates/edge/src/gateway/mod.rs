@@ -20,6 +20,7 @@ mod listed;
 mod listing;
 mod naming;
 mod params;
+mod passed;
 mod prepare;
 mod receive;
 mod relay;
