@@ -56,6 +56,8 @@ mod serving;
 #[cfg(test)]
 mod translation;
 #[cfg(test)]
+mod translation_bodies;
+#[cfg(test)]
 mod translation_errors;
 #[cfg(test)]
 mod translation_paths;

@@ -182,7 +182,7 @@ fn untranslatable(client: Client) -> Vec<(Value, Provider, &'static str)> {
                 {"type": "image", "source": {"type": "file", "file_id": "file_1"}},
             ]}]}),
             CHATTY,
-            "messages[0].content[0]",
+            "a picture given by the id of an uploaded file",
         )],
         Client::Gemini => vec![(
             json!({"contents": [{"role": "user", "parts": [

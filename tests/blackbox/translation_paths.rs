@@ -20,9 +20,7 @@ fn beyond(client: Client) -> (Value, Provider, Vec<&'static str>) {
             CLAUDE,
             vec!["truncation", "max_tool_calls", "future_field", "text.verbosity"],
         ),
-        Client::Messages => {
-            (json!({"top_k": 5, "future_field": 1, "temperature": 0.5}), RESPY, vec!["top_k", "future_field"])
-        }
+        Client::Messages => (json!({"top_k": 5, "future_field": 1}), RESPY, vec!["top_k", "future_field"]),
         Client::Gemini => (
             json!({"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}],
                    "futureField": 1, "labels": {"a": "b"},

@@ -25,6 +25,8 @@ pub enum BoundKind {
     Thoughts,
     /// The id of an answer or a conversation that the provider stores: bound to the provider and its account.
     Stored(String),
+    /// Thoughts without a signature, as a translated answer may have them: Claude takes none, to others they are text.
+    Unsigned,
 }
 
 /// What to look for before a body is parsed: without one of these there is no state in it.
@@ -61,7 +63,8 @@ pub fn bound_state(surface: Surface, body: &[u8]) -> Vec<BoundState> {
 }
 
 /// The request without the state for which `drop` says so, and the paths of what was taken out; `None` when that is
-/// nothing. Thoughts whose proof is gone go with it: Anthropic takes none without.
+/// nothing. Thoughts whose proof is gone go with it: Anthropic takes none without, and while tools are used it takes no
+/// request to think without the thoughts that led there, so that goes too.
 #[must_use]
 pub fn strip_state(
     surface: Surface,
@@ -80,7 +83,26 @@ pub fn strip_state(
     if lost.is_empty() {
         return None;
     }
+    if matches!(surface, Surface::Messages | Surface::CountTokens) && thinks_in_vain(&value) {
+        value.as_object_mut()?.remove("thinking");
+        lost.push("thinking".to_owned());
+    }
     Some((serde_json::to_vec(&value).ok()?, lost))
+}
+
+/// Whether thoughts are asked for in the middle of a turn that has lost its own (Anthropic, "Extended thinking with tool
+/// use"). Adaptive thinking does not mind.
+fn thinks_in_vain(body: &Value) -> bool {
+    let kind = |value: &Value| value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let blocks = |turn: &Value| turn.get("content").and_then(Value::as_array).cloned().unwrap_or_default();
+    let [.., answer, results] = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice)
+    else {
+        return false;
+    };
+    let runs = blocks(results).iter().any(|block| kind(block) == "tool_result");
+    let first = blocks(answer).first().map(kind).unwrap_or_default();
+    let enabled = body.get("thinking").is_some_and(|thinking| kind(thinking) == "enabled");
+    enabled && runs && !matches!(first.as_str(), "thinking" | "redacted_thinking")
 }
 
 /// Called with each piece of state and the value that holds it; `true` takes it out.
@@ -192,6 +214,14 @@ fn messages(body: &mut Value, seen: Seen<'_>) {
         let Some(content) = items(message, "content") else { continue };
         retain(content, |n, block| {
             let (name, data) = match text(block, "type") {
+                Some("thinking") if text(block, "signature").is_none() => {
+                    let path = format!("messages[{at}].content[{n}]");
+                    let kind = BoundKind::Unsigned;
+                    return seen(
+                        BoundState { path, surface: Surface::Messages, provider: None, kind },
+                        block,
+                    );
+                }
                 Some("thinking") => ("signature", text(block, "signature")),
                 Some("redacted_thinking") => ("data", text(block, "data")),
                 _ => return false,
@@ -277,7 +307,7 @@ mod tests {
             (
                 Messages,
                 r#"{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":""}]}]}"#,
-                vec![],
+                one("messages[0].content[0]", Messages),
             ),
             (Messages, r#"{"signature"#, vec![]),
         ] {
@@ -328,5 +358,19 @@ mod tests {
         let want = r#"{"model":"m","x":1000.0,"messages":[{"role":"assistant","content":[{"type":"text","text":"a"}]},{"role":"assistant","content":[{"type":"text","text":"(reasoning omitted)"}]}]}"#;
         assert_eq!(String::from_utf8(stripped).unwrap(), want);
         assert_eq!(strip_state(Surface::Messages, body.as_bytes(), |_| false), None);
+    }
+
+    #[test]
+    fn a_turn_that_lost_its_thoughts_is_not_asked_for_more() {
+        let body = |kind: &str| {
+            format!(
+                r#"{{"thinking":{{"type":"{kind}"}},"messages":[{{"role":"assistant","content":[{{"type":"thinking","thinking":"t","signature":"s"}},{{"type":"tool_use","id":"c"}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c"}}]}}]}}"#
+            )
+        };
+        let (stripped, lost) = strip_state(Surface::Messages, body("enabled").as_bytes(), |_| true).unwrap();
+        assert_eq!(lost, ["messages[0].content[0].signature", "thinking"]);
+        assert!(!String::from_utf8(stripped).unwrap().contains("thinking"));
+        let (_, lost) = strip_state(Surface::Messages, body("adaptive").as_bytes(), |_| true).unwrap();
+        assert_eq!(lost, ["messages[0].content[0].signature"]);
     }
 }
