@@ -38,7 +38,7 @@ pub enum Scope {
     Request,
     /// The model at this provider is limited for now; its other models are not.
     Model,
-    /// Every free model of the account is used up, until the next day.
+    /// Every free model of the account is used up, for the minute or until the next day.
     FreeModels,
     /// The account or the key has no money left: no model will be served with it.
     Account,
@@ -136,7 +136,7 @@ impl Metadata<'_> {
             return Scope::Request;
         }
         match self.limit_source.0.as_deref().unwrap_or_default() {
-            "openrouter_free_tier_daily" => Scope::FreeModels,
+            "openrouter_free_tier_daily" | "openrouter_free_tier_minute" => Scope::FreeModels,
             "openrouter_credits" | "openrouter_key_limit" => Scope::Account,
             "openrouter_in_flight_budget" => Scope::InFlight,
             "upstream_provider_shared_pool" => Scope::Model,
@@ -145,9 +145,9 @@ impl Metadata<'_> {
     }
 }
 
-/// Messages of OpenRouter that name the daily cap where the metadata do not.
+/// Messages of OpenRouter that name a cap on free models, by the minute or by the day, where the metadata do not.
 fn scope_of_message(message: &str) -> Scope {
-    if message.contains("free-models-per-day") { Scope::FreeModels } else { Scope::Request }
+    if message.contains("free-models-per-") { Scope::FreeModels } else { Scope::Request }
 }
 
 #[derive(Default, Deserialize)]
