@@ -1,5 +1,6 @@
 //! The attempt loop: one candidate and key after the other, until one answers.
 
+use super::account;
 use super::errors::Failure;
 use super::prepare::{Estimates, Prepared};
 use super::receive::{Begun, Committed, Expected, Failed, receive};
@@ -9,11 +10,10 @@ use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::{Answer, Fault as PolicyFault};
 use crate::exchange::Ending;
-use bytes::Bytes;
 use secrecy::ExposeSecret;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tollgate_dialect::{
-    AnswerContext, AttemptLine, Edits, Scope, Surface, UpstreamError, answer_id, edit, limits, peek,
+    AnswerContext, AttemptLine, Scope, Surface, UpstreamError, answer_id, is_foreign_error, limits,
     render_provider_error,
 };
 use tollgate_observe::AttemptOutcome;
@@ -24,9 +24,6 @@ use tollgate_select::{
 
 /// Longest wait for the same model before the next one is asked instead.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The field in which OpenRouter's errors name the owner of the key.
-const ACCOUNT: &str = "user_id";
 
 /// One attempt that is under way or over.
 struct Try<'a> {
@@ -87,7 +84,10 @@ impl Gateway {
             if let Some(report) = &mut report {
                 report.candidate(this.candidate, &prepared);
             }
-            cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
+            let record = &mut cx.exchange.record;
+            record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
+            record.provider = Some(this.candidate.provider.id.clone());
+            record.upstream_request_id = None;
             match self.try_patiently(cx, &incoming, &prepared, &this, &mut walk, &mut report).await {
                 Tried::Committed(answer) => {
                     if walk.attempts() > 1 {
@@ -228,6 +228,9 @@ impl Gateway {
                     report.made(made(Err(&failed)));
                 }
                 super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
+                if let Some(answer) = &failed.answer {
+                    cx.exchange.record.upstream_request_id = limits::request_id(&answer.headers);
+                }
                 self.record_failure(this, &failed, &cx.exchange.request.id);
                 Tried::Failed(Box::new(failed))
             }
@@ -289,7 +292,7 @@ impl Gateway {
             report.success(this.candidate);
             if let Begun::Whole { usage, .. } = &committed.begun {
                 report.tokens(*usage, 0);
-                report.cost(cx.exchange.record.cost_micros);
+                report.cost(&cx.exchange.record);
             }
             cx.exchange.set_result(RESULT, || report.value());
         }
@@ -302,10 +305,11 @@ impl Gateway {
         cx.client.release_body();
         cx.exchange.late_logs = report.as_ref().map(|_| Vec::new());
         let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
+        self.charge_finally(cx.exchange, this.candidate, surface, relayed.usage.as_ref());
         if let Some(mut report) = report {
             // For what reads results when the request is over: a stream's tokens are known only now.
             report.tokens(relayed.usage, relayed.content_frames);
-            report.cost(cx.exchange.record.cost_micros);
+            report.cost(&cx.exchange.record);
             report.ended(this.started.elapsed());
             cx.exchange.set_result(RESULT, || report.value());
             cx.exchange.settle_logs();
@@ -316,14 +320,16 @@ impl Gateway {
 
     /// Notes what is known of an answer before its head is sent: its cost, what it lost, who stores it.
     fn note_begun(&self, cx: &mut RequestCx<'_>, incoming: &Incoming, this: &Try<'_>, committed: &Committed) {
+        if let Begun::Whole { usage, .. } = &committed.begun {
+            self.charge(cx.exchange, this.candidate, incoming.surface, usage.as_ref());
+        }
         let record = &mut cx.exchange.record;
+        record.upstream_request_id = limits::request_id(&committed.headers);
         let provider = this.candidate.provider.id.as_str();
         let stores = incoming.surface == Surface::Responses;
         match &committed.begun {
-            Begun::Whole { body, usage, lost } => {
+            Begun::Whole { body, lost, .. } => {
                 record.dropped.extend(lost.iter().cloned());
-                let settled = usage.map(|usage| self.settle(this.candidate, &usage, cx.exchange.now));
-                record.cost_micros = settled.and_then(|settled| settled.micros);
                 if let Some(id) = stores.then(|| answer_id(body)).flatten() {
                     self.ledger.note(&id, provider);
                 }
@@ -379,14 +385,7 @@ impl Gateway {
                 runtime.metrics.first_token(first);
             }
         }
-        let settled = relayed.usage.map(|usage| self.settle(this.candidate, &usage, cx.exchange.now));
         let record = &mut cx.exchange.record;
-        record.cost_micros = settled.and_then(|settled| settled.micros);
-        if let (Some(runtime), Some(micros)) =
-            (self.runtime.get(&this.candidate.provider), record.cost_micros)
-        {
-            runtime.metrics.cost(micros);
-        }
         record.outcome = relayed.ending;
         record.stream = relayed.stream;
         (record.input_tokens, record.output_tokens) = (usage.input_tokens, usage.output_tokens);
@@ -417,11 +416,13 @@ impl Gateway {
     }
 }
 
-/// A provider's error answer in the client's dialect: as it came, if that is the provider's own.
+/// A provider's error answer in the client's dialect: as it came, if that is the provider's own. Where it speaks
+/// several, its errors may be in another one than its answers.
 fn passed(failed: Failed, key: Option<&Key>, surface: Surface, id: &str) -> Option<Answer> {
     let (translated, said) = (failed.translated, failed.said);
     let mut answer = pass(failed.answer?, key);
-    if translated && let Some(said) = said {
+    let foreign = translated || is_foreign_error(surface.format(), &answer.body);
+    if foreign && let Some(said) = said {
         let said = match key {
             Some(key) => UpstreamError { message: super::report::blotted(&said.message, key), ..said },
             None => said,
@@ -438,7 +439,7 @@ fn passed(failed: Failed, key: Option<&Key>, surface: Surface, id: &str) -> Opti
 fn pass(answer: super::receive::FailedAnswer, key: Option<&Key>) -> Answer {
     let mut headers = answer.headers;
     super::relay::clean(&mut headers);
-    let mut body = without_account(answer.body);
+    let mut body = account::left_out(answer.body);
     if let Some(secret) = key.map(|key| key.value.expose_secret()).filter(|secret| !secret.is_empty()) {
         if memchr::memmem::find(&body, secret.as_bytes()).is_some() {
             body = String::from_utf8_lossy(&body).replace(secret, "***").into();
@@ -451,14 +452,6 @@ fn pass(answer: super::receive::FailedAnswer, key: Option<&Key>) -> Answer {
         }
     }
     Answer { status: answer.status, headers, body, response_phase: false }
-}
-
-/// An error body without the account it belongs to: OpenRouter names the owner of the key beside the error.
-fn without_account(body: Bytes) -> Bytes {
-    let Ok(peek) = peek(&body) else { return body };
-    let account = [ACCOUNT.to_owned()];
-    let edits = Edits { deny: &[&account], ..Edits::none(Surface::Completions) };
-    edit(&body, &peek, &edits).chunks.concat().into()
 }
 
 /// Reports the candidates that were passed over since the last time, `noted` failures ago.
