@@ -74,6 +74,8 @@ async fn the_first_request_reads_the_list_and_later_ones_know_it() {
     assert_eq!(answer.status, 422, "{}", answer.text());
     let found = wait_listed(&gateway, "openrouter:new/cheap").await;
     assert_eq!(found["context_length"], 77_777, "{found}");
+    assert_eq!(found["pricing"], json!({"prompt": "0.0000001", "completion": "0.0000002"}), "{found}");
+    assert_eq!(wait_listed(&gateway, "openrouter:openrouter/auto").await.get("pricing"), None);
     let answer = gateway.send(post(CHAT, &prompt())).await;
     assert_eq!(
         (answer.status, answer.header("x-tollgate-model")),
@@ -164,7 +166,9 @@ async fn without_a_list_the_snapshot_serves() {
         logged(&gateway, "could not be read").await;
         let answer = gateway.send(post(CHAT, &prompt())).await;
         assert_eq!(answer.status, 200, "{what}");
-        assert_eq!(lists_read(&mock), 1, "{what}: not asked again at once");
+        // A connection that was reset is tried once more.
+        let most = if what == "gone" { 2 } else { 1 };
+        assert!((1..=most).contains(&lists_read(&mock)), "{what}: not asked again at once");
     }
 }
 

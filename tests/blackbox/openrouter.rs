@@ -333,6 +333,13 @@ async fn tokens_are_counted_here() {
 #[tokio::test]
 async fn responses_embeddings_and_what_is_not_served() {
     let (mock, gateway) = stage(Script::default(), json!({})).await;
+    // Some documentation shows it with the name of chat completions.
+    let odd = r#"{"model":"openrouter:a/b", "messages" : [{"role":"user","content":"x"}],"x":1.0}"#;
+    assert_eq!(gateway.send(post_bytes("/v1/responses", odd)).await.status, 200);
+    let sent = mock.requests().remove(0);
+    let expected = odd.replace("openrouter:", "").replace("messages", "input");
+    assert_eq!(String::from_utf8(sent.body.to_vec()).unwrap(), expected);
+    mock.clear_requests();
     // OpenRouter keeps no answers and refuses to be told to.
     let body = json!({"model": "openrouter:a/b", "input": "x", "store": true, "reasoning": {"effort": "low"}, "plugins": []});
     let answer = gateway.send(post("/v1/responses", &body)).await;
@@ -367,6 +374,21 @@ async fn servers_tools_of_openrouter_go_to_openrouter() {
     let body = merge(names(&["openrouter:anthropic/claude-sonnet-4.5"]), json!({"tools": tools}));
     assert_eq!(gateway.send(post(CHAT, &body)).await.status, 200);
     assert_eq!(backup.requests()[0].json()["tools"], tools);
+    // Anthropic's own API has no such tool: it is named, and the other one is kept.
+    let only = json!({"supported_api_surfaces": [{"format": "anthropic"}]});
+    let policy =
+        json!({"providers": [merge(custom("one", &format!("{}/v1", native.url()), &[KEY_ONE]), only)]});
+    let gateway = Gateway::start(&ai_gateway(policy)).await;
+    let answer = gateway.send(post(CHAT, &merge(names(&["one:m"]), json!({"tools": tools})))).await;
+    if answer.status == 200 {
+        assert!(answer.header("x-tollgate-dropped").contains("tools[0]"), "{:?}", answer.headers);
+        let sent = native.requests()[0].json();
+        assert_eq!(sent["tools"].as_array().unwrap().len(), 1, "{sent}");
+    } else {
+        answer.assert_openai_error(422, "3813");
+        assert!(answer.text().contains("tools[0]"), "{}", answer.text());
+        assert!(native.requests().is_empty());
+    }
 }
 
 #[tokio::test]

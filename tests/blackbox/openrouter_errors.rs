@@ -255,6 +255,13 @@ async fn hints_how_long_to_wait() {
         assert!((least..=most).contains(&seconds), "{what}: {seconds}");
     }
     assert_eq!(waits(&gateway, &mock, body(429, &error(json!({})))).await, "", "nobody knows");
+    // An error in the place of an answer has it inside, too.
+    for (what, seconds) in [(&everything, "31"), (&later, "51")] {
+        let plain = Behaviour { body: Some(what.to_string()), ..Behaviour::default() };
+        assert_eq!(waits(&gateway, &mock, plain).await, seconds);
+        let event = Behaviour { body: Some(format!("data: {what}\n\n")), ..Behaviour::default() };
+        assert_eq!(waits(&gateway, &mock, event.header("content-type", "text/event-stream")).await, seconds);
+    }
 }
 
 /// `Fri, 20 Nov 2026 07:02:46 GMT`

@@ -137,7 +137,8 @@ pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) 
         Ok(begun) => Ok(committed(reply, headers, begun)),
         Err(said) => {
             let (fault, said) = *said;
-            let retry_after = limits::retry_after(&headers, None, now);
+            let inside = said.as_ref().and_then(|said| said.retry_after);
+            let retry_after = limits::retry_after(&headers, None, now).or(inside);
             Err(Failed { fault, answer: None, retry_after, said, translated: false })
         }
     }
