@@ -18,6 +18,8 @@ mod clouds;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod delivery;
@@ -32,11 +34,21 @@ mod leaving;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod naming;
 #[cfg(test)]
 mod odd;
 #[cfg(test)]
+mod openrouter;
+#[cfg(test)]
+mod openrouter_errors;
+#[cfg(test)]
+mod openrouter_streams;
+#[cfg(test)]
 mod order;
+#[cfg(test)]
+mod parameters;
 #[cfg(test)]
 mod params;
 #[cfg(test)]

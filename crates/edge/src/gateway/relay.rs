@@ -3,6 +3,7 @@
 //! From here on nothing fails over. A stream that breaks off ends with an error in the client's dialect and without
 //! its closing mark, so that no client takes a part for the whole.
 
+use super::account;
 use super::listed::{Listed, wants_array};
 use super::receive::{Begun, Committed, StreamBegun};
 use crate::action::RequestCx;
@@ -246,12 +247,16 @@ impl To<'_> {
             let translates = begun.translator.is_some();
             match kind {
                 FrameKind::Content => self.relayed.content_frames += 1,
-                FrameKind::Usage if begun.hides(&frame) => continue,
+                kind if begun.withholds(&kind, &frame) => continue,
                 FrameKind::Error(said) if translates => {
                     failed = Some(said.message);
                     break;
                 }
-                FrameKind::Error(_) => failed = Some(String::new()),
+                FrameKind::Error(_) => {
+                    ready.push(account::left_out_of_event(&frame));
+                    failed = Some(String::new());
+                    break;
+                }
                 _ => {}
             }
             if (translates || self.list.is_some()) && frame.overflow() {
@@ -274,9 +279,11 @@ impl To<'_> {
 
     async fn end_of_stream(&mut self, begun: &mut StreamBegun, id: &str) -> Result<(), ClientGone> {
         if let Some(rest) = begun.splitter.finish() {
-            begun.reader.read(&rest);
-            let shown = begun.shown(&rest).unwrap_or_default();
-            self.send(shown).await?;
+            let kind = begun.reader.read(&rest);
+            if !begun.withholds(&kind, &rest) {
+                let shown = begun.shown(&rest).unwrap_or_default();
+                self.send(shown).await?;
+            }
         }
         self.relayed.usage = begun.reader.usage();
         if begun.reader.finished() || self.relayed.overflowed {
