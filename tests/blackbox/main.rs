@@ -15,6 +15,8 @@ mod clocks;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod delivery;

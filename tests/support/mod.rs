@@ -10,7 +10,7 @@ mod tls;
 mod upstream;
 
 pub(crate) use echo::EchoServer;
-pub(crate) use gateway::{Builder, Gateway, run, run_with};
+pub(crate) use gateway::{Builder, Exit, Gateway, command, run, run_with};
 pub(crate) use http::{Answer, Ask, get, post, post_bytes};
 pub(crate) use policy::{
     ANTHROPIC_KEY, KEY_ONE, KEY_TWO, OPENROUTER_KEY, ai_gateway, anthropic, custom, merge, mock, names,
