@@ -85,7 +85,11 @@ impl Facts {
 
     /// Whether it is Gemini's own API, not the imitation of OpenAI's beside it.
     pub(crate) fn speaks_gemini(&self) -> bool {
-        matches!(self.flavour, Flavour::Google | Flavour::Vertex) && !self.path.contains("/openai")
+        let beside = matches!(
+            self.surface,
+            Surface::ChatCompletions | Surface::Responses | Surface::Completions | Surface::Embeddings
+        );
+        matches!(self.flavour, Flavour::Google | Flavour::Vertex) && !beside && !self.path.contains("/openai")
     }
 
     /// A parameter of the query, decoded.

@@ -21,7 +21,12 @@ ROOT = SDK.parent.parent
 PATIENCE = 30  # seconds
 
 # Where the mock serves each built-in provider.
-BASES = {"anthropic": "/anthropic/v1", "openai": "/openai/v1", "openrouter": "/openrouter/api/v1"}
+BASES = {
+    "anthropic": "/anthropic/v1",
+    "google": "/google/v1beta",
+    "openai": "/openai/v1",
+    "openrouter": "/openrouter/api/v1",
+}
 # Addresses that policies in /policies name themselves.
 ADDRESSES = {
     "http://mock.invalid": "",
@@ -106,9 +111,13 @@ class Mock:
         """What was received, in order."""
         return [SimpleNamespace(**request) for request in self._call("GET", "/__requests")]
 
+    def calls(self):
+        """What was asked of models, without what the gateway looks up on its own."""
+        return [request for request in self.requests() if request.method == "POST"]
+
     def only(self):
-        """The one request that was received."""
-        requests = self.requests()
+        """The one call that was received."""
+        requests = self.calls()
         assert len(requests) == 1, [(r.method, r.path_and_query, r.model) for r in requests]
         return requests[0]
 

@@ -113,6 +113,30 @@ fn mistakes_in_settings_are_named() {
 }
 
 #[test]
+fn signed_requests_have_a_region() {
+    let signed = |settings, url| ProviderOverlay {
+        auth: Some(AuthStyle::AwsSigV4),
+        ..at("mine", settings, Some(url))
+    };
+    for (overlay, expected) in [
+        (overlay("bedrock", &[("region", "eu-west-1")]), "eu-west-1"),
+        (at("bedrock", &[], Some("https://bedrock-runtime.us-east-1.amazonaws.com")), "us-east-1"),
+        (
+            at("bedrock", &[], Some("https://vpce-1.bedrock-runtime.us-east-1.amazonaws.com:443/x")),
+            "us-east-1",
+        ),
+        (at("bedrock", &[("region", "eu-west-1")], Some("https://a.test")), "eu-west-1"),
+        (signed(&[("region", "eu-west-1")], "https://a.test"), "eu-west-1"),
+    ] {
+        assert_eq!(only(overlay.clone()).aws_region(), Some(expected), "{overlay:?}");
+    }
+    for overlay in [at("bedrock", &[], Some("https://a.test")), signed(&[], "https://a.test")] {
+        let found = errors(overlay);
+        assert!(found.len() == 1 && found[0].contains("needs the setting `region`"), "{found:?}");
+    }
+}
+
+#[test]
 fn without_settings_a_provider_is_not_there() {
     for name in ["azure", "bedrock", "vertex"] {
         assert_eq!(Catalog::builtin().provider(name).count(), 0, "{name}");

@@ -171,8 +171,8 @@ const PROVIDER: &[Field] = &[
     Field::optional(
         "settings",
         Shape::Map { value: &Shape::Text, min: 0, max: 20, keys: KeyRule::Identifier },
-        "What completes a built-in address: `resource`, `api_version` and `host` of `azure`; `region` of `bedrock`; \
-         `project`, `location` and `host` of `vertex`.",
+        "What completes a built-in address: `resource`, `api_version` and `host` of `azure`; `region` of `bedrock`, \
+         and of any provider with `auth: aws-sigv4`; `project`, `location` and `host` of `vertex`.",
     )
     .ours(),
     Field::optional("display_name", Shape::Text, "Name for people."),

@@ -108,7 +108,8 @@ pub(super) struct Expected<'e> {
 pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) -> Result<Committed, Failed> {
     let Expected { started, deadline, now, .. } = *expected;
     let head_after = started.elapsed();
-    let (status, headers) = (reply.status(), reply.take_headers());
+    let (status, mut headers) = (reply.status(), reply.take_headers());
+    let mut reply = super::event_stream::readable(reply, &mut headers);
     // Nobody asked for another protocol (101), and above 599 there is no meaning (RFC 9110, section 15).
     if status.is_informational() || status.as_u16() > 599 {
         return Err(Fault::BadAnswer.into());
@@ -128,7 +129,6 @@ pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) 
     } else {
         plain_answer(&mut *reply, expected, &clock).await
     };
-    let mut headers = headers;
     if expected.translation.is_some() {
         let kind = if streams { "text/event-stream" } else { "application/json" };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

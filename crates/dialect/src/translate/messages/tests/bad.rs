@@ -15,7 +15,7 @@ fn bodies() {
     for (body, want) in [
         ("{", "the body is not valid JSON (line 1, column 1)"),
         ("[]", "'the body' must be an object, not an array"),
-        ("{}", "'model' is missing"),
+        ("{}", "'messages' is missing"),
         (r#"{"model":1}"#, "'model' must be a string, not a number"),
         (r#"{"model":"m"}"#, "'messages' is missing"),
         (r#"{"model":"m","messages":"x"}"#, "'messages' must be an array, not a string"),
