@@ -19,11 +19,13 @@ struct Stage {
 impl Stage {
     async fn new(script: Script) -> Self {
         let mock = mock(script).await;
+        let only = |format: &str| json!({"supported_api_surfaces": [{"format": format}]});
         let google = json!({
             "id": "google", "base_url": format!("{}/google/v1beta", mock.url()),
             "api_keys": [{"value": "AIza-test"}],
         });
-        let config = json!({"providers": [openai(&mock), anthropic(&mock), google]});
+        let (anthropic, google) = (merge(anthropic(&mock), only("anthropic")), merge(google, only("gemini")));
+        let config = json!({"providers": [openai(&mock), anthropic, google]});
         let mut stage = Self { mock, dir: tempfile::tempdir().unwrap(), policy: String::new() };
         stage.write("prompt.txt", "Say hello.\n");
         stage.policy = stage.write("policy.yml", &ai_gateway(config));

@@ -73,7 +73,8 @@ fn bar(all: usize) -> ProgressBar {
 fn line(done: usize, all: usize, model: &str, run: &Run) -> String {
     let seconds = run.total.as_secs_f64();
     let how = match &run.error {
-        Some(error) => format!("failed after {seconds:.1} s: {error}"),
+        // The rest of it stands in the table.
+        Some(error) => format!("failed after {seconds:.1} s: {}", error.lines().next().unwrap_or("")),
         None => format!("{seconds:.1} s"),
     };
     format!("{done}/{all} {}", one_line(&format!("{model}: {how}")))
@@ -91,8 +92,8 @@ mod tests {
     fn a_line_a_request() {
         let run = Run { total: Duration::from_millis(1_250), ..Run::default() };
         assert_eq!(line(2, 6, "gpt-4o", &run), "2/6 gpt-4o: 1.2 s");
-        let run = Run { error: Some("a\nb\u{1b}".into()), ..run };
-        assert_eq!(line(3, 6, "gpt-4o", &run), "3/6 gpt-4o: failed after 1.2 s: a b ");
+        let run = Run { error: Some("a\u{1b}b\nc".into()), ..run };
+        assert_eq!(line(3, 6, "gpt-4o", &run), "3/6 gpt-4o: failed after 1.2 s: a b");
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(super) fn render(results: &[Compared], style: Style) -> String {
 
 fn table(results: &[Compared], style: Style) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(style.width);
     let title = |text: &str| [text.to_owned()].into_iter();
     table.set_header(title("").chain(results.iter().map(|result| clean(&result.model))));
@@ -61,8 +61,9 @@ fn table(results: &[Compared], style: Style) -> String {
             table.add_row(title(name).chain(cells));
         }
     }
-    if !style.full {
-        let mut row = Row::from(title("answer").chain(results.iter().map(answer)).collect::<Vec<_>>());
+    let answers: Vec<String> = results.iter().map(answer).collect();
+    if !style.full && answers.iter().any(|answer| !answer.is_empty()) {
+        let mut row = Row::from(title("answer").chain(answers).collect::<Vec<_>>());
         row.max_height(ANSWER_LINES);
         table.add_row(row);
     }
@@ -119,32 +120,26 @@ fn coloured(table: &Table) -> String {
     let mut out = String::new();
     let (mut header, mut error) = (true, false);
     for line in table.lines() {
-        let mut cells = line.trim_start_matches(BORDER).chars();
-        if cells.next().is_some_and(|first| RULES.contains(&first)) || line.starts_with(RULES) {
-            header &= line.starts_with('┌');
-            error = false;
-        }
-        let label = line.trim_start_matches(BORDER).trim_start();
-        error |= label.starts_with("error ");
-        let colour = if header && line.starts_with(BORDER) {
-            BOLD
-        } else if error {
-            RED
-        } else {
-            ""
+        // A line between rows has no cells; a row goes on where its title is empty.
+        let cell = line.strip_prefix(BORDER).and_then(|cells| cells.split(DIVIDER).next()).map(str::trim);
+        header &= !line.starts_with(HEADER_ENDS);
+        error = match cell {
+            None => false,
+            Some("") => error,
+            Some(title) => title == "error",
         };
-        if colour.is_empty() {
-            out.push_str(&line);
-        } else {
-            out.push_str(&format!("{colour}{line}{PLAIN}"));
+        match (header && cell.is_some(), error) {
+            (true, _) => out.push_str(&format!("{BOLD}{line}{PLAIN}\n")),
+            (_, true) => out.push_str(&format!("{RED}{line}{PLAIN}\n")),
+            _ => out.push_str(&format!("{line}\n")),
         }
-        out.push('\n');
     }
     out
 }
 
 const BORDER: char = '│';
-const RULES: [char; 6] = ['┌', '╞', '├', '└', '╌', '═'];
+const DIVIDER: char = '┆';
+const HEADER_ENDS: char = '╞';
 
 #[cfg(test)]
 mod tests {
