@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tollgate_dialect::{FrameKind, Splitter, StreamReader, Surface};
+use tollgate_dialect::{FrameKind, Splitter, StreamReader, Surface, inspect_error};
 use tollgate_edge::direct::Delivery;
 
 /// An answer in words.
@@ -42,16 +42,18 @@ fn whole(delivery: &Delivery, status: StatusCode) -> Answer {
     let body: Vec<u8> = delivery.parts.iter().flat_map(|part| &part.data).copied().collect();
     let parsed: Json = serde_json::from_slice(&body).unwrap_or_default();
     if !status.is_success() || parsed.get("choices").is_none() {
-        let said = parsed.pointer("/error/message").and_then(Json::as_str);
-        let error = match said {
-            Some(said) => format!("status {}: {said}", status.as_u16()),
-            None if status.is_success() => "the answer is no chat completion".to_owned(),
-            None => format!("status {}", status.as_u16()),
+        let error = if status.is_success() {
+            "the answer is no chat completion".to_owned()
+        } else {
+            // Whole where it is the gateway's own; providers have other forms as well, such as Google's list.
+            let said = parsed.pointer("/error/message").and_then(Json::as_str).map(str::to_owned);
+            let said = said.unwrap_or_else(|| inspect_error(&body).message);
+            format!("status {}: {said}", status.as_u16())
         };
         return Answer { error: Some(error), ..Answer::default() };
     }
     let mut words = Words::default();
-    words.choice(&parsed["choices"][0], "message");
+    words.choice(parsed.pointer("/choices/0"), "message");
     words.answer()
 }
 
@@ -67,7 +69,7 @@ fn stream(delivery: &Delivery) -> Answer {
                 _ => {}
             }
             let parsed: Json = serde_json::from_slice(&frame.data()).unwrap_or_default();
-            words.choice(&parsed["choices"][0], "delta");
+            words.choice(parsed.pointer("/choices/0"), "delta");
         }
     };
     for part in &delivery.parts {
@@ -93,7 +95,8 @@ struct Words {
 
 impl Words {
     /// Adds what a choice has, under `message` or `delta`.
-    fn choice(&mut self, choice: &Json, name: &str) {
+    fn choice(&mut self, choice: Option<&Json>, name: &str) {
+        let Some(choice) = choice else { return };
         let said = |value: &Json| value.as_str().is_some_and(|text| !text.is_empty());
         let message = &choice[name];
         match &message["content"] {
@@ -112,8 +115,9 @@ impl Words {
         for (at, call) in message["tool_calls"].as_array().into_iter().flatten().enumerate() {
             let at = call["index"].as_u64().unwrap_or(at as u64);
             let (name, arguments) = self.calls.entry(at).or_default();
-            name.push_str(call["function"]["name"].as_str().unwrap_or(""));
-            arguments.push_str(call["function"]["arguments"].as_str().unwrap_or(""));
+            let part = |path: &str| call.pointer(path).and_then(Json::as_str).unwrap_or("");
+            name.push_str(part("/function/name"));
+            arguments.push_str(part("/function/arguments"));
         }
         if let Some(reason) = choice["finish_reason"].as_str() {
             self.finish_reason = Some(reason.to_owned());
@@ -218,7 +222,9 @@ mod tests {
             |kind, status, body| read(&delivery(kind, status, &[(1, body)])).error.unwrap_or_default();
         let body = "{\"error\":{\"message\":\"ERR_NGROK_3804: no\"}}";
         assert_eq!(error("application/json", 422, body), "status 422: ERR_NGROK_3804: no");
-        assert_eq!(error("text/html", 502, "<html>"), "status 502");
+        let list = "[{\"error\":{\"code\":503,\"message\":\"overloaded\"}}]";
+        assert_eq!(error("application/json", 503, list), "status 503: overloaded");
+        assert!(error("text/html", 502, "<title>Bad</title>").starts_with("status 502: "));
         assert!(error("application/json", 200, "{}").contains("no chat completion"));
         let nobody = Delivery { status: None, ..delivery("", 200, &[]) };
         assert!(read(&nobody).error.is_some_and(|why| why.contains("no rule")));

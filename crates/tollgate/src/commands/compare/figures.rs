@@ -172,15 +172,20 @@ impl Compared {
         let (first, total, speed) = (self.first_ms(), self.total_ms(), self.speed());
         let cost =
             spread(self.good().filter_map(|run| run.cost_micros).map(|micros| micros as f64), Better::Less);
+        let figures = |read: fn(Spread) -> f64| {
+            let cost = cost.map(|cost| dollars(whole(read(cost))));
+            (cost, [first, total, speed].map(|figure| figure.map(|figure| tenths(read(figure)))))
+        };
         let end = |read: fn(Spread) -> f64| {
+            let (cost, [first, total, speed]) = figures(read);
             json!({
-                "cost_usd": cost.map(|cost| dollars(whole(read(cost)))),
-                "first_token_ms": first.map(|first| tenths(read(first))),
-                "total_ms": total.map(|total| tenths(read(total))),
-                "tokens_per_second": speed.map(|speed| tenths(read(speed))),
+                "cost_usd": cost,
+                "first_token_ms": first,
+                "total_ms": total,
+                "tokens_per_second": speed,
             })
         };
-        let median = end(|spread| spread.median);
+        let (cost, [first, total, speed]) = figures(|spread| spread.median);
         json!({
             "model": self.model,
             "answered_by": shown.and_then(|run| run.answered_by.as_deref()),
@@ -188,10 +193,10 @@ impl Compared {
             "answer": shown.map(|run| run.answer.as_str()),
             "input_tokens": self.input_tokens(),
             "output_tokens": self.output_tokens(),
-            "cost_usd": median["cost_usd"],
-            "first_token_ms": median["first_token_ms"],
-            "total_ms": median["total_ms"],
-            "tokens_per_second": median["tokens_per_second"],
+            "cost_usd": cost,
+            "first_token_ms": first,
+            "total_ms": total,
+            "tokens_per_second": speed,
             "best": end(|spread| spread.best),
             "worst": end(|spread| spread.worst),
             "attempts": self.attempts(),

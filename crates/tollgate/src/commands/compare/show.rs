@@ -38,12 +38,17 @@ pub(super) fn render(results: &[Compared], style: Style) -> String {
     }
     let most = results.iter().map(|result| result.runs.len()).max().unwrap_or(0);
     if most > 1 {
-        out.push_str(&format!("Figures are medians of up to {most} requests; the first answer is shown.\n"));
+        out.push_str(&format!(
+            "Each model was asked {most} times: figures are medians of the answered requests, the answer is the first.\n"
+        ));
     }
     if style.full {
         for result in results {
             let (bold, plain) = if style.colour { (BOLD, PLAIN) } else { ("", "") };
-            out.push_str(&format!("\n{bold}== {} =={plain}\n{}\n", clean(&result.model), answer(result)));
+            let said = Some(answer(result)).filter(|said| !said.is_empty());
+            let said =
+                said.unwrap_or_else(|| format!("failed: {}", clean(&result.error().unwrap_or_default())));
+            out.push_str(&format!("\n{bold}== {} =={plain}\n{said}\n", clean(&result.model)));
         }
     }
     out
@@ -169,7 +174,8 @@ mod tests {
     fn row(text: &str, title: &str) -> String {
         let mut lines = text.lines().skip_while(|line| !line.starts_with(&format!("│ {title}")));
         let first = lines.next().unwrap_or_else(|| panic!("no {title} in\n{text}"));
-        let more = lines.take_while(|line| line.starts_with(BORDER));
+        let goes_on = |line: &&str| line.split(DIVIDER).next().is_some_and(|cell| cell.trim() == "│");
+        let more = lines.take_while(goes_on);
         let all: Vec<&str> = std::iter::once(first).chain(more).collect();
         all.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
     }
