@@ -18,6 +18,8 @@ mod clouds;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod cost;
 #[cfg(test)]
 mod crowd;

@@ -13,7 +13,7 @@ mod world;
 
 pub(crate) use dialects::{Call, Client, Counts, Got, Named, Say, Turn, events, gemini_chunks};
 pub(crate) use echo::EchoServer;
-pub(crate) use gateway::{Builder, Gateway, run, run_with};
+pub(crate) use gateway::{Builder, Exit, Gateway, command, run, run_with};
 pub(crate) use http::{Answer, Ask, get, post, post_bytes};
 pub(crate) use policy::{
     ANTHROPIC_KEY, KEY_ONE, KEY_TWO, OPENROUTER_KEY, ai_gateway, anthropic, custom, merge, mock, names,
