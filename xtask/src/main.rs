@@ -3,6 +3,7 @@
 mod bench;
 mod failure;
 mod fuzz;
+mod matrix;
 mod sdk;
 mod step;
 mod structure;
@@ -29,6 +30,8 @@ enum Command {
     Test,
     /// Run the official SDKs against the built binary
     Sdk,
+    /// Write docs/compatibility.md from what the last run of the SDKs saw
+    Matrix,
     /// Run every fuzz target
     Fuzz(fuzz::Options),
     /// Measure nginx and Tollgate in turn
@@ -53,6 +56,7 @@ fn run(command: Command) -> Result<()> {
         Command::Structure => structure::check(),
         Command::Test => suite::run(),
         Command::Sdk => suite::run_sdks(),
+        Command::Matrix => matrix::write(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Upstream => bench::serve_upstream(),
