@@ -12,6 +12,7 @@ mod bad_input;
 mod bytes;
 #[cfg(test)]
 mod clocks;
+mod clouds;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]

@@ -106,7 +106,7 @@ async fn long_frames_and_many_frames() {
             .collect();
         assert!(said == chunks.concat(), "{} bytes of {}", said.len(), chunks.concat().len());
         let text = answer.text();
-        let end = text.get(text.len().saturating_sub(1500)..).unwrap_or_default();
+        let end = text.get(text.floor_char_boundary(text.len().saturating_sub(1500))..).unwrap_or_default();
         assert!(answer.whole && end.ends_with("data: [DONE]\n\n"), "{} chunks: {end}", chunks.len());
     }
 }

@@ -256,4 +256,6 @@ fn set<T: Clone>(field: &mut T, value: Option<&T>) {
 }
 
 #[cfg(test)]
+mod extension_tests;
+#[cfg(test)]
 mod tests;

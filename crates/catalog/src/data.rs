@@ -6,6 +6,7 @@ use crate::model::{
     Alias, AliasKind, ApiSurface, AuthStyle, Author, Datacenter, Model, PriceSource, Provider, Tokenizer,
 };
 use crate::params::Params;
+use crate::price::Price;
 use crate::pricing::Pricing;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -190,6 +191,7 @@ impl ModelFile {
     fn build(self, provider_id: &str, defaults: &Defaults) -> Model {
         let alias = |kind| move |name| Alias { name, kind };
         let snapshots = self.snapshots.into_iter().map(alias(AliasKind::Snapshot));
+        let free = [self.price.input, self.price.output] == [Some(Price::ZERO); 2];
         let nicknames = self.nicknames.into_iter().map(alias(AliasKind::Nickname));
         let thinking = self.thinking.unwrap_or_else(|| thinking(&self.features, defaults.thinking));
         Model {
@@ -207,7 +209,8 @@ impl ModelFile {
             max_output_tokens: self.max_output,
             parameter_count: self.parameters,
             quantization: self.quantization,
-            pricing: self.price,
+            // Nothing of what costs nothing to read and to write costs anything.
+            pricing: if free { self.price.or(&Pricing::free()) } else { self.price },
             datacenters: self.datacenters.unwrap_or_else(|| defaults.datacenters.clone()),
             unsupported_params: self.unsupported_params,
             deprecated_at: self.deprecated_at,

@@ -134,6 +134,18 @@ mod tests {
                 r#"{"type":"message","model":"claude","content":[],"usage":{"input_tokens":3,"output_tokens":4}}"#,
                 Some("claude"),
             ),
+            (
+                Surface::GenerateContent,
+                r#"{"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}],"modelVersion":"gemini",
+                    "usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4}}"#,
+                Some("gemini"),
+            ),
+            // A refused prompt: the provider did what it was asked.
+            (
+                Surface::GenerateContent,
+                r#"{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4}}"#,
+                None,
+            ),
         ] {
             let want = Answer::Good { usage: Some(usage), model: model.map(str::to_owned) };
             assert_eq!(inspect_answer(surface, body.as_bytes()), want, "{body}");
@@ -185,6 +197,11 @@ mod tests {
                 "x",
             ),
             (Surface::Responses, r#"{"status":"failed","error":null,"output":[]}"#, "the response failed"),
+            (
+                Surface::GenerateContent,
+                r#"{"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED"}}"#,
+                "quota",
+            ),
             (
                 Surface::Embeddings,
                 r#"{"success":false,"error":{"name":"ZodError","message":"[]"}}"#,

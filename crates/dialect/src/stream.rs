@@ -72,7 +72,7 @@ impl StreamReader {
             return FrameKind::Preamble;
         }
         if self.surface == Surface::Responses && self.id.is_none() {
-            self.id = responses::answer_id(&data);
+            self.id = responses::answer_id(data);
         }
         let seen = match self.surface {
             // A list would be read as the members of an object in turn.

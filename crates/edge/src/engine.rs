@@ -23,6 +23,8 @@ pub struct Shared {
     pub stats: tollgate_select::Metrics,
     /// What `/metrics` shows.
     pub metrics: Arc<tollgate_observe::Metrics>,
+    /// Tokens that keys of clouds were exchanged for.
+    pub tokens: tollgate_cloud::TokenCache,
     /// Who stores which answer.
     pub ledger: Arc<crate::gateway::Ledger>,
     /// Where `secrets.get` looks.

@@ -25,3 +25,4 @@ pub mod upstream;
 
 pub use accounts::Accounts;
 pub use lists::Lists;
+pub use tollgate_cloud::TokenCache;

@@ -34,6 +34,7 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
         catalog: arc_swap::ArcSwap::new(Catalog::builtin()),
         lists: crate::Lists::new(false),
         accounts: Arc::default(),
+        tokens: tollgate_cloud::TokenCache::default(),
         ledger: Arc::default(),
         stats: tollgate_select::Metrics::new(),
         metrics: Arc::new(tollgate_observe::Metrics::new("test")),

@@ -58,6 +58,7 @@ pub(crate) fn shared(
         catalog: ArcSwap::new(Catalog::builtin()),
         lists: tollgate_edge::Lists::new(false),
         accounts: Arc::default(),
+        tokens: tollgate_edge::TokenCache::default(),
         ledger: Arc::default(),
         stats: tollgate_select::Metrics::new(),
         metrics: Arc::new(tollgate_observe::Metrics::new(VERSION)),

@@ -95,10 +95,13 @@ fn provider_names() {
         ("Moonshot AI", "moonshotai"),
         ("z.AI", "z-ai"),
         ("hyperbolic", "hyperbolic"),
+        ("x-ai", "xai"),
+        ("together_ai", "together"),
+        ("fireworks-ai", "fireworks"),
     ] {
         assert_eq!(only(&catalog, name).id, id, "{name}");
     }
-    for unknown in ["", "foo", "ollama", "lmstudio", "vllm", "openai:"] {
+    for unknown in ["", "foo", "ollama", "lmstudio", "vllm", "azure", "bedrock", "vertex", "openai:"] {
         assert_eq!(catalog.provider(unknown).count(), 0, "{unknown}");
     }
     assert!(catalog.providers().is_sorted_by_key(|provider| provider.id.clone()));
@@ -131,11 +134,19 @@ fn bare_names() {
             "meta-llama/llama-3.3-70b-versatile",
             "groq meta-llama/llama-3.3-70b-versatile llama-3.3-70b-versatile",
         ),
-        ("openai/gpt-oss-120b", "groq openai/gpt-oss-120b openai/gpt-oss-120b"),
+        ("openai/gpt-oss-safeguard-20b", "groq openai/gpt-oss-safeguard-20b openai/gpt-oss-safeguard-20b"),
+        ("mistral-large", "mistral mistral-large-latest mistral-large-latest"),
+        ("mistral-large-2512", "mistral mistral-large-latest mistral-large-2512"),
+        ("grok-4.20", "xai grok-4.20-reasoning grok-4.20"),
+        ("sonar-pro", "perplexity sonar-pro sonar-pro"),
+        ("command-r-plus", "cohere command-r-plus-08-2024 command-r-plus-08-2024"),
         ("kimi-k2", "groq moonshotai/kimi-k2-instruct-0905 moonshotai/kimi-k2-instruct-0905"),
     ] {
         assert_eq!(bare(name), [expected], "{name}");
     }
+    let several = bare("openai/gpt-oss-120b");
+    assert_eq!(several.len(), 2, "by id, in the order of the providers: {several:?}");
+    assert!(several[0].starts_with("groq ") && several[1].starts_with("together "), "{several:?}");
     for unknown in [
         "anthropic/claude-3.5-sonnet",
         "anthropic/claude-sonnet-4.5",
@@ -185,6 +196,13 @@ fn surfaces_of_the_built_in_providers() {
         ("google", [true, false, false, true, false, false, true, false]),
         ("openrouter", [true, true, true, true, true, false, false, false]),
         ("deepseek", [true, false, false, false, false, false, false, false]),
+        ("mistral", [true, false, false, true, false, false, false, false]),
+        ("xai", [true, true, false, false, false, false, false, false]),
+        ("together", [true, false, true, true, false, false, false, false]),
+        ("fireworks", [true, true, true, true, false, false, false, false]),
+        ("cohere", [true, false, false, true, false, false, false, false]),
+        ("perplexity", [true, false, false, false, false, false, false, false]),
+        ("cerebras", [true, false, true, false, false, false, false, false]),
     ] {
         let provider = only(&catalog, provider);
         assert_eq!(Surface::ALL.map(|surface| provider.serves(surface)), expected, "{}", provider.id);

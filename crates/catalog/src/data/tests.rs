@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::{Catalog, fold};
-use crate::{Price, base_url, embedded};
+use crate::{Price, ProviderOverlay, base_url, embedded};
 use std::collections::HashSet;
 
 const INPUTS: [&str; 5] = ["text", "image", "audio", "video", "file"];
@@ -22,9 +22,10 @@ fn models() -> impl Iterator<Item = Model> {
 fn providers_are_whole() {
     for (file, provider) in files() {
         assert_eq!(provider.id, file, "the file's name is its id");
-        assert_eq!(base_url::check(&provider.base_url), Ok(()), "{file}");
+        let address = listed(&provider);
+        assert_eq!(base_url::check(&address.base_url), Ok(()), "{file}");
         assert_eq!(base_url::check(&provider.website), Ok(()), "{file}");
-        for (format, url) in &provider.format_base_urls {
+        for (format, url) in &address.format_base_urls {
             assert_eq!(base_url::check(url), Ok(()), "{file} {}", format.name());
         }
         assert!(!provider.display_name.is_empty() && !provider.description.is_empty(), "{file}");
@@ -37,6 +38,93 @@ fn providers_are_whole() {
             .windows(2)
             .all(|pair| pair[0].len() >= pair[1].len() || !pair[0].starts_with(&pair[1]));
         assert!(lengths, "{file}: key prefixes, longest first");
+    }
+}
+
+/// The provider as a policy lists it that sets what has to be set.
+fn listed(provider: &Provider) -> Provider {
+    let open = provider.settings.iter().filter(|(_, value)| value.is_none());
+    let settings = open.map(|(name, _)| (name.clone(), "x".to_owned())).collect();
+    let overlay = ProviderOverlay { id: provider.id.clone(), settings, ..ProviderOverlay::default() };
+    let catalog = Catalog::builtin().with_overlays(&[overlay]).expect("every setting is set");
+    Provider::clone(&catalog.providers()[0])
+}
+
+#[test]
+fn addresses_are_completed_by_settings() {
+    for (file, provider) in files() {
+        let address = listed(&provider);
+        let texts = |provider: &Provider| {
+            let paths = provider
+                .paths
+                .iter()
+                .chain(&provider.stream_paths)
+                .map(|(_, path)| path.replace("{model}", ""));
+            let urls = provider.format_base_urls.iter().map(|(_, url)| url.clone());
+            let query = provider.query.iter().map(|(_, value)| value.clone());
+            let all = std::iter::once(provider.base_url.clone()).chain(urls).chain(paths).chain(query);
+            all.collect::<Vec<_>>().join(" ")
+        };
+        assert!(!texts(&address).contains(['{', '}']), "{file}: {}", texts(&address));
+        for (name, value) in &provider.settings {
+            let used = format!("{} {:?}", texts(&provider), provider.settings);
+            assert!(used.contains(&format!("{{{name}}}")), "{file}: nothing uses `{name}`");
+            assert_eq!(value.is_none(), provider.lacks_setting() && value.is_none(), "{file}");
+        }
+        for (surface, path) in provider.paths.iter().chain(&provider.stream_paths) {
+            assert!(path.starts_with('/') && provider.serves(*surface), "{file}: {path}");
+        }
+    }
+}
+
+#[test]
+fn prices_have_a_source_and_a_day() {
+    for (file, provider) in files() {
+        let priced = provider.models.iter().any(|model| model.pricing != Pricing::default());
+        assert_eq!(priced, provider.prices.is_some(), "{file}: `prices` says where they are from");
+        let Some(prices) = provider.prices else { continue };
+        assert!(!prices.source.is_empty(), "{file}");
+        assert!(is_date(&prices.as_of), "{file}: {}", prices.as_of);
+    }
+}
+
+#[test]
+fn what_is_done_to_requests() {
+    for (file, provider) in files() {
+        let target = provider.translate_to.unwrap_or_else(|| panic!("{file} has no `translate_to`"));
+        assert!(target.is_conversation() && provider.serves(target), "{file}: {}", target.name());
+        let mut seen = HashSet::new();
+        for name in provider.params.drop.iter().chain(&provider.variants) {
+            assert!(!name.is_empty() && seen.insert(name), "{file}: `{name}` is there twice");
+        }
+        let mut seen = HashSet::new();
+        assert!(provider.extensions.iter().all(|name| !name.is_empty() && seen.insert(name)), "{file}");
+    }
+}
+
+#[test]
+fn models_think_in_ways_their_provider_has_words_for() {
+    for (file, provider) in files() {
+        for model in &provider.models {
+            let thinks = model.supported_features.iter().any(|feature| feature == "reasoning");
+            let claude = model.id.contains("claude") && thinks && !provider.prefix_required;
+            let budget = ["-3-7-", "-4-0", "-4-1", "-4-5", "opus-4-2025", "sonnet-4-2025"];
+            if claude {
+                let old = budget.iter().any(|version| model.id.contains(version));
+                let expected = if old { Thinking::Budget } else { Thinking::Adaptive };
+                assert_eq!(model.thinking, expected, "{file}: {}", model.id);
+            }
+            if model.id.starts_with("gemini-") && thinks {
+                let expected = if model.id.contains("-2.5-") { Thinking::Budget } else { Thinking::Level };
+                assert_eq!(model.thinking, expected, "{file}: {}", model.id);
+            }
+            if file == "openrouter" && thinks {
+                assert_eq!(model.thinking, Thinking::Object, "{}", model.id);
+            }
+            if !thinks && !model.supported_features.is_empty() {
+                assert_eq!(model.thinking, Thinking::None, "{file}: {}", model.id);
+            }
+        }
     }
 }
 
@@ -126,14 +214,20 @@ fn numbers_are_plausible() {
 fn dates_are_dates() {
     for model in models() {
         let Some(date) = &model.deprecated_at else { continue };
-        let parts: Vec<&str> = date.split('-').collect();
-        let [year, month, day] = parts[..] else { panic!("{}: {date}", model.id) };
-        let in_range = |text: &str, length: usize, range: std::ops::RangeInclusive<u16>| {
-            text.len() == length && text.parse().is_ok_and(|number| range.contains(&number))
-        };
-        assert!(in_range(year, 4, 2024..=2030), "{}: {date}", model.id);
-        assert!(in_range(month, 2, 1..=12) && in_range(day, 2, 1..=31), "{}: {date}", model.id);
+        assert!(is_date(date), "{}: {date}", model.id);
     }
+    for bad in ["", "2026", "2026-1-01", "2026-13-01", "2026-01-32", "26-01-01", "2026-01-01T00:00:00Z"] {
+        assert!(!is_date(bad), "{bad}");
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts[..] else { return false };
+    let in_range = |text: &str, length: usize, range: std::ops::RangeInclusive<u16>| {
+        text.len() == length && text.parse().is_ok_and(|number| range.contains(&number))
+    };
+    in_range(year, 4, 2024..=2030) && in_range(month, 2, 1..=12) && in_range(day, 2, 1..=31)
 }
 
 #[test]
@@ -165,10 +259,16 @@ fn decoding_is_strict() {
         (format!("{good}models: [{{id: a, name: A, contxt: 1}}]\n"), "contxt"),
         (format!("{good}models: [{{id: a, name: A, price: {{inptu: 1}}}}]\n"), "inptu"),
         (format!("{good}models: [{{id: a, name: A, surfaces: [chat]}}]\n"), "chat"),
+        (format!("{good}prices: {{source: s}}\n"), "as_of"),
+        (format!("{good}params: {{dorp: [a]}}\n"), "dorp"),
+        (format!("{good}params: {{reasoning: maybe}}\n"), "maybe"),
+        (format!("{good}paths: {{chat: /x}}\n"), "chat"),
+        (format!("{good}models: [{{id: a, name: A, thinking: hard}}]\n"), "hard"),
+        (format!("{good}models: [{{id: a, name: A, price: {{overrides: [{{at: 1}}]}}}}]\n"), "at"),
         (good.replace("auth: bearer", "auth: baerer"), "baerer"),
         (good.replace("display_name: X\n", ""), "display_name"),
     ] {
-        let error = provider("x", &bad).err().expect(word);
+        let error = provider("x", &bad).expect_err(word);
         assert_eq!(error.file, "x");
         assert!(error.reason.contains(word), "{word}: {}", error.reason);
     }

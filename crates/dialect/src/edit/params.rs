@@ -13,12 +13,10 @@ const USUAL_LIMIT: u64 = 4096;
 #[must_use]
 pub fn effort_of_budget(budget: u64, limit: u64) -> &'static str {
     let (over, range) = (u128::from(budget.saturating_sub(1)), u128::from(limit.saturating_sub(1).max(1)));
-    match over * 100 / range {
-        _ if over == 0 => "none",
-        0..=24 => "low",
-        25 if over * 4 <= range => "low",
-        ..=59 => "medium",
-        60 if over * 5 <= range * 3 => "medium",
+    match over {
+        0 => "none",
+        over if over * 4 <= range => "low",
+        over if over * 5 <= range * 3 => "medium",
         _ => "high",
     }
 }
@@ -104,16 +102,11 @@ impl<'a> Plan<'a> {
 /// Takes the marks out of objects in lists, however deep. Not out of what tools define: a schema may have such a field.
 fn strip(value: &mut Value) -> bool {
     match value {
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| strip(item) || any),
+        Value::Array(items) => items.iter_mut().filter_map(|item| strip(item).then_some(())).count() > 0,
         Value::Object(map) => {
             let own = map.shift_remove(MARK).is_some();
-            let inside = ["content", "tool_calls"].iter().any(|name| map.contains_key(*name));
-            let content = inside
-                && ["content", "tool_calls"]
-                    .iter()
-                    .filter_map(|name| map.get_mut(*name).map(strip))
-                    .fold(false, |any, one| any || one);
-            own || content
+            let inside = ["content", "tool_calls"].map(|name| map.get_mut(name).is_some_and(strip));
+            own || inside.contains(&true)
         }
         _ => false,
     }

@@ -43,6 +43,8 @@ struct Part {
     file_data: Filled,
     executable_code: Filled,
     code_execution_result: Filled,
+    tool_call: Filled,
+    tool_response: Filled,
     thought_signature: Filled,
 }
 
@@ -62,6 +64,8 @@ impl Part {
             self.file_data,
             self.executable_code,
             self.code_execution_result,
+            self.tool_call,
+            self.tool_response,
             self.thought_signature,
         ]
         .contains(&Filled(true))

@@ -7,6 +7,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("completions", COMPLETIONS),
     ("responses", RESPONSES),
     ("messages", MESSAGES),
+    ("gemini", GEMINI),
     ("multi-line", MULTI_LINE),
 ];
 
@@ -109,6 +110,15 @@ data: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":
 
 event: message_stop
 data: {"type":"message_stop"}
+
+"#;
+
+/// Gemini, as in ai.google.dev/gemini-api/docs/text-generation and /thinking.
+pub(crate) const GEMINI: &str = r#"data: {"candidates": [{"content": {"parts": [],"role": "model"},"index": 0}],"modelVersion": "gemini-2.5-flash","responseId": "r"}
+
+data: {"candidates": [{"content": {"parts": [{"text": "Hm","thought": true}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 4,"totalTokenCount": 9,"thoughtsTokenCount": 5},"modelVersion": "gemini-2.5-flash","responseId": "r"}
+
+data: {"candidates": [{"content": {"parts": [{"text": "Grüße 🚀"}],"role": "model"},"finishReason": "STOP","index": 0}],"usageMetadata": {"promptTokenCount": 4,"candidatesTokenCount": 2,"totalTokenCount": 11,"cachedContentTokenCount": 3,"thoughtsTokenCount": 5},"modelVersion": "gemini-2.5-flash","responseId": "r"}
 
 "#;
 

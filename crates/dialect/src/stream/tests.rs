@@ -43,6 +43,7 @@ fn recordings_frame_by_frame() {
         (Surface::Completions, recordings::COMPLETIONS, "pCFD"),
         (Surface::Responses, recordings::RESPONSES, "pppppCCF"),
         (Surface::Messages, recordings::MESSAGES, "pppCpCpUF"),
+        (Surface::GenerateContent, recordings::GEMINI, "pCC"),
         (Surface::ChatCompletions, recordings::MULTI_LINE, "C::D"),
     ] {
         for text in [text.to_owned(), text.replace('\n', "\r\n")] {
@@ -90,6 +91,16 @@ fn recordings_usage() {
             ..Usage::default()
         })
     );
+    assert_eq!(
+        usage(Surface::GenerateContent, recordings::GEMINI),
+        Some(Usage {
+            input_tokens: 4,
+            output_tokens: 7,
+            cached_tokens: 3,
+            reasoning_tokens: 5,
+            ..Usage::default()
+        })
+    );
     assert_eq!(usage(Surface::Completions, recordings::COMPLETIONS), None);
 }
 
@@ -99,6 +110,7 @@ fn cut_streams_are_not_finished() {
         (Surface::ChatCompletions, recordings::CHAT, "\"finish_reason\":\"stop\""),
         (Surface::Responses, recordings::RESPONSES, "event: response.completed"),
         (Surface::Messages, recordings::MESSAGES, "event: message_stop"),
+        (Surface::GenerateContent, recordings::GEMINI, "\"finishReason\": \"STOP\""),
     ] {
         let at = text[..text.find(end).unwrap()].rfind("\n\n").unwrap();
         assert!(!kinds(surface, &text[..at]).1.finished(), "{surface:?}");
@@ -200,6 +212,52 @@ fn responses_content() {
     ] {
         assert_eq!(one(Surface::Responses, data), want, "{data}");
     }
+}
+
+#[test]
+fn gemini_content() {
+    for part in [
+        r#""text":"x""#,
+        r#""text":"x","thought":true"#,
+        r#""text":"","thoughtSignature":"x""#,
+        r#""functionCall":{"name":"f"}"#,
+        r#""inlineData":{"data":"AA=="}"#,
+        r#""fileData":{"fileUri":"x"}"#,
+        r#""executableCode":{"code":"x"}"#,
+        r#""codeExecutionResult":{"outcome":"OUTCOME_OK"}"#,
+        r#""toolCall":{"id":"x"}"#,
+        r#""toolResponse":{"id":"x"}"#,
+    ] {
+        let data = format!(r#"{{"candidates":[{{"content":{{"parts":[{{{part}}}]}}}}]}}"#);
+        assert_eq!(one(Surface::GenerateContent, &data), "C", "{data}");
+    }
+    for (data, want) in [
+        ("{}", "p"),
+        (r#"{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"}}]}"#, "p"),
+        (r#"{"candidates":null,"promptFeedback":null}"#, "p"),
+        (r#"{"promptFeedback":{"safetyRatings":[{"probability":"LOW"}]}}"#, "p"),
+        (r#"{"usageMetadata":{"promptTokenCount":4}}"#, "U"),
+        (r#"{"candidates":[{"finishReason":"SAFETY"}],"usageMetadata":{"promptTokenCount":4}}"#, "F"),
+        (r#"{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"}}"#, "F"),
+    ] {
+        let (letters, reader, _) = kinds(Surface::GenerateContent, &format!("data: {data}\n\n"));
+        assert_eq!(letters, want, "{data}");
+        assert_eq!(reader.finished(), want == "F", "{data}");
+    }
+    let both = r#"{"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"MAX_TOKENS"}]}"#;
+    let (letters, reader, _) = kinds(Surface::GenerateContent, &format!("data: {both}\r\n\r\n"));
+    assert!(letters == "C" && reader.finished());
+}
+
+#[test]
+fn gemini_errors() {
+    let error = r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#;
+    fails(Surface::GenerateContent, &format!("data: {error}"), "The model is overloaded. | 503 | 503");
+    fails(
+        Surface::GenerateContent,
+        &format!("event: error\ndata: {error}"),
+        "The model is overloaded. | 503 | 503",
+    );
 }
 
 /// Checks that a frame is an error that reads `message | code | status`, with `-` for nothing.

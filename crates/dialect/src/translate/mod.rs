@@ -111,13 +111,15 @@ impl<'a> Conversation<'a> {
     /// # Errors
     /// A field of the wrong type, a field that is missing, a content part nobody knows: the caller is to blame.
     pub fn read(surface: Surface, body: &'a [u8]) -> Result<Self, DecodeError> {
-        let request = match surface {
+        let mut request = match surface {
             Surface::Responses => responses::read_request(body),
             Surface::Messages => messages::read_request(body),
             Surface::GenerateContent => gemini::read_request(body),
             Surface::Converse => converse::read_request(body),
             _ => chat::read_request(body),
         }?;
+        // The list of models is the gateway's own affair.
+        request.aside.retain(|(name, _)| name != "models");
         Ok(Self { request, surface })
     }
 

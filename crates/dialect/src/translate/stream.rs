@@ -28,7 +28,7 @@ enum Decoder {
 enum Encoder {
     Chat(chat::Encoder),
     Responses(Box<responses::Encoder>),
-    Messages(messages::Encoder),
+    Messages(Box<messages::Encoder>),
     Gemini(gemini::Encoder),
 }
 
@@ -45,7 +45,7 @@ impl StreamTranslator {
         };
         let to = match context.surface {
             Surface::Responses => Encoder::Responses(Box::new(responses::Encoder::new(context))),
-            Surface::Messages => Encoder::Messages(messages::Encoder::new(context)),
+            Surface::Messages => Encoder::Messages(Box::new(messages::Encoder::new(context))),
             Surface::GenerateContent => Encoder::Gemini(gemini::Encoder::new(context)),
             _ => Encoder::Chat(chat::Encoder::new(context)),
         };
@@ -70,6 +70,10 @@ impl StreamTranslator {
         if frame.comment_only() {
             out.extend_from_slice(&frame.raw);
             return Ok(());
+        }
+        if frame.overflow() {
+            let reason = "is too long to be translated".to_owned();
+            return Err(DecodeError::Value { path: "an event".to_owned(), reason });
         }
         let (name, data) = (frame.event(), frame.data());
         let Self { from, to, lost, usage } = self;
@@ -126,5 +130,31 @@ fn sink(to: &mut Encoder, lost: &mut Vec<String>, usage: &mut Usage, event: Even
             lost.extend(left);
         }
         Encoder::Gemini(encoder) => encoder.write(event, out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Splitter;
+    use bytes::Bytes;
+
+    #[test]
+    fn a_frame_that_was_not_read_is_not_swallowed() {
+        let mut splitter = Splitter::new();
+        splitter.feed(Bytes::from(vec![b'x'; crate::sse::FRAME_LIMIT + 1]));
+        let frame = splitter.next().unwrap();
+        let context = AnswerContext {
+            surface: Surface::Messages,
+            provider: "p",
+            model: "m",
+            id: "i",
+            now: 0,
+            include_usage: false,
+        };
+        let mut out = Vec::new();
+        let error = StreamTranslator::new(Surface::ChatCompletions, &context).frame(&frame, &mut out);
+        assert_eq!(error.unwrap_err().to_string(), "'an event' is too long to be translated");
+        assert!(out.is_empty());
     }
 }

@@ -6,6 +6,7 @@ use crate::answer::Fault;
 use crate::gateway::{Gateway, config};
 use async_trait::async_trait;
 use std::time::Duration;
+use tollgate_catalog::{CacheControl, ReasoningParam, StreamUsage};
 use tollgate_policy::{ActionSpec, CelScope, Field, KeyRule, Phase, Shape, Terminating};
 
 pub(super) static ACTION: ActionType =
@@ -108,16 +109,14 @@ const URI_PARAMS: &[Field] = &[
     Field::optional(
         "enabled",
         Shape::Bool,
-        "Whether clients may write parameters behind a name. Those in aliases count in any case.",
+        "Whether clients may write parameters behind a name. Those in aliases count in any case. Default: as in the configuration file, else true.",
     )
-    .or("true")
     .ours(),
     Field::optional(
         "on_invalid",
         Shape::Enum(&["ignore", "reject"]),
-        "What happens to a parameter that is unknown or out of range: it is left out with a warning in the log, or the request is refused with 400.",
+        "What happens to a parameter that is unknown or out of range: it is left out with a warning in the log, or the request is refused with 400. Default: as in the configuration file, else `ignore`.",
     )
-    .or("ignore")
     .ours(),
 ];
 
@@ -165,7 +164,15 @@ const PROVIDER: &[Field] = &[
     Field::optional(
         "auth",
         Shape::Text,
-        "How the key is sent: `bearer`, `x-api-key`, `api-key`, `header:NAME`, `query:NAME` or `none`.",
+        "How the key is sent: `bearer`, `x-api-key`, `api-key`, `header:NAME`, `query:NAME`, `aws-sigv4`, \
+         `google-service-account` or `none`.",
+    )
+    .ours(),
+    Field::optional(
+        "settings",
+        Shape::Map { value: &Shape::Text, min: 0, max: 20, keys: KeyRule::Identifier },
+        "What completes a built-in address: `resource`, `api_version` and `host` of `azure`; `region` of `bedrock`, \
+         and of any provider with `auth: aws-sigv4`; `project`, `location` and `host` of `vertex`.",
     )
     .ours(),
     Field::optional("display_name", Shape::Text, "Name for people."),
@@ -188,17 +195,56 @@ const PROVIDER: &[Field] = &[
         Shape::List { item: &Shape::Object(SURFACE), min: 0, max: 20 },
         "The APIs it serves.",
     ),
+    Field::optional(
+        "translate_to",
+        Shape::Enum(CONVERSATIONS),
+        "The API a conversation is translated to when the provider does not serve the client's. It has to be one of \
+         its own.",
+    )
+    .ours(),
+    Field::optional(
+        "extensions",
+        PARAMS,
+        "Top-level body keys it takes beyond its format; translated requests keep them. Replaces the built-in list.",
+    )
+    .ours(),
+    Field::optional(
+        "drop_params",
+        PARAMS,
+        "Top-level body keys removed before a request goes to it. Replaces the built-in list.",
+    )
+    .ours(),
+    Field::optional(
+        "reasoning",
+        Shape::Enum(ReasoningParam::WORDS),
+        "The object `reasoning` in a chat completion: `keep` it, or make it `reasoning_effort` (`effort`). Default: \
+         `keep` for OpenRouter, else `effort`.",
+    )
+    .ours(),
+    Field::optional(
+        "cache_control",
+        Shape::Enum(CacheControl::WORDS),
+        "`cache_control` in a chat completion: `keep` it, or remove it (`strip`). Default: `keep` for OpenRouter, \
+         Anthropic and Bedrock, else `strip`.",
+    )
+    .ours(),
+    Field::optional(
+        "stream_usage",
+        Shape::Enum(StreamUsage::WORDS),
+        "Whether `stream_options.include_usage` may be added to a stream (`ask`) or not (`never`). Default: `ask`, \
+         unless the provider is known to refuse it.",
+    )
+    .ours(),
 ];
+
+/// The names of [`tollgate_dialect::Surface::CONVERSATIONS`]; a test compares them.
+const CONVERSATIONS: &[&str] = &["chat-completions", "responses", "messages", "generate-content", "converse"];
 
 const KEY: &[Field] = &[Field::required("value", Shape::Template, "The key; use `${secrets.get(…)}`.")];
 
 const SURFACE: &[Field] = &[
-    Field::required("format", Shape::Enum(&["openai", "anthropic"]), "The wire format."),
-    Field::optional(
-        "surface",
-        Shape::Enum(&["chat-completions", "responses", "messages"]),
-        "The operation; all of the format when left out.",
-    ),
+    Field::required("format", Shape::Enum(&["openai", "anthropic", "gemini", "bedrock"]), "The wire format."),
+    Field::optional("surface", Shape::Enum(CONVERSATIONS), "The operation; all of the format when left out."),
     Field::optional(
         "supported_params",
         PARAMS,
@@ -232,15 +278,78 @@ const MODEL: &[Field] = &[
         PARAMS,
         "Top-level body keys removed before a request goes to this model.",
     ),
-    Field::optional("pricing", Shape::Object(PRICING), "Prices in US dollars, tokens per million.").ours(),
+    Field::optional(
+        "thinking",
+        Shape::Enum(&["usual", "effort", "object", "budget", "adaptive", "level", "none"]),
+        "How a translated request tells it to think: a word (`effort`), OpenRouter's object, a number of tokens \
+         (`budget`), Anthropic's `adaptive`, Gemini's `level`, or not at all (`none`).",
+    )
+    .ours(),
+    Field::optional(
+        "pricing",
+        Shape::Object(PRICING),
+        "Prices in US dollars, tokens per million. They go over the built-in ones, kind by kind.",
+    )
+    .ours(),
 ];
 
 const PRICE: Shape = Shape::Float { min: 0.0, max: 1e9 };
-const PRICING: &[Field] = &[
-    Field::optional("input", PRICE, "A million prompt tokens.").ours(),
-    Field::optional("output", PRICE, "A million answer tokens.").ours(),
-    Field::optional("input_cache_read", PRICE, "A million prompt tokens read from the cache.").ours(),
-    Field::optional("input_cache_write", PRICE, "A million prompt tokens written to the cache.").ours(),
+/// For one call or picture.
+const UNIT_PRICE: Shape = Shape::Float { min: 0.0, max: 1e6 };
+/// `HHMM`.
+const TIME: Shape = Shape::Int { min: 0, max: 2359 };
+
+const fn price(name: &'static str, doc: &'static str) -> Field {
+    Field::optional(name, PRICE, doc).ours()
+}
+
+const fn unit_price(name: &'static str, doc: &'static str) -> Field {
+    Field::optional(name, UNIT_PRICE, doc).ours()
+}
+
+/// Every kind of price, and what else the mapping has.
+macro_rules! prices {
+    ($($more:expr)?) => {
+        &[
+            price("input", "A million prompt tokens."),
+            price("output", "A million answer tokens."),
+            price("input_cache_read", "A million prompt tokens read from the cache."),
+            price("input_cache_write", "A million prompt tokens written to the cache."),
+            price("input_cache_write_1h", "A million prompt tokens written to a cache that lasts an hour."),
+            price("reasoning", "A million reasoning tokens, where that is not the price of the answer's."),
+            price("input_batch", "A million prompt tokens of a batch."),
+            price("output_batch", "A million answer tokens of a batch."),
+            price("input_audio", "A million tokens of sound in the prompt."),
+            price("output_audio", "A million tokens of sound in the answer."),
+            price("input_image", "A million tokens of pictures in the prompt, where that is not the price of text."),
+            price("output_image", "A million tokens of pictures in the answer, where that is not the price of text."),
+            unit_price("image", "One picture in the prompt."),
+            unit_price("request", "One request."),
+            unit_price("web_search", "One search of the web."),
+            unit_price("code_interpreter", "One execution of code."),
+            unit_price("file_search_storage_gb", "A gigabyte of storage for file search."),
+            unit_price("image_generation", "One generated picture."),
+            $($more,)?
+        ]
+    };
+}
+
+const PRICING: &[Field] = prices!(
+    Field::optional(
+        "overrides",
+        Shape::List { item: &Shape::Object(TIER), min: 0, max: 20 },
+        "Other prices for some requests. Of those that hold, a later one wins, kind by kind.",
+    )
+    .ours()
+);
+
+const TIER: &[Field] = &[
+    Field::optional("min_prompt_tokens", Shape::COUNT, "Holds for prompts of at least so many tokens.")
+        .ours(),
+    Field::optional("utc_start", TIME, "Holds from this time of day on, UTC, as HHMM.").ours(),
+    Field::optional("utc_end", TIME, "Holds until this time of day, UTC, as HHMM; may be past midnight.")
+        .ours(),
+    Field::required("price", Shape::Object(prices!()), "The prices that differ.").ours(),
 ];
 
 const MODEL_SELECTION: &[Field] = &[

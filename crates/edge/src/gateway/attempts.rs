@@ -1,21 +1,20 @@
 //! The attempt loop: one candidate and key after the other, until one answers.
 
+use super::call::BuiltCall;
+use super::cloud::Token;
 use super::errors::Failure;
+use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
 use super::receive::{Begun, Committed, Expected, Failed, receive};
 use super::relay::{Relayed, relay};
 use super::report::{Made, Report};
+use super::wire::Wire;
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
-use crate::answer::{Answer, Fault as PolicyFault};
+use crate::answer::Fault as PolicyFault;
 use crate::exchange::Ending;
-use bytes::Bytes;
-use secrecy::ExposeSecret;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tollgate_dialect::{
-    AnswerContext, AttemptLine, Edits, Scope, Surface, UpstreamError, answer_id, edit, limits, peek,
-    render_provider_error,
-};
+use tollgate_dialect::{AnswerContext, AttemptLine, Scope, Surface, answer_id, limits};
 use tollgate_observe::AttemptOutcome;
 use tollgate_select::{
     Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, OutcomeClass, Plan, Quota, Reach, Sample,
@@ -24,9 +23,6 @@ use tollgate_select::{
 
 /// Longest wait for the same model before the next one is asked instead.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The field in which OpenRouter's errors name the owner of the key.
-const ACCOUNT: &str = "user_id";
 
 /// One attempt that is under way or over.
 struct Try<'a> {
@@ -176,11 +172,7 @@ impl Gateway {
         report: &mut Option<Report>,
     ) -> Tried {
         let time = self.knobs.per_request_timeout.min(left);
-        let built = self.wire(incoming, prepared, this.candidate).and_then(|wire| {
-            let target = (this.candidate, wire);
-            Ok((wire, self.call(cx.exchange, incoming, prepared, target, this.attempt.key, time)?))
-        });
-        let (wire, built) = match built {
+        let (wire, token, built) = match self.built(cx, incoming, prepared, this, time).await {
             Ok(built) => built,
             Err(fault) => return Tried::Failed(Box::new(fault.into())),
         };
@@ -224,6 +216,9 @@ impl Gateway {
                 Tried::Committed(Box::new(committed))
             }
             Err(failed) => {
+                if let (Some(token), Some(401)) = (&token, failed.fault.status()) {
+                    self.token_refused(token);
+                }
                 if let Some(report) = report {
                     report.made(made(Err(&failed)));
                 }
@@ -232,6 +227,24 @@ impl Gateway {
                 Tried::Failed(Box::new(failed))
             }
         }
+    }
+
+    /// The request of an attempt: how its candidate is spoken to, and with what proof.
+    async fn built(
+        &self,
+        cx: &mut RequestCx<'_>,
+        incoming: &Incoming,
+        prepared: &Prepared,
+        this: &Try<'_>,
+        time: Duration,
+    ) -> Result<(Wire, Option<Token>, BuiltCall), Fault> {
+        // A dry run exchanges nothing.
+        let key = this.key.filter(|_| cx.exchange.trace.is_none());
+        let token = self.token(cx.upstream, &this.candidate.provider, key, time).await?;
+        let wire = self.wire(incoming, prepared, this.candidate)?;
+        let (target, key) = ((this.candidate, wire), (this.attempt.key, token.as_ref()));
+        let built = self.call(cx.exchange, incoming, prepared, target, key, time)?;
+        Ok((wire, token, built))
     }
 
     /// Counts a failed attempt: against the model, the key and the provider, each as far as it says something of it.
@@ -415,50 +428,6 @@ impl Gateway {
         }
         self.fail(cx, Some(surface), failure).await
     }
-}
-
-/// A provider's error answer in the client's dialect: as it came, if that is the provider's own.
-fn passed(failed: Failed, key: Option<&Key>, surface: Surface, id: &str) -> Option<Answer> {
-    let (translated, said) = (failed.translated, failed.said);
-    let mut answer = pass(failed.answer?, key);
-    if translated && let Some(said) = said {
-        let said = match key {
-            Some(key) => UpstreamError { message: super::report::blotted(&said.message, key), ..said },
-            None => said,
-        };
-        answer.body = render_provider_error(surface.format(), answer.status, &said, id);
-        answer.headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    }
-    Some(answer)
-}
-
-/// A provider's error answer as it goes to the client.
-///
-/// Some providers repeat the key in their errors: it goes no further than here.
-fn pass(answer: super::receive::FailedAnswer, key: Option<&Key>) -> Answer {
-    let mut headers = answer.headers;
-    super::relay::clean(&mut headers);
-    let mut body = without_account(answer.body);
-    if let Some(secret) = key.map(|key| key.value.expose_secret()).filter(|secret| !secret.is_empty()) {
-        if memchr::memmem::find(&body, secret.as_bytes()).is_some() {
-            body = String::from_utf8_lossy(&body).replace(secret, "***").into();
-        }
-        let repeats =
-            |value: &http::HeaderValue| memchr::memmem::find(value.as_bytes(), secret.as_bytes()).is_some();
-        let told: Vec<_> = headers.iter().filter(|(_, v)| repeats(v)).map(|(name, _)| name.clone()).collect();
-        for name in told {
-            headers.remove(name);
-        }
-    }
-    Answer { status: answer.status, headers, body, response_phase: false }
-}
-
-/// An error body without the account it belongs to: OpenRouter names the owner of the key beside the error.
-fn without_account(body: Bytes) -> Bytes {
-    let Ok(peek) = peek(&body) else { return body };
-    let account = [ACCOUNT.to_owned()];
-    let edits = Edits { deny: &[&account], ..Edits::none(Surface::Completions) };
-    edit(&body, &peek, &edits).chunks.concat().into()
 }
 
 /// Reports the candidates that were passed over since the last time, `noted` failures ago.

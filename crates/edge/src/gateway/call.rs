@@ -1,5 +1,6 @@
 //! One attempt's request to a provider: body, URL and headers.
 
+use super::cloud::{self, Token};
 use super::keys::ClientKeyHeader;
 use super::prepare::{Keychain, Prepared};
 use super::runtime::Operation;
@@ -12,7 +13,7 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tollgate_catalog::{AuthStyle, CacheControl, Provider, ReasoningParam, StreamUsage};
 use tollgate_dialect::{Echo, Edited, Edits, Format, Surface, edit, headers as names, peek};
 use tollgate_select::{Candidate, Fault, Key};
@@ -42,13 +43,13 @@ pub(crate) struct BuiltCall {
 
 impl Gateway {
     /// The request for one candidate and key.
-    pub(crate) fn call(
+    pub(super) fn call(
         &self,
         exchange: &Exchange,
         incoming: &Incoming,
         prepared: &Prepared,
         (candidate, wire): (&Candidate, Wire),
-        key: Option<usize>,
+        (key, token): (Option<usize>, Option<&Token>),
         time: Duration,
     ) -> Result<BuiltCall, Fault> {
         let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
@@ -75,7 +76,7 @@ impl Gateway {
         lost.extend(dropped);
         let headers = self.headers(exchange, wire, prepared, (&candidate.provider.id, chain), key, styles);
         let id = self.runtime.get(&candidate.provider).map(|r| Arc::clone(&r.id));
-        let call = Call {
+        let mut call = Call {
             provider: id.unwrap_or_else(|| candidate.provider.id.as_str().into()),
             model: candidate.upstream_model.as_str().into(),
             url,
@@ -85,6 +86,15 @@ impl Gateway {
             connect_timeout: self.knobs.connect_timeout.min(time),
             head_timeout: time,
         };
+        if let Some(key) = key {
+            cloud::prove(
+                &mut call,
+                &candidate.provider,
+                key.value.expose_secret(),
+                token,
+                SystemTime::now(),
+            )?;
+        }
         let asked_for_usage = asked_for_usage(incoming, wire, &candidate.provider);
         Ok(BuiltCall { call, dropped: lost, echo, asked_for_usage })
     }

@@ -424,3 +424,6 @@ fn auth_style(text: &str) -> Option<AuthStyle> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests;

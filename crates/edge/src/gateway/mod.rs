@@ -10,13 +10,16 @@ pub mod keys;
 
 mod attempts;
 mod call;
+mod cloud;
 mod cost;
 mod count;
 mod errors;
+mod event_stream;
 mod ledger;
 mod listing;
 mod naming;
 mod params;
+mod passed;
 mod prepare;
 mod receive;
 mod relay;
@@ -66,6 +69,7 @@ pub struct Gateway {
     metrics: Arc<tollgate_observe::Metrics>,
     ledger: Arc<Ledger>,
     accounts: Arc<crate::Accounts>,
+    tokens: tollgate_cloud::TokenCache,
 }
 
 /// What is the same for every gateway of the process.
@@ -156,6 +160,7 @@ impl Gateway {
             metrics,
             ledger,
             accounts,
+            tokens: Self::token_cache(shared),
         }
     }
 

@@ -108,7 +108,8 @@ pub(super) struct Expected<'e> {
 pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) -> Result<Committed, Failed> {
     let Expected { started, deadline, now, .. } = *expected;
     let head_after = started.elapsed();
-    let (status, headers) = (reply.status(), reply.take_headers());
+    let (status, mut headers) = (reply.status(), reply.take_headers());
+    let mut reply = super::event_stream::readable(reply, &mut headers);
     // Nobody asked for another protocol (101), and above 599 there is no meaning (RFC 9110, section 15).
     if status.is_informational() || status.as_u16() > 599 {
         return Err(Fault::BadAnswer.into());
@@ -128,7 +129,6 @@ pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) 
     } else {
         plain_answer(&mut *reply, expected, &clock).await
     };
-    let mut headers = headers;
     if expected.translation.is_some() {
         let kind = if streams { "text/event-stream" } else { "application/json" };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -259,7 +259,11 @@ impl StreamBegun {
 
     /// A frame as the client gets it; empty when there is nothing to get yet.
     pub(super) fn shown(&mut self, frame: &Frame) -> Result<Bytes, DecodeError> {
-        let Some(translator) = &mut self.translator else { return Ok(frame.raw.clone()) };
+        let Some(translator) = &mut self.translator else {
+            let raw = &frame.raw;
+            // Asked for figures, OpenAI's servers say on every other chunk that there are none yet.
+            return Ok(if self.hides_usage { without_null_usage(raw) } else { raw.clone() });
+        };
         let mut out = Vec::with_capacity(frame.raw.len() + 128);
         translator.frame(frame, &mut out)?;
         Ok(out.into())
@@ -324,6 +328,17 @@ async fn plain_answer(
         },
         Answer::Error(error) => Err(stream_error(error)),
         Answer::NotJson => Err(not_an_answer(Fault::BadAnswer)),
+    }
+}
+
+/// A chunk without its `"usage":null`. Quotes inside texts are escaped, so these bytes are a member wherever they stand.
+fn without_null_usage(raw: &Bytes) -> Bytes {
+    const MEMBER: &[u8] = b",\"usage\":null";
+    match memchr::memmem::find(raw, MEMBER)
+        .and_then(|at| Some((raw.get(..at)?, raw.get(at + MEMBER.len()..)?)))
+    {
+        Some((before, after)) => [before, after].concat().into(),
+        None => raw.clone(),
     }
 }
 

@@ -45,7 +45,7 @@ impl Gateway {
         let keys: Vec<String> = order.iter().flatten().filter_map(trimmed).collect();
         let wire = self.wire(incoming, prepared, candidate);
         let call = wire.clone().and_then(|wire| {
-            self.call(exchange, incoming, prepared, (candidate, wire), None, Duration::ZERO)
+            self.call(exchange, incoming, prepared, (candidate, wire), (None, None), Duration::ZERO)
         });
         let dialect = wire.as_ref().map_or(incoming.surface, |wire| wire.surface);
         let (url, dropped, unsaid) = match call {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Price, Provider};
+use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Price, Pricing, Provider, Tier};
 
 /// Prints the models: a table, or JSON.
 ///
@@ -95,10 +95,6 @@ fn short(number: f64) -> String {
 }
 
 fn entry(provider: &Provider, model: &Model) -> Value {
-    let prices: Map<String, Value> = PRICE_KINDS
-        .iter()
-        .filter_map(|(kind, read)| Some(((*kind).to_owned(), read(&model.pricing)?.into())))
-        .collect();
     let some = |count: u64| (count > 0).then_some(count);
     json!({
         "provider": provider.id,
@@ -112,11 +108,36 @@ fn entry(provider: &Provider, model: &Model) -> Value {
         "supported_features": model.supported_features,
         "max_context_window": some(model.max_context_window),
         "max_output_tokens": some(model.max_output_tokens),
+        "thinking": model.thinking,
         "deprecated_at": model.deprecated_at,
         "custom": model.custom,
         "disabled": model.disabled,
-        "pricing": prices,
+        "pricing": prices(&model.pricing),
+        "price_overrides": overrides(&model.pricing),
+        "prices": provider.prices,
     })
+}
+
+/// The prices that are known, by kind: a million tokens, or a unit.
+fn prices(pricing: &Pricing) -> Map<String, Value> {
+    let known =
+        PRICE_KINDS.iter().filter_map(|(kind, read)| Some(((*kind).to_owned(), read(pricing)?.into())));
+    known.collect()
+}
+
+fn overrides(pricing: &Pricing) -> Vec<Value> {
+    let tier = |tier: &Tier| {
+        let conditions = [
+            ("min_prompt_tokens", tier.min_prompt_tokens.map(Value::from)),
+            ("utc_start", tier.utc_start.map(Value::from)),
+            ("utc_end", tier.utc_end.map(Value::from)),
+        ];
+        let mut entry: Map<String, Value> =
+            conditions.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        entry.insert("pricing".to_owned(), prices(&tier.price).into());
+        entry.into()
+    };
+    pricing.overrides.iter().map(tier).collect()
 }
 
 #[cfg(test)]
@@ -139,5 +160,18 @@ mod tests {
         let entry = entry(&provider, &model);
         assert!(entry["pricing"]["text.input"].as_f64().is_some_and(|price| price > 0.0), "{entry}");
         assert_eq!(entry["name"], format!("{}:gpt-4o", provider.id));
+        assert_eq!(entry["thinking"], "none");
+        assert!(entry["prices"]["source"].is_string() && entry["prices"]["as_of"].is_string(), "{entry}");
+    }
+
+    #[test]
+    fn an_entry_has_the_prices_of_long_prompts() {
+        let catalog = Catalog::builtin();
+        let (provider, model, _) = catalog.models_named("gemini-2.5-pro").into_iter().next().unwrap();
+        let entry = entry(&provider, &model);
+        assert_eq!(entry["thinking"], "budget");
+        let [tier] = entry["price_overrides"].as_array().unwrap().as_slice() else { panic!("{entry}") };
+        assert_eq!(tier["min_prompt_tokens"], 200_001);
+        assert!(tier["pricing"]["text.input"].as_f64() > entry["pricing"]["text.input"].as_f64(), "{entry}");
     }
 }

@@ -318,7 +318,8 @@ impl Choice {
         let choice = self.number;
         for (number, call) in (0..).zip(&mut self.calls) {
             // A call whose name never came is passed on as it is; an empty delta is none.
-            if !call.started && !(call.id.is_empty() && call.arguments.is_empty()) {
+            let said = !call.id.is_empty() || !call.arguments.is_empty();
+            if said && !call.started {
                 call.start(choice, number, "", sink);
             }
             if call.started {

@@ -19,7 +19,10 @@ pub(crate) fn write_answer(answer: &Answer<'_>, context: &AnswerContext<'_>) -> 
         w.member("created", &created);
         w.member("model", if answer.model.is_empty() { context.model } else { &answer.model });
         w.member_array("choices", |w| {
-            for (index, choice) in answer.choices.iter().enumerate() {
+            // Clients take the first choice without a look.
+            let none = [Choice::default()];
+            let choices = if answer.choices.is_empty() { &none[..] } else { &answer.choices };
+            for (index, choice) in choices.iter().enumerate() {
                 let message = Message { choice, index, context, created };
                 message.write(w, &mut lost);
             }

@@ -5,7 +5,7 @@ use super::super::state::State;
 use super::super::writer::Writer;
 use super::super::{Thinking, Unsupported, call_id};
 use super::details::{self, Detail};
-use super::write_messages::{Held, Messages, marks, text_part};
+use super::write_messages::{Held, Messages, Open, marks, text_part};
 use super::write_request::{extends, is_openai};
 use crate::Surface;
 use std::borrow::Cow;
@@ -67,13 +67,9 @@ impl<'r> Assistant<'r> {
                 }
             }
             Part::ToolCall(call) => {
-                let id = if call.id.is_empty() {
-                    Cow::Owned(call_id(&call.name, messages.calls))
-                } else {
-                    Cow::Borrowed(&*call.id)
-                };
+                let id = written_id(call, messages);
                 messages.calls += 1;
-                messages.open.push_back((id.clone(), &call.name));
+                messages.open.push_back(Open { id: &call.id, name: &call.name, written: id.clone() });
                 if call.state.as_ref().is_some_and(|state| !readable(messages, state)) {
                     messages.lose_part(turn, number, signature(messages.from));
                 }
@@ -131,7 +127,7 @@ impl<'r> Assistant<'r> {
         }
         let annotations = self.texts.iter().filter_map(|text| text.annotations.as_ref());
         for annotations in annotations {
-            if messages.from == Surface::ChatCompletions && extends(messages.target, "annotations") {
+            if messages.from == Surface::ChatCompletions {
                 w.member("annotations", annotations);
                 break;
             }
@@ -200,6 +196,22 @@ fn field(messages: &Messages<'_>) -> Option<&'static str> {
         Some("reasoning_content")
     } else {
         None
+    }
+}
+
+/// The id of a call, in a form the target takes: OpenAI refuses more than 40 characters, Mistral all but nine letters
+/// and digits.
+fn written_id<'r>(call: &'r ToolCall<'r>, messages: &Messages<'_>) -> Cow<'r, str> {
+    let position = messages.calls;
+    let id =
+        if call.id.is_empty() { Cow::Owned(call_id(&call.name, position)) } else { Cow::Borrowed(&*call.id) };
+    let mistral = matches!(messages.target.provider, "mistral" | "mistralai");
+    if is_openai(messages.target) && id.chars().count() > 40 {
+        Cow::Owned(format!("call_at_{position}"))
+    } else if mistral && !(id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric())) {
+        Cow::Owned(format!("call{position:05}"))
+    } else {
+        id
     }
 }
 

@@ -20,12 +20,21 @@ pub(super) struct Messages<'r> {
     pub(super) from: Surface,
     pub(super) target: &'r Target<'r>,
     pub(super) lost: Vec<String>,
-    /// Calls that wait for their result: id and name.
-    pub(super) open: VecDeque<(Cow<'r, str>, &'r str)>,
+    /// Calls that wait for their result.
+    pub(super) open: VecDeque<Open<'r>>,
     /// Calls so far, over the whole conversation.
     pub(super) calls: usize,
     /// What the results of tools cannot hold: it moves into the user's next message.
     pub(super) held: Vec<Held<'r>>,
+}
+
+/// A call that waits for its result.
+pub(super) struct Open<'r> {
+    /// As the client has it; may be empty.
+    pub(super) id: &'r str,
+    pub(super) name: &'r str,
+    /// As the provider gets it.
+    pub(super) written: Cow<'r, str>,
 }
 
 /// A part of another turn, with what introduces it.
@@ -162,13 +171,12 @@ impl<'r> Messages<'r> {
     /// The id of the call that a result answers: its own, else that of the first call of its name without an answer.
     fn answered(&mut self, result: &'r ToolResult<'r>) -> Cow<'r, str> {
         let same = |name: &str| result.name.as_deref().is_none_or(|wanted| wanted == name);
-        let at = if result.id.is_empty() {
-            self.open.iter().position(|(_, name)| same(name))
-        } else {
-            self.open.iter().position(|(id, _)| *id == result.id)
-        };
+        let at = self
+            .open
+            .iter()
+            .position(|call| if result.id.is_empty() { same(call.name) } else { call.id == result.id });
         match at.and_then(|at| self.open.remove(at)) {
-            Some((id, _)) => id,
+            Some(call) => call.written,
             None if result.id.is_empty() => {
                 let name = result.name.as_deref().unwrap_or("unknown");
                 Cow::Owned(super::super::call_id(name, self.calls))

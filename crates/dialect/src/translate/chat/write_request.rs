@@ -9,20 +9,18 @@ use crate::Surface;
 use std::borrow::Cow;
 
 /// Fields that only chat completions know by these names and meanings.
-const OWN: [&str; 8] = [
-    "audio",
-    "logit_bias",
-    "logprobs",
-    "modalities",
-    "prediction",
-    "top_logprobs",
-    "web_search_options",
-    "moderation",
-];
+const OWN: [&str; 7] =
+    ["audio", "logit_bias", "logprobs", "modalities", "prediction", "top_logprobs", "web_search_options"];
 /// Fields that mean the same in OpenAI's two dialects.
 const SHARED: [&str; 5] = ["metadata", "prompt_cache_key", "prompt_cache_retention", "service_tier", "store"];
 /// Most texts in `stop` (`platform.openai.com/docs/api-reference/chat/create`).
 const STOP_LIMIT: usize = 4;
+/// Providers that have thought switched on and off by `thinking.type`; DeepSeek alone has words for how much
+/// (`api-docs.deepseek.com/guides/thinking_mode`, `docs.z.ai/guides/capabilities/thinking-mode`,
+/// `platform.moonshot.ai/docs/guide/kimi-k2-5-quickstart`).
+const SWITCHES: [&str; 3] = ["deepseek", "moonshotai", "z-ai"];
+/// Most characters of `user` that OpenAI takes.
+const USER_LIMIT: usize = 64;
 /// The share of the answer that a budget of thought is measured by where no limit is known, in tokens.
 const USUAL_LIMIT: u64 = 4096;
 
@@ -44,7 +42,7 @@ pub(crate) fn write_request(
         reasoning(w, request, from, target, &mut lost);
         output(w, &request.output);
         w.optional("verbosity", request.verbosity.as_ref());
-        w.optional("user", request.user.as_ref());
+        user(w, request, from, target, &mut lost);
         aside(w, request, from, target, &mut lost);
         if request.stream {
             w.member("stream", &true);
@@ -105,12 +103,24 @@ fn reasoning(
 ) {
     let Some(reasoning) = &request.reasoning else { return };
     match target.thinking {
-        Thinking::None if reasoning.enabled == Some(false) => {}
+        Thinking::None if is_off(reasoning) => {}
         Thinking::None => lose(lost, name(from, Field::Reasoning)),
         Thinking::Object => w.member_object("reasoning", |w| reasoning_object(w, reasoning)),
         _ => {
             let max = request.max_output_tokens.or(target.max_output_tokens);
-            w.optional("reasoning_effort", effort(reasoning, max));
+            let effort = effort(reasoning, max);
+            match (&effort, SWITCHES.contains(&target.provider)) {
+                (Some(word), true) => {
+                    let switch = if word == "none" { "disabled" } else { "enabled" };
+                    w.member_object("thinking", |w| w.member("type", switch));
+                    if word != "none" && target.provider == "deepseek" {
+                        w.member("reasoning_effort", word);
+                    } else if word != "none" && (reasoning.effort.is_some() || reasoning.budget.is_some()) {
+                        lose(lost, name(from, Field::Reasoning));
+                    }
+                }
+                _ => w.optional("reasoning_effort", effort),
+            }
             if reasoning.summary.is_some() {
                 lose(lost, name(from, Field::Summary));
             }
@@ -120,10 +130,9 @@ fn reasoning(
 
 /// OpenRouter's: an effort or a budget, not both.
 fn reasoning_object(w: &mut Writer, reasoning: &Reasoning<'_>) {
-    let off = reasoning.enabled == Some(false) || reasoning.budget == Some(0);
     match (&reasoning.effort, reasoning.budget) {
         (Some(effort), _) => w.member("effort", effort),
-        (None, _) if off => w.member("effort", "none"),
+        (None, _) if is_off(reasoning) => w.member("effort", "none"),
         (None, Some(budget)) => w.member("max_tokens", &budget),
         (None, None) if reasoning.enabled == Some(true) || reasoning.adaptive => {
             w.member("enabled", &true);
@@ -134,6 +143,11 @@ fn reasoning_object(w: &mut Writer, reasoning: &Reasoning<'_>) {
         w.member("exclude", &!show);
     }
     w.optional("summary", reasoning.summary.as_ref());
+}
+
+fn is_off(reasoning: &Reasoning<'_>) -> bool {
+    let word = reasoning.effort.as_deref() == Some("none");
+    word || reasoning.enabled == Some(false) || reasoning.budget == Some(0)
 }
 
 /// The word for an amount of thought; `None`: the model decides.
@@ -162,6 +176,15 @@ fn effort_of(budget: u64, max: u64) -> &'static str {
         "medium"
     } else {
         "high"
+    }
+}
+
+fn user(w: &mut Writer, request: &Request<'_>, from: Surface, target: &Target<'_>, lost: &mut Vec<String>) {
+    let Some(user) = &request.user else { return };
+    if is_openai(target) && user.chars().count() > USER_LIMIT {
+        lose(lost, name(from, Field::User));
+    } else {
+        w.member("user", user);
     }
 }
 
@@ -198,11 +221,12 @@ fn aside(w: &mut Writer, request: &Request<'_>, from: Surface, target: &Target<'
 
 /// A field that cannot always be said.
 #[derive(Clone, Copy)]
-pub(super) enum Field {
+enum Field {
     TopK,
     Stop,
     Reasoning,
     Summary,
+    User,
 }
 
 /// What the client calls it.
@@ -216,6 +240,8 @@ fn name(from: Surface, field: Field) -> &'static str {
         (Field::Reasoning, Surface::GenerateContent) => "generationConfig.thinkingConfig",
         (Field::Reasoning, Surface::Messages) => "thinking",
         (Field::Reasoning, _) => "reasoning",
+        (Field::User, Surface::Messages) => "metadata.user_id",
+        (Field::User, _) => "user",
         (Field::Summary, _) => "reasoning.summary",
     }
 }

@@ -1,10 +1,11 @@
 //! The conversation as the API wants it: turns alternate, results of tools stand first in the turn behind their calls,
 //! every call has an id.
 
-use super::super::request::{Media, Part, Request, Role, Text, Thought, ToolCall, ToolResult};
+use super::super::request::{Media, Part, Request, Role, Thought, ToolCall, ToolResult};
 use super::super::state::{State, StateKind};
-use super::super::{Target, Unsupported, call_id};
+use super::super::{Target, Unsupported};
 use super::blocks::Block;
+use super::calls::Calls;
 use super::{media, names};
 use crate::Surface;
 use std::borrow::Cow;
@@ -30,7 +31,7 @@ pub(super) fn arrange<'r>(
     target: &'r Target<'_>,
     lost: &mut Vec<String>,
 ) -> Result<Arranged<'r>, Unsupported> {
-    let mut maker = Maker { from, target, lost, calls: Vec::new() };
+    let mut maker = Maker { from, target, lost, calls: Calls::default() };
     let mut arranged = Arranged::default();
     for (at, part) in request.system.iter().enumerate() {
         arranged.system.extend(maker.block(part, &format!("system[{at}]"))?);
@@ -51,6 +52,10 @@ pub(super) fn arrange<'r>(
                     }
                     Some(maker.call(call, || names::arguments(from, &path, at, calls - 1))?)
                 }
+                Part::Image(_) | Part::Document(_) if turn.role == Role::Assistant => {
+                    // The API takes pictures of the user only, and this one is of a model.
+                    return Err(self::at("a picture in an answer", &names::part(from, &path, at)));
+                }
                 part => maker.block(part, &names::part(from, &path, at))?,
             };
             blocks.extend(block);
@@ -64,11 +69,6 @@ pub(super) fn arrange<'r>(
     }
     finish(&mut arranged);
     Ok(arranged)
-}
-
-/// Whether a byte may stand in ids of calls and names of tools.
-pub(super) fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
 fn push<'r>(messages: &mut Vec<Message<'r>>, role: Role, mut blocks: Vec<Block<'r>>) {
@@ -101,14 +101,7 @@ struct Maker<'m, 'r> {
     from: Surface,
     target: &'r Target<'r>,
     lost: &'m mut Vec<String>,
-    calls: Vec<Called<'r>>,
-}
-
-/// A call of the conversation.
-struct Called<'r> {
-    name: &'r str,
-    id: Cow<'r, str>,
-    answered: bool,
+    calls: Calls<'r>,
 }
 
 impl<'r> Maker<'_, 'r> {
@@ -154,33 +147,14 @@ impl<'r> Maker<'_, 'r> {
     }
 
     fn call(&mut self, call: &'r ToolCall<'r>, field: impl Fn() -> String) -> Result<Block<'r>, Unsupported> {
-        let id = match &*call.id {
-            "" => plain(&Cow::Owned(call_id(&call.name, self.calls.len()))).into_owned().into(),
-            _ => plain(&call.id),
-        };
-        self.calls.push(Called { name: &call.name, id: id.clone(), answered: false });
+        let id = self.calls.add(call);
         let input = object(&call.arguments)
             .ok_or_else(|| Unsupported(format!("'{}' is not a JSON object", field())))?;
         Ok(Block::ToolUse { id, name: &call.name, input, cache: call.cache.as_ref() })
     }
 
     fn result(&mut self, result: &'r ToolResult<'r>, path: &str) -> Result<Block<'r>, Unsupported> {
-        let wanted = plain(&result.id);
-        let found = self.calls.iter_mut().find(|call| {
-            if wanted.is_empty() {
-                !call.answered && result.name.as_deref().is_none_or(|name| name == call.name)
-            } else {
-                call.id == wanted
-            }
-        });
-        let id = match found {
-            Some(call) => {
-                call.answered = true;
-                call.id.clone()
-            }
-            None if wanted.is_empty() => return Err(at("a result without its call", path)),
-            None => wanted,
-        };
+        let id = self.calls.answer(result).ok_or_else(|| at("a result without its call", path))?;
         let mut content = Vec::with_capacity(result.parts.len());
         for (at, part) in result.parts.iter().enumerate() {
             content.extend(self.block(part, &format!("{path}.content[{at}]"))?);
@@ -239,14 +213,6 @@ impl<'r> Maker<'_, 'r> {
 
 fn at(what: &str, path: &str) -> Unsupported {
     Unsupported(format!("{what} ('{path}')"))
-}
-
-/// An id as the API takes it: `^[a-zA-Z0-9_-]+$`. The same change is made to calls and results, so they still match.
-fn plain<'r>(id: &Text<'r>) -> Cow<'r, str> {
-    if id.bytes().all(is_plain) {
-        return id.clone();
-    }
-    id.bytes().map(|byte| if is_plain(byte) { char::from(byte) } else { '_' }).collect::<String>().into()
 }
 
 /// Arguments as a JSON object; none if they are something else.

@@ -3,24 +3,28 @@
 //! Blocks follow each other here: the next begins when the one before has ended. A call that begins while another is
 //! still being written waits its turn, and so does all that comes behind it.
 
+use super::super::AnswerContext;
 use super::super::answer::{Event, Stop};
 use super::super::request::{Part, Text};
 use super::super::state::{State, StateKind};
 use super::super::writer::Writer;
-use super::super::{AnswerContext, call_id};
-use super::ends::{Content, stop_sequence, stop_word, write_usage};
+use super::ends::{Content, made_id, stop_sequence, stop_word, write_usage};
 use crate::{Surface, Usage};
 use serde::Serialize;
 use std::io::Write;
 
 /// Most bytes that wait for a call to end; far above any answer's limit of tokens. What comes after that is written
-/// at once, and the call that took so long is closed.
+/// as soon as it can be, and the call that took so long is closed.
 const MOST_WAITING: usize = 16 * 1024 * 1024;
+/// What each piece that waits costs beside its bytes.
+const PIECE: usize = size_of::<Waiting>();
 
 /// Writes the events of one message.
 #[derive(Debug)]
 pub(in super::super) struct Encoder {
     id: String,
+    /// The id that was made for the answer; calls without an id get one of it.
+    made: String,
     model: String,
     provider: String,
     usage: Usage,
@@ -58,6 +62,7 @@ impl Encoder {
     pub(in super::super) fn new(context: &AnswerContext<'_>) -> Self {
         Self {
             id: context.id.to_owned(),
+            made: context.id.to_owned(),
             model: context.model.to_owned(),
             provider: context.provider.to_owned(),
             usage: Usage::default(),
@@ -116,10 +121,13 @@ impl Encoder {
             Event::ReasoningState { item, state, .. } => self.state(item, state, out),
             Event::ToolStart { call, id, name, state, .. } => {
                 self.content.calls = true;
-                let id = if id.is_empty() { call_id(&name, call as usize).into() } else { id };
+                let id = if id.is_empty() { made_id(&self.made, call as usize).into() } else { id };
                 self.call(call, &id, &name, state, out);
             }
-            Event::ToolArguments { call, delta, .. } => self.arguments(call, &delta, out),
+            Event::ToolArguments { call, delta, .. } => {
+                let written = self.arguments(call, &delta, out);
+                return (!written).then(|| format!("calls[{call}].arguments"));
+            }
             Event::ToolEnd { call, .. } => self.call_end(call, out),
             Event::Whole { part, .. } => return self.whole(part, out),
             _ => {}
@@ -244,24 +252,27 @@ impl Encoder {
         self.open = Some(Open::Call(call));
     }
 
-    fn arguments(&mut self, call: u32, delta: &str, out: &mut Vec<u8>) {
+    /// Says whether there was a call to write them to.
+    fn arguments(&mut self, call: u32, delta: &str, out: &mut Vec<u8>) -> bool {
         if delta.is_empty() {
-            return;
+            return true;
         }
-        if self.open == Some(Open::Call(call)) {
-            return self.delta(r#""input_json_delta","partial_json":"#, delta, out);
-        }
-        if !self.must_wait(delta.len(), out) {
-            return;
-        }
-        for waiting in self.waiting.iter_mut().rev() {
-            match waiting {
-                Waiting::Call { call: waits, arguments, .. } if *waits == call => {
-                    return arguments.push_str(delta);
+        if self.open != Some(Open::Call(call)) && self.must_wait(delta.len(), out) {
+            for waiting in self.waiting.iter_mut().rev() {
+                match waiting {
+                    Waiting::Call { call: waits, arguments, .. } if *waits == call => {
+                        arguments.push_str(delta);
+                        return true;
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
         }
+        let open = self.open == Some(Open::Call(call));
+        if open {
+            self.delta(r#""input_json_delta","partial_json":"#, delta, out);
+        }
+        open
     }
 
     fn call_end(&mut self, call: u32, out: &mut Vec<u8>) {
@@ -285,12 +296,13 @@ impl Encoder {
         if !matches!(self.open, Some(Open::Call(_))) {
             return false;
         }
-        self.waiting_bytes = self.waiting_bytes.saturating_add(bytes);
+        self.waiting_bytes = self.waiting_bytes.saturating_add(bytes + PIECE);
         if self.waiting_bytes <= MOST_WAITING {
             return true;
         }
-        self.drain_all(out);
-        false
+        self.close(out);
+        self.drain(out);
+        matches!(self.open, Some(Open::Call(_)))
     }
 
     /// Writes what waited, up to the next call that has not ended.

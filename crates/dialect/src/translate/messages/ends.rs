@@ -48,6 +48,16 @@ pub(super) fn stop_sequence<'s>(stop: Option<&'s Stop<'_>>) -> Option<&'s str> {
     }
 }
 
+/// An id for a call that has none. It is the only one in the conversation, since it has the answer's id in it: clients
+/// look results up by it.
+pub(super) fn made_id(answer: &str, position: usize) -> String {
+    // OpenAI's APIs, to which the call may go with the next request, take 40 characters.
+    const MOST: usize = 24;
+    let plain: Vec<char> = answer.chars().filter(char::is_ascii_alphanumeric).collect();
+    let tail: String = plain.get(plain.len().saturating_sub(MOST)..).unwrap_or_default().iter().collect();
+    format!("toolu_{tail}_{position}")
+}
+
 /// Writes a `usage` object as the next value. Here tokens of the cache stand beside those of the input.
 pub(super) fn write_usage(w: &mut Writer, usage: &Usage) {
     let cached = usage.cached_tokens.saturating_add(usage.cache_write_tokens);

@@ -5,6 +5,7 @@
 
 mod arrange;
 mod blocks;
+mod calls;
 mod decoder;
 mod encoder;
 mod ends;
@@ -14,6 +15,7 @@ mod read_answer;
 mod read_blocks;
 mod read_media;
 mod read_request;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod thinking;

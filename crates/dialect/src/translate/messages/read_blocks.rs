@@ -8,6 +8,7 @@ use super::super::request::{
 use super::super::state::{State, StateKind};
 use crate::Surface;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// What tools the provider ran itself left behind, and marks of the API's own. The text beside them says what came of
 /// it, so a conversation keeps its sense without them.
@@ -39,7 +40,7 @@ pub(super) struct Reader<'a> {
     /// The last content had a summary that stands for all that was before it.
     pub(super) compacted: bool,
     /// Ids and names of the calls so far.
-    calls: Vec<(Text<'a>, Text<'a>)>,
+    calls: HashMap<Text<'a>, Text<'a>>,
     /// State of the call that comes next (see `encoder`).
     call_state: Option<State<'a>>,
 }
@@ -152,7 +153,7 @@ impl<'a> Reader<'a> {
                 return Err(DecodeError::wrong(&fields.path().key("input"), "an object", &other));
             }
         };
-        self.calls.push((id.clone(), name.clone()));
+        self.calls.insert(id.clone(), name.clone());
         if let Some(Json::Object(caller)) = fields.take("caller") {
             // `direct` is what every call is elsewhere.
             if caller.get("type").and_then(|kind| kind.as_str()) != Some("direct") {
@@ -165,8 +166,7 @@ impl<'a> Reader<'a> {
 
     fn tool_result(&mut self, fields: &mut Fields<'a, '_>) -> Result<Part<'a>, DecodeError> {
         let id = fields.text("tool_use_id")?.unwrap_or_default();
-        let called = self.calls.iter().rev().find(|(call, _)| *call == id && !id.is_empty());
-        let name = called.map(|(_, name)| name.clone());
+        let name = self.calls.get(&id).filter(|_| !id.is_empty()).cloned();
         let path = fields.path().key("content");
         let parts = match fields.take("content") {
             Some(content) => self.content(content, &path)?,

@@ -9,6 +9,7 @@ use super::arrange::Message;
 use super::blocks::{Block, write_cache};
 use super::names::Setting;
 use super::read_blocks::Reader;
+use super::schema;
 use crate::Surface;
 
 /// Reads `tools` and `tool_choice`.
@@ -77,7 +78,11 @@ pub(super) struct Tools<'r> {
 
 #[derive(Debug)]
 enum Written<'r> {
-    Function(&'r Function<'r>),
+    /// `own`: it was written for this API in the first place.
+    Function {
+        function: &'r Function<'r>,
+        own: bool,
+    },
     Native(&'r Json<'r>),
     /// A function of which only calls in the conversation are known.
     Bare(&'r str),
@@ -110,7 +115,8 @@ impl<'r> Tools<'r> {
                     check_name(&function.name, at)?;
                     // The others stay unsaid: that is how a choice among some is said here.
                     if among.is_none_or(|names| names.contains(&function.name)) {
-                        written.push(Written::Function(function));
+                        let own = from == Surface::Messages;
+                        written.push(Written::Function { function, own });
                     }
                 }
                 Tool::Native(tool) if from == Surface::Messages => written.push(Written::Native(tool)),
@@ -195,7 +201,7 @@ impl<'r> Tools<'r> {
 
 impl Written<'_> {
     fn write(&self, w: &mut Writer) {
-        let function = match self {
+        let (function, own) = match self {
             Self::Native(tool) => return w.value(tool),
             Self::Bare(name) => {
                 return w.object(|w| {
@@ -203,13 +209,16 @@ impl Written<'_> {
                     w.member_object("input_schema", |w| w.member("type", "object"));
                 });
             }
-            Self::Function(function) => function,
+            Self::Function { function, own } => (function, own),
         };
         w.object(|w| {
             w.member("name", &function.name);
             w.optional("description", function.description.as_deref());
             w.key("input_schema");
-            write_schema(w, function.parameters.as_ref());
+            match &function.parameters {
+                Some(parameters) if function.strict == Some(true) && !own => schema::write(w, parameters),
+                parameters => write_schema(w, parameters.as_ref()),
+            }
             if function.strict == Some(true) {
                 w.member("strict", &true);
             }
@@ -235,7 +244,7 @@ fn write_schema(w: &mut Writer, schema: Option<&Json<'_>>) {
 
 fn has(written: &[Written<'_>], wanted: &str) -> bool {
     written.iter().any(|tool| match tool {
-        Written::Function(function) => function.name == wanted,
+        Written::Function { function, .. } => function.name == wanted,
         Written::Bare(name) => *name == wanted,
         Written::Native(_) => false,
     })
@@ -243,7 +252,7 @@ fn has(written: &[Written<'_>], wanted: &str) -> bool {
 
 /// `^[a-zA-Z0-9_-]{1,128}$`, as the API checks it. Another name would have to be found again in the answer.
 fn check_name(name: &str, at: usize) -> Result<(), Unsupported> {
-    let right = (1..=128).contains(&name.len()) && name.bytes().all(super::arrange::is_plain);
+    let right = (1..=128).contains(&name.len()) && name.bytes().all(super::calls::is_plain);
     right.then_some(()).ok_or_else(|| {
         let pattern = "letters, digits, '_' and '-', at most 128";
         Unsupported(format!("the name of function {at} in 'tools' (Anthropic's API takes {pattern})"))

@@ -4,9 +4,9 @@ use super::super::answer::{Answer, Choice, Stop};
 use super::super::request::{Part, Thought, ToolCall};
 use super::super::state::StateKind;
 use super::super::writer::Writer;
-use super::super::{AnswerContext, Translated, call_id};
+use super::super::{AnswerContext, Translated};
 use super::blocks::Block;
-use super::ends::{Content, stop_sequence, stop_word, write_usage};
+use super::ends::{Content, made_id, stop_sequence, stop_word, write_usage};
 use crate::Surface;
 use std::borrow::Cow;
 
@@ -95,7 +95,7 @@ impl Maker<'_> {
             blocks.push(Block::Redacted { data: state.written(Surface::Messages, self.context.provider) });
         }
         let id = match &*call.id {
-            "" => Cow::Owned(call_id(&call.name, self.calls)),
+            "" => Cow::Owned(made_id(self.context.id, self.calls)),
             id => Cow::Borrowed(id),
         };
         self.calls += 1;

@@ -6,6 +6,7 @@ use super::super::{Target, Thinking, Translated, Unsupported};
 use super::arrange::{Arranged, arrange};
 use super::blocks::write_content;
 use super::names::Setting;
+use super::schema;
 use super::thinking::Plan;
 use super::tools::Tools;
 use crate::Surface;
@@ -55,7 +56,7 @@ pub(in super::super) fn write_request(
         });
         tools.write(w);
         thinking.write(w);
-        write_output(w, request, thinking.effort);
+        write_output(w, request, from, thinking.effort);
         sampling.write(w);
         write_stop(w, request, from, &mut lost);
         if let Some(user) = &request.user {
@@ -97,6 +98,12 @@ fn leave(request: &Request<'_>, from: Surface, lost: &mut Vec<String>) {
         output,
     ];
     lost.extend(left.into_iter().flatten().map(|setting| setting.of(from).to_owned()));
+    if let Output::Schema { schema, .. } = &request.output
+        && from != Surface::Messages
+        && schema::is_open(schema)
+    {
+        lost.push(format!("{}.additionalProperties", Setting::Output.of(from)));
+    }
 }
 
 /// Whether a model takes no sampling parameters.
@@ -145,13 +152,13 @@ impl Sampling {
                 left(Setting::TopK);
             }
         }
-        if from != Surface::Messages && temperature.is_some() && top_p.is_some() {
-            if top_p.take_if(|top_p| *top_p >= 1.0).is_none()
-                && temperature.take_if(|temperature| *temperature >= 1.0).is_none()
-            {
-                top_p = None;
-                left(Setting::TopP);
-            }
+        let both = from != Surface::Messages && temperature.is_some() && top_p.is_some();
+        let one_is_usual = |top_p: &mut Option<f64>, temperature: &mut Option<f64>| {
+            top_p.take_if(|top_p| *top_p >= 1.0).or_else(|| temperature.take_if(|it| *it >= 1.0)).is_some()
+        };
+        if both && !one_is_usual(&mut top_p, &mut temperature) {
+            top_p = None;
+            left(Setting::TopP);
         }
         Self { temperature, top_p, top_k }
     }
@@ -163,7 +170,7 @@ impl Sampling {
     }
 }
 
-fn write_output(w: &mut Writer, request: &Request<'_>, effort: Option<&str>) {
+fn write_output(w: &mut Writer, request: &Request<'_>, from: Surface, effort: Option<&str>) {
     let schema = match &request.output {
         Output::Schema { schema, .. } => Some(schema),
         _ => None,
@@ -176,7 +183,10 @@ fn write_output(w: &mut Writer, request: &Request<'_>, effort: Option<&str>) {
         if let Some(schema) = schema {
             w.member_object("format", |w| {
                 w.member("type", "json_schema");
-                w.member("schema", schema);
+                match from {
+                    Surface::Messages => w.member("schema", schema),
+                    _ => schema::write(w.key("schema"), schema),
+                }
             });
         }
     });

@@ -145,7 +145,8 @@ impl Decoder {
             serde_json::from_slice(data).map_err(|error| DecodeError::syntax(&error))?;
         let Some(kind) = event.r#type.get().or(name) else { return Ok(()) };
         match kind {
-            "response.output_text.delta" => self.said(&event, false, sink),
+            // The second of these names stands in OpenRouter's documentation.
+            "response.output_text.delta" | "response.content_part.delta" => self.said(&event, false, sink),
             "response.refusal.delta" => self.said(&event, true, sink),
             "response.output_text.done" | "response.refusal.done" => {
                 let content = event.content_index.count();
@@ -156,7 +157,9 @@ impl Decoder {
             "response.reasoning_summary_text.delta" | "response.reasoning_summary_text.done" => {
                 self.summary(&event, sink);
             }
-            "response.reasoning_text.delta" | "response.reasoning_text.done" => self.thought(&event, sink),
+            "response.reasoning_text.delta" | "response.reasoning_text.done" | "response.reasoning.delta" => {
+                self.thought(&event, sink);
+            }
             "response.function_call_arguments.delta" => self.arguments(&event, sink),
             "response.function_call_arguments.done" if !self.seen(&event).arguments => {
                 self.arguments(&event, sink);

@@ -42,7 +42,8 @@ pub(in super::super) struct Encoder {
 /// An item of the output.
 struct Slot {
     item: Item<'static>,
-    open: bool,
+    /// In progress as long as pieces of it may come.
+    status: Status,
 }
 
 impl fmt::Debug for Encoder {
@@ -151,7 +152,7 @@ impl Encoder {
         let (slots, usage) = (&self.slots, self.usage.as_ref());
         self.frames.send(out, kind, |w| {
             w.key("response");
-            write_response(w, &head, status, slots.iter().map(|slot| &slot.item), usage);
+            write_response(w, &head, status, slots.iter().map(|slot| (&slot.item, slot.status)), usage);
         });
     }
 
@@ -164,7 +165,7 @@ impl Encoder {
             w.key("item");
             item.write(w, Status::InProgress);
         });
-        self.slots.push(Slot { item, open: true });
+        self.slots.push(Slot { item, status: Status::InProgress });
         at
     }
 
@@ -203,7 +204,9 @@ impl Encoder {
     /// The place of a block of thought, new if it is not open any more.
     fn thought_slot(&mut self, item: u32, out: &mut Vec<u8>) -> usize {
         let known = find(&self.thoughts, item);
-        if let Some(at) = known.filter(|at| self.slots.get(*at).is_some_and(|slot| slot.open)) {
+        if let Some(at) =
+            known.filter(|at| self.slots.get(*at).is_some_and(|slot| slot.status == Status::InProgress))
+        {
             return at;
         }
         self.close_message(out);
@@ -271,8 +274,10 @@ impl Encoder {
 
     fn arguments(&mut self, call: u32, delta: &str, out: &mut Vec<u8>) {
         let Some(at) = find(&self.calls, call) else { return };
-        let Some(Slot { item: Item { id, body: Body::Call { arguments, custom, .. } }, open: true }) =
-            self.slots.get_mut(at)
+        let Some(Slot {
+            item: Item { id, body: Body::Call { arguments, custom, .. } },
+            status: Status::InProgress,
+        }) = self.slots.get_mut(at)
         else {
             return;
         };
@@ -328,8 +333,8 @@ impl Encoder {
 
     /// What ends an item, if it is open.
     fn close(&mut self, at: usize, status: Status, out: &mut Vec<u8>) {
-        let Some(Slot { item, open: open @ true }) = self.slots.get_mut(at) else { return };
-        *open = false;
+        let Some(Slot { item, status: slot @ Status::InProgress }) = self.slots.get_mut(at) else { return };
+        *slot = status;
         if self.message == Some(at) {
             self.message = None;
         }

@@ -214,7 +214,7 @@ impl<'r, 'a> Items<'r, 'a> {
         let id = fields.text("id")?;
         let mut texts = read_thoughts(&mut fields, "content", false)?;
         texts.extend(read_thoughts(&mut fields, "summary", true)?);
-        let state = fields.text("encrypted_content")?;
+        let state = fields.text("encrypted_content")?.filter(|data| !data.is_empty());
         let state = state.map(|data| State::found(Surface::Responses, StateKind::Encrypted, data));
         leave(fields, &mut self.request.lost);
         let foreign = state.as_ref().is_some_and(|state| state.surface != Surface::Responses);

@@ -135,6 +135,8 @@ impl Item<'_> {
                 }
                 Body::Picture { data, format } => {
                     w.member("type", "image_generation_call");
+                    // A picture is never there in part.
+                    let status = data.as_ref().map_or(Status::InProgress, |_| Status::Completed);
                     w.member("status", status.name());
                     w.member("output_format", format);
                     w.member("result", data);
@@ -173,10 +175,9 @@ pub(super) fn write_response<'i>(
     w: &mut Writer,
     head: &Head<'_>,
     status: Status,
-    output: impl Iterator<Item = &'i Item<'i>>,
+    output: impl Iterator<Item = (&'i Item<'i>, Status)>,
     usage: Option<&Usage>,
 ) {
-    let mut output = output.peekable();
     w.object(|w| {
         w.member("id", head.id);
         w.member("object", "response");
@@ -190,13 +191,7 @@ pub(super) fn write_response<'i>(
             _ => w.member("incomplete_details", &None::<&str>),
         }
         w.member("model", head.model);
-        w.member_array("output", |w| {
-            while let Some(item) = output.next() {
-                // What stood last when it was cut is what was cut.
-                let cut = matches!(status, Status::Incomplete(_)) && output.peek().is_none();
-                item.write(w, if cut { status } else { Status::Completed });
-            }
-        });
+        w.member_array("output", |w| output.for_each(|(item, status)| item.write(w, status)));
         match usage {
             Some(usage) => w.member_object("usage", |w| write_usage(w, usage)),
             None => w.member("usage", &None::<&str>),

@@ -29,7 +29,10 @@ pub(in super::super) fn write_answer(
         repeated: settings::members(echo),
     };
     let mut w = Writer::with_capacity(1024);
-    write_response(&mut w, &head, status, items.iter(), answer.usage.as_ref());
+    // What stands last when an answer was cut is what was cut.
+    let of = |at: usize| if at + 1 == items.len() { status } else { Status::Completed };
+    let output = items.iter().enumerate().map(|(at, item)| (item, of(at)));
+    write_response(&mut w, &head, status, output, answer.usage.as_ref());
     Translated { body: w.finish(), lost }
 }
 

@@ -378,12 +378,18 @@ impl<'r, 'a> Items<'r, 'a> {
         w.object(|w| {
             w.member("type", "reasoning");
             w.optional("id", first.id.as_deref());
+            // Of thoughts with state the client has seen a summary, whatever its dialect calls it; OpenAI takes no other
+            // text of its models.
+            let is_summary = |thought: &Thought<'_>| thought.summary || !own;
             let texts = |summary: bool| {
-                group.iter().filter(move |thought| thought.summary == summary && !thought.text.is_empty())
+                let texts = group.iter().filter(|thought| !thought.text.is_empty());
+                texts.filter(move |thought| is_summary(thought) == summary)
             };
-            w.member_array("summary", |w| texts(true).for_each(|thought| write_thought(w, thought)));
+            w.member_array("summary", |w| texts(true).for_each(|thought| write_thought(w, thought, true)));
             if texts(false).next().is_some() {
-                w.member_array("content", |w| texts(false).for_each(|thought| write_thought(w, thought)));
+                w.member_array("content", |w| {
+                    texts(false).for_each(|thought| write_thought(w, thought, false))
+                });
             }
             w.optional("encrypted_content", encrypted);
         });
@@ -419,9 +425,9 @@ fn write_cache(w: &mut Writer, cache: Option<&Cache<'_>>) {
     }
 }
 
-fn write_thought(w: &mut Writer, thought: &Thought<'_>) {
+fn write_thought(w: &mut Writer, thought: &Thought<'_>, summary: bool) {
     w.object(|w| {
-        w.member("type", if thought.summary { "summary_text" } else { "reasoning_text" });
+        w.member("type", if summary { "summary_text" } else { "reasoning_text" });
         w.member("text", &thought.text);
     });
 }

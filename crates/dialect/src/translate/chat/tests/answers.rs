@@ -234,6 +234,8 @@ fn empty_answers_are_answers() {
     let choice = value!({"index": 0, "message": {"role": "assistant", "content": "", "refusal": null},
         "logprobs": null, "finish_reason": "length"});
     assert_eq!(written(&answer)["choices"], value!([choice]));
+    let choices = &written(&Answer::default())["choices"];
+    assert_eq!((choices.as_array().unwrap().len(), &choices[0]["message"]["content"]), (1, &value!("")));
 }
 
 #[test]

@@ -30,6 +30,14 @@ fn requests() {
             r#"{"messages":[{"role":"user","content":[{"type":"input_text","text":"hi"}]}]}"#,
             "'messages[0].content[0].type' must be 'text', 'image_url', 'input_audio', 'file', 'video_url' or 'refusal'",
         ),
+    ] {
+        assert_eq!(read_request(body.as_bytes()).unwrap_err().to_string(), text, "{body}");
+    }
+}
+
+#[test]
+fn parts_and_calls() {
+    for (body, text) in [
         (
             r#"{"messages":[{"role":"user","content":[{"type":"text"}]}]}"#,
             "'messages[0].content[0].text' is missing",

@@ -39,16 +39,20 @@ fn media() -> impl Strategy<Value = Part<'static>> {
     prop_oneof![image, document, sound]
 }
 
+fn text() -> impl Strategy<Value = Part<'static>> {
+    (word(), cache()).prop_map(|(text, cache)| Part::Text(TextPart { text, cache, annotations: None }))
+}
+
 /// One text, or a list in which something keeps texts apart.
 fn content() -> impl Strategy<Value = Vec<Part<'static>>> {
-    let text =
-        (word(), cache()).prop_map(|(text, cache)| Part::Text(TextPart { text, cache, annotations: None }));
     prop_oneof![
-        text.clone().prop_map(|text| vec![text]),
-        (media(), proptest::collection::vec(prop_oneof![text, media()], 0..3)).prop_map(|(one, mut more)| {
-            more.push(one);
-            more
-        })
+        text().prop_map(|text| vec![text]),
+        (media(), proptest::collection::vec(prop_oneof![text(), media()], 0..3)).prop_map(
+            |(one, mut more)| {
+                more.push(one);
+                more
+            }
+        )
     ]
 }
 

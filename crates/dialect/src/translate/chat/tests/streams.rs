@@ -3,8 +3,10 @@
 use super::super::super::answer::{Event, Stop};
 use super::super::super::request::{Media, Part, Source};
 use super::super::super::state::{State, StateKind};
-use super::{context, events, frames};
-use crate::{AnswerContext, Surface, Usage};
+use super::{context, events, frames, json};
+use crate::stream::recordings;
+use crate::{AnswerContext, Splitter, StreamTranslator, Surface, Usage};
+use bytes::Bytes;
 use serde_json::{Value, json as value};
 
 fn chunk(delta: &str, finish: &str) -> String {
@@ -196,6 +198,39 @@ fn other_pieces() {
         [r#"Start { id: "", model: "", created: None }"#, "End"],
         "nothing is an answer too"
     );
+}
+
+/// What a client gets for a recording, however much of it came.
+fn translated(recording: &str, proper_end: bool) -> String {
+    let mut splitter = Splitter::new();
+    splitter.feed(Bytes::copy_from_slice(recording.as_bytes()));
+    let mut translator = StreamTranslator::new(Surface::ChatCompletions, &context());
+    let mut out = Vec::new();
+    while let Some(frame) = splitter.next() {
+        translator.frame(&frame, &mut out).unwrap();
+    }
+    if proper_end {
+        translator.finish(&mut out);
+    }
+    assert_eq!(translator.lost(), [""; 0]);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_recording_of_openrouter() {
+    let whole = translated(recordings::OPENROUTER, true);
+    assert_eq!(whole.matches(": OPENROUTER PROCESSING\n\n").count(), 3, "signs of life pass");
+    assert_eq!(whole.matches("\"finish_reason\":\"stop\"").count(), 1);
+    assert_eq!(whole.matches("\"role\":\"assistant\"").count(), 1);
+    assert_eq!(whole.matches("\"reasoning_content\":\"Hm\"").count(), 1);
+    assert_eq!(whole.matches("\"delta\":{\"content\":\"Hi\"}").count(), 1);
+    let frames: Vec<_> = whole.split_terminator("\n\n").collect();
+    let [.., usage, done] = &frames[..] else { panic!() };
+    assert_eq!(*done, "data: [DONE]");
+    assert_eq!(json(usage.strip_prefix("data: ").unwrap())["usage"]["cost"], 0.00012);
+    let cut = recordings::OPENROUTER.find("\"content\":\"Hi\"").unwrap();
+    let cut = translated(&recordings::OPENROUTER[..cut], false);
+    assert!(whole.starts_with(&cut) && !cut.contains("stop") && !cut.contains("DONE"), "{cut}");
 }
 
 fn start() -> Event<'static> {

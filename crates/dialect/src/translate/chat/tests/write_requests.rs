@@ -169,6 +169,32 @@ fn thinking() {
 }
 
 #[test]
+fn thinking_by_a_switch() {
+    let off = Reasoning { enabled: Some(false), ..Reasoning::default() };
+    let high = Reasoning { effort: Some("high".into()), ..Reasoning::default() };
+    let on = Reasoning { enabled: Some(true), ..Reasoning::default() };
+    for (reasoning, provider, switch, word, lost) in [
+        (&off, "deepseek", "disabled", Value::Null, &[][..]),
+        (&high, "deepseek", "enabled", value!("high"), &[]),
+        (&off, "z-ai", "disabled", Value::Null, &[]),
+        (&on, "z-ai", "enabled", Value::Null, &[]),
+        (&high, "moonshotai", "enabled", Value::Null, &["thinking"]),
+    ] {
+        let request = Request {
+            reasoning: Some(reasoning.clone()),
+            ..request(vec![turn(Role::User, vec![Part::text("hi")])])
+        };
+        let (body, named) = write(&request, &target(provider));
+        assert_eq!(
+            (&body["thinking"]["type"], &body["reasoning_effort"]),
+            (&value!(switch), &word),
+            "{provider}"
+        );
+        assert_eq!(named, lost);
+    }
+}
+
+#[test]
 fn results_follow_their_calls_and_their_pictures_come_behind() {
     let request = request(vec![
         turn(Role::User, vec![Part::text("look")]),
@@ -237,6 +263,42 @@ fn calls_without_ids_get_some() {
     assert_eq!(answered, ["call_1_g", "call_0_f", "call_2_f", "call_3_f"]);
     assert_eq!(messages[4]["tool_calls"][0]["id"], "call_3_f");
     assert_eq!(messages[5]["content"], "");
+}
+
+#[test]
+fn ids_in_a_form_the_target_takes() {
+    let long = "toolu_".repeat(8);
+    let turns = vec![
+        turn(Role::Assistant, vec![call("abcDEF123", "f"), call(&long, "f")]),
+        turn(Role::User, vec![result("abcDEF123", None, vec![]), result(&long, None, vec![])]),
+    ];
+    let request = Request { user: Some(long.repeat(2).into()), ..request(turns) };
+    for (provider, first, second, lost) in [
+        ("openai", "abcDEF123", "call_at_1", &["metadata.user_id"][..]),
+        ("mistral", "abcDEF123", "call00001", &[]),
+        ("groq", "abcDEF123", &*long, &[]),
+    ] {
+        let (body, named) = write(&request, &target(provider));
+        let messages = &body["messages"];
+        let calls = &messages[0]["tool_calls"];
+        assert_eq!((&calls[0]["id"], &calls[1]["id"]), (&value!(first), &value!(second)), "{provider}");
+        assert_eq!(
+            (&messages[1]["tool_call_id"], &messages[2]["tool_call_id"]),
+            (&value!(first), &value!(second))
+        );
+        assert_eq!(named, lost);
+    }
+}
+
+#[test]
+fn annotations_go_back_in_the_same_dialect_only() {
+    let list = schema(r#"[{"type":"file"}]"#);
+    let cited = Part::Text(TextPart { text: "x".into(), cache: None, annotations: list });
+    let request = request(vec![turn(Role::Assistant, vec![cited])]);
+    let (body, lost) = write(&request, &target("openrouter"));
+    assert_eq!((body["messages"][0].get("annotations"), &*lost), (None, &["citations".to_owned()][..]));
+    let same = write_request(&request, Surface::ChatCompletions, &target("openrouter")).unwrap();
+    assert_eq!(json(same.body)["messages"][0]["annotations"], value!([{"type": "file"}]));
 }
 
 #[test]

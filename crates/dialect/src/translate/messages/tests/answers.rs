@@ -162,7 +162,7 @@ fn foreign_state_and_broken_arguments() {
             {"type": "thinking", "thinking": "s", "signature": wrapped},
             {"type": "redacted_thinking", "data": wrapped},
             {"type": "redacted_thinking", "data": "tg1.generate-content.s.openai.blob"},
-            {"type": "tool_use", "id": "call_0_f", "name": "f", "input": {"_raw_arguments": "{broken"}},
+            {"type": "tool_use", "id": "toolu_msgmade_0", "name": "f", "input": {"_raw_arguments": "{broken"}},
             {"type": "tool_use", "id": "c", "name": "g", "input": {}}
         ])
     );

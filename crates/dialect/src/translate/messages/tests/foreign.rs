@@ -125,6 +125,29 @@ fn ids_are_made_and_found() {
     assert_eq!(error.to_string(), "a result without its call ('contents[0].parts[0]')");
 }
 
+/// Some servers name the first call of every answer alike, and some clients send a result twice.
+#[test]
+fn ids_are_given_once() {
+    let request = Request {
+        turns: vec![
+            turn(Role::Assistant, vec![call("call_0", "f", "{}"), call("call_0", "g", "{}")]),
+            turn(Role::User, vec![result("call_0", "1"), result("call_0", "2")]),
+            turn(Role::Assistant, vec![call("call_0", "f", "{}")]),
+            turn(Role::User, vec![result("call_0", "3"), result("call_0", "4")]),
+        ],
+        ..question()
+    };
+    let (body, _) = written(&request, CHAT, &TARGET).unwrap();
+    let ids = |at: usize, field: &str| -> Vec<String> {
+        let blocks = body["messages"][at]["content"].as_array().unwrap();
+        blocks.iter().map(|block| block[field].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(0, "id"), ["call_0", "call_0_1"]);
+    assert_eq!(ids(1, "tool_use_id"), ["call_0", "call_0_1"]);
+    assert_eq!(ids(2, "id"), ["call_0_2"]);
+    assert_eq!(ids(3, "tool_use_id"), ["call_0_2", "call_0_2"]);
+}
+
 fn function(name: &'static str, parameters: Option<&'static str>) -> Tool<'static> {
     let parameters = parameters.map(|text| serde_json::from_str(text).unwrap());
     Tool::Function(Function { name: name.into(), parameters, ..Function::default() })
@@ -245,6 +268,14 @@ fn what_cannot_be_said_is_refused() {
             "a document that is neither PDF nor text ('messages[0].content[0]')",
         ),
         (
+            Request {
+                turns: vec![turn(Role::Assistant, vec![Part::Image(media(Source::Url("https://x".into())))])],
+                ..question()
+            },
+            Surface::GenerateContent,
+            "a picture in an answer ('contents[0].parts[0]')",
+        ),
+        (
             Request { turns: vec![turn(Role::Assistant, vec![call("c", "f", "[1]")])], ..question() },
             CHAT,
             "'messages[0].tool_calls[0].function.arguments' is not a JSON object",
@@ -257,6 +288,38 @@ fn what_cannot_be_said_is_refused() {
     ] {
         assert_eq!(written(&request, from, &TARGET).unwrap_err().to_string(), want);
     }
+}
+
+/// What the API makes a grammar of is closed; what is not said to be strict stays as it is.
+#[test]
+fn strict_schemas() {
+    let strict = |strict| {
+        Tool::Function(Function {
+            name: "f".into(),
+            parameters: Some(serde_json::from_str(r#"{"type":"object","minProperties":1}"#).unwrap()),
+            strict,
+            ..Function::default()
+        })
+    };
+    let open = r#"{"type":"object","additionalProperties":true}"#;
+    let schema = serde_json::from_str(open).unwrap();
+    let request = Request {
+        tools: vec![strict(Some(true)), strict(Some(false))],
+        output: Output::Schema { name: None, description: Some("d".into()), schema, strict: None },
+        ..question()
+    };
+    let (body, lost) = written(&request, CHAT, &TARGET).unwrap();
+    assert_eq!(
+        body["tools"],
+        json!([
+            {"name": "f", "strict": true, "input_schema": {
+                "type": "object", "description": "{minProperties: 1}", "additionalProperties": false}},
+            {"name": "f", "input_schema": {"type": "object", "minProperties": 1}}
+        ])
+    );
+    let closed = json!({"type": "object", "additionalProperties": false});
+    assert_eq!(body["output_config"]["format"]["schema"], closed);
+    assert_eq!(lost, ["response_format.json_schema.description", "response_format.additionalProperties"]);
 }
 
 #[test]
@@ -294,11 +357,12 @@ fn marks_media_and_schemas() {
                 {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}},
                 {"type": "text", "text": "t", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
             ]}],
-            "output_config": {"format": {"type": "json_schema", "schema": {"type": "object", "b": 1, "a": 2}}}
+            "output_config": {"format": {"type": "json_schema", "schema": {
+                "type": "object", "b": 1, "a": 2, "additionalProperties": false}}}
         })
     );
     let body = String::from_utf8(translated.body).unwrap();
-    assert!(body.contains(r#""schema":{"type":"object","b":1,"a":2}"#), "members keep their order");
+    assert!(body.contains(r#""schema":{"type":"object","b":1,"a":2,"#), "members keep their order");
 }
 
 #[test]

@@ -380,11 +380,28 @@ fn interleaved_calls_come_one_after_another() {
         message["content"],
         json!([
             {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}},
-            {"type": "tool_use", "id": "call_1_g", "name": "g", "input": {"y": 2}},
+            {"type": "tool_use", "id": "toolu_msgmade_1", "name": "g", "input": {"y": 2}},
             {"type": "text", "text": "after"},
             {"type": "tool_use", "id": "c", "name": "h", "input": {"z": 3}}
         ])
     );
+}
+
+/// What waits has a limit: the call that keeps it waiting is closed then.
+#[test]
+fn a_call_that_never_ends_is_closed() {
+    let mebibyte = || "x".repeat(1024 * 1024);
+    let piece = |delta: String| Event::ToolArguments { choice: 0, call: 1, delta: delta.into() };
+    let mut events =
+        vec![start(), begin(0, "a", "f"), arguments(0, "{}"), begin(1, "b", "g"), arguments(1, "{\"y\":\"")];
+    events.extend((0..17).map(|_| piece(mebibyte())));
+    events.extend([piece("\"}".into()), arguments(0, " "), text("t"), Event::End]);
+    let (events, lost) = encode(events);
+    let message = accumulate(&events);
+    assert_eq!(message["content"][0]["input"], json!({}));
+    assert_eq!(message["content"][1]["input"]["y"].as_str().unwrap().len(), 17 * 1024 * 1024);
+    assert_eq!(message["content"][2]["text"], "t");
+    assert_eq!(lost, ["calls[0].arguments"]);
 }
 
 #[test]

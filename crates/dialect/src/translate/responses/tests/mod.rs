@@ -4,8 +4,10 @@ mod answers;
 mod bad_input;
 mod properties;
 mod provider;
+mod read_streams;
 mod requests;
-mod streams;
+mod stream_events;
+mod write_streams;
 
 use super::super::answer::Event;
 use super::super::fields::owned;

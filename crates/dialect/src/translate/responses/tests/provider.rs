@@ -160,7 +160,7 @@ fn own_state_goes_back_to_its_issuer_only() {
         kind: StateKind::Encrypted,
     };
     let part = |text: &'static str, state| {
-        Part::Reasoning(Thought { text: text.into(), summary: true, state, id: Some("rs_1".into()) })
+        Part::Reasoning(Thought { text: text.into(), summary: false, state, id: Some("rs_1".into()) })
     };
     let written = |part| {
         let request = Request { turns: vec![turn(Role::Assistant, vec![part])], ..Request::default() };

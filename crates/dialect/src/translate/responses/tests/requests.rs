@@ -352,3 +352,23 @@ fn state_of_others() {
     assert!(!String::from_utf8(written.body).unwrap().contains("reasoning\""));
     assert_eq!(written.lost, ["input[1].reasoning", "input[1].thoughtSignature", "input[3].reasoning"]);
 }
+
+/// Codex sends reasoning back without its id.
+#[test]
+fn reasoning_without_ids() {
+    let item = |texts: &[&str], state: Option<&str>| {
+        let summary: Vec<_> =
+            texts.iter().map(|text| json!({"type": "summary_text", "text": text})).collect();
+        let mut item = json!({"type": "reasoning", "summary": summary});
+        if let Some(state) = state {
+            item["encrypted_content"] = state.into();
+        }
+        item
+    };
+    let body = json!({"model": "m", "input": [{"role": "user", "content": "Hi"},
+        item(&["One", "Two"], Some("gA")), item(&[], Some("gB")),
+        {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Raw"}], "encrypted_content": "gC"},
+        {"type": "function_call", "call_id": "c", "name": "shell", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "ok"}]});
+    assert_eq!(json(&again(&body).body)["input"], body["input"]);
+}

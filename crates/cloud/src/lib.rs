@@ -1,0 +1,15 @@
+//! Credentials of clouds: what AWS and Google want instead of a key in a header.
+//!
+//! Nothing here sends anything: a request is signed, the body of a token request is made, its answer is read. Time is
+//! passed in.
+
+mod aws;
+mod cache;
+mod google;
+mod jwt;
+mod token;
+
+pub use aws::{AwsBody, AwsCredentials, AwsRequest, CredentialsError, SignError, sign_aws};
+pub use cache::{Claim, Lookup, TokenCache};
+pub use google::{CLOUD_PLATFORM, ServiceAccount, ServiceAccountError};
+pub use token::{AccessToken, TokenError, parse_token_response};

@@ -1,0 +1,131 @@
+//! Clouds: Azure's deployments, Bedrock's signed requests, Vertex's tokens.
+
+use crate::support::{Gateway, ai_gateway, merge, mock, names, post, prompt};
+use serde_json::{Value, json};
+use tollgate_mock::{AWS_ACCESS_KEY, AWS_SECRET_KEY, GOOGLE_SERVICE_ACCOUNT, MockServer, Script};
+
+const CHAT: &str = "/v1/chat/completions";
+
+async fn with(provider: Value, mock: &MockServer) -> Gateway {
+    let provider = merge(json!({"base_url": mock.url()}), provider);
+    Gateway::start(&ai_gateway(json!({"providers": [provider]}))).await
+}
+
+fn body(model: &str, stream: bool) -> Value {
+    merge(merge(prompt(), names(&[model])), json!({"stream": stream}))
+}
+
+#[tokio::test]
+async fn azure_has_the_deployment_in_the_path_and_its_own_header() {
+    let mock = mock(Script::default()).await;
+    let provider = json!({
+        "id": "azure", "base_url": format!("{}/openai", mock.url()),
+        "settings": {"api_version": "2024-10-21"}, "api_keys": [{"value": "azure-key-1234567890"}],
+    });
+    let gateway = with(provider, &mock).await;
+    for stream in [false, true] {
+        mock.clear_requests();
+        let answer = gateway.send(post(CHAT, &body("azure:my-deployment", stream))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let [sent] = &mock.requests()[..] else { panic!("one request") };
+        assert_eq!(
+            sent.path_and_query,
+            "/openai/deployments/my-deployment/chat/completions?api-version=2024-10-21"
+        );
+        assert_eq!(sent.header("api-key"), "azure-key-1234567890");
+        assert_eq!(sent.header("authorization"), "");
+    }
+}
+
+#[tokio::test]
+async fn bedrock_is_asked_with_a_signature_and_answers_in_frames() {
+    let mock = mock(Script::default()).await;
+    let key = format!("{AWS_ACCESS_KEY}:{AWS_SECRET_KEY}");
+    let provider = json!({
+        "id": "bedrock", "settings": {"region": "eu-central-1"}, "api_keys": [{"value": key}],
+    });
+    let gateway = with(provider, &mock).await;
+    let model = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    for (path, stream) in [(CHAT, false), (CHAT, true), ("/v1/messages", false), ("/v1/messages", true)] {
+        mock.clear_requests();
+        let answer = gateway.send(post(path, &body(&format!("bedrock:{model}"), stream))).await;
+        assert_eq!(answer.status, 200, "{path} {stream}: {}", answer.text());
+        assert!(answer.text().contains("Hello "), "{}", answer.text());
+        let kind = if stream { "text/event-stream" } else { "application/json" };
+        assert_eq!(answer.header("content-type"), kind);
+        let [sent] = &mock.requests()[..] else { panic!("one request") };
+        let operation = if stream { "converse-stream" } else { "converse" };
+        let escaped = model.replace(':', "%3A");
+        assert_eq!(sent.path_and_query, format!("/model/{escaped}/{operation}"));
+        assert!(sent.header("authorization").contains("/eu-central-1/bedrock/aws4_request"));
+        assert_eq!(sent.json()["messages"][0]["content"][0]["text"], "Say hello.");
+        let line = gateway.log_of(&answer).await;
+        assert!(line["input_tokens"].as_u64().is_some_and(|n| n > 0), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_or_broken_key_of_aws_is_said_without_being_shown() {
+    let mock = mock(Script::default()).await;
+    for (key, status, said) in [
+        (format!("{AWS_ACCESS_KEY}:wrong-secret-0123456789"), 403, "signature"),
+        ("only-one-part-0123456789".to_owned(), 422, "the key of provider bedrock cannot be used"),
+    ] {
+        let provider = json!({
+            "id": "bedrock", "settings": {"region": "us-east-1"}, "api_keys": [{"value": key}],
+        });
+        let gateway = with(provider, &mock).await;
+        let answer = gateway.send(post(CHAT, &body("bedrock:m", false))).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.text().contains(said), "{}", answer.text());
+        assert!(!answer.text().contains("0123456789"), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn vertex_gets_a_token_for_the_key_and_keeps_it() {
+    let mock = mock(Script::default()).await;
+    let mut account: Value = serde_json::from_str(GOOGLE_SERVICE_ACCOUNT).unwrap();
+    account["token_uri"] = format!("{}/token", mock.url()).into();
+    let base = format!("{}/v1/projects/p/locations/europe-west4/publishers/google", mock.url());
+    let provider = json!({
+        "id": "vertex", "base_url": base, "api_keys": [{"value": account.to_string()}],
+    });
+    let gateway = with(provider, &mock).await;
+    for (path, stream) in [
+        (CHAT, false),
+        (CHAT, true),
+        ("/genai/v1beta/models/vertex:gemini-2.5-flash:generateContent", false),
+        ("/genai/v1beta/models/vertex:gemini-2.5-flash:streamGenerateContent?alt=sse", true),
+    ] {
+        let own = json!({"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]});
+        let asked = if path == CHAT { body("vertex:gemini-2.5-flash", stream) } else { own };
+        let answer = gateway.send(post(path, &asked)).await;
+        assert_eq!(answer.status, 200, "{path} {stream}: {}", answer.text());
+        assert!(answer.text().contains("Hello "), "{}", answer.text());
+    }
+    let requests = mock.requests();
+    let tokens = requests.iter().filter(|request| request.path_and_query == "/token").count();
+    assert_eq!((tokens, requests.len()), (1, 5), "one token serves four requests");
+    let operations = ["generateContent", "streamGenerateContent?alt=sse"];
+    for (at, request) in requests.iter().filter(|r| r.path_and_query != "/token").enumerate() {
+        let path = "/v1/projects/p/locations/europe-west4/publishers/google/models/gemini-2.5-flash";
+        assert_eq!(request.path_and_query, format!("{path}:{}", operations[at % 2]));
+        assert!(request.header("authorization").starts_with("Bearer "));
+        assert!(!request.header("authorization").contains("PRIVATE KEY"));
+    }
+}
+
+#[tokio::test]
+async fn a_service_account_that_cannot_be_used_is_said_without_being_shown() {
+    let mock = mock(Script::default()).await;
+    let base = format!("{}/v1/projects/p/locations/l/publishers/google", mock.url());
+    let key = r#"{"type": "service_account", "client_email": "a@b", "private_key": "secret-0123456789"}"#;
+    let provider = json!({"id": "vertex", "base_url": base, "api_keys": [{"value": key}]});
+    let gateway = with(provider, &mock).await;
+    let answer = gateway.send(post(CHAT, &body("vertex:gemini-2.5-flash", false))).await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(answer.text().contains("the key of provider vertex cannot be used"), "{}", answer.text());
+    assert!(!answer.text().contains("0123456789"), "{}", answer.text());
+    assert!(mock.requests().is_empty());
+}
