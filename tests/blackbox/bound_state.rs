@@ -244,6 +244,17 @@ async fn who_imitates_anthropics_api_gets_its_own_signatures_back() {
     all.as_array_mut().unwrap().push(imitator);
     let gateway = Gateway::start(&ai_gateway(json!({"providers": all}))).await;
     let say = Say::user("[[think Hm.]] [[say Yes.]]").think();
+    for client in Client::ALL {
+        let answer = gateway.send(client.ask("imitator:glm-5", &say)).await;
+        let got = client.read(&answer, false);
+        assert_eq!(got.thoughts, "Hm.", "{client:?}: {}", answer.text());
+        let second = say.clone().then(&got, Turn::User("[[say Go on.]]".into()));
+        let answer = gateway.send(client.ask("imitator:glm-5", &second)).await;
+        assert_eq!(client.read(&answer, false).text, "Go on.", "{client:?}");
+        let sent = mock.requests().pop().unwrap().json();
+        let signature = sent["messages"][1]["content"][0]["signature"].as_str().unwrap_or_default();
+        assert!(!signature.is_empty() && !signature.starts_with("tg1"), "{client:?}: {sent}");
+    }
     let answer = gateway.send(Client::Messages.ask("imitator:glm-5", &say)).await;
     let got = Client::Messages.read(&answer, false);
     let second = say.then(&got, Turn::User("[[say Go on.]]".into()));
