@@ -310,6 +310,36 @@ async fn the_log_has_the_providers_name_for_a_request() {
 }
 
 #[tokio::test]
+async fn the_log_says_what_a_router_chose() {
+    let mock = mock(Script::default()).await;
+    let gateway = Gateway::start(&ai_gateway(json!({"providers": [openrouter(&mock)]}))).await;
+    let chunk = json!({"id": "gen-1", "provider": "Google AI Studio", "model": "google/gemini-2.5-flash", "choices": [{
+        "index": 0, "finish_reason": "stop", "delta": {"content": "x"}, "message": {"role": "assistant", "content": "x"},
+    }]});
+    let stream = Behaviour {
+        body: Some(format!(": OPENROUTER PROCESSING\n\ndata: {chunk}\n\ndata: [DONE]\n\n")),
+        ..Behaviour::default()
+    };
+    let plain = Behaviour { body: Some(chunk.to_string()), ..Behaviour::default() };
+    for (behaviour, streamed) in [(plain, false), (stream.header("content-type", "text/event-stream"), true)]
+    {
+        mock.set_script(Script::always(behaviour));
+        for (model, reported) in
+            [("openrouter/auto", json!("google/gemini-2.5-flash")), ("google/gemini-2.5-flash", Value::Null)]
+        {
+            let body = merge(names(&[&format!("openrouter:{model}")]), json!({"stream": streamed}));
+            let answer = gateway.send(post(CHAT, &body)).await;
+            let line = gateway.log_of(&answer).await;
+            assert_eq!(
+                (&line["model_served"], &line["model_reported"], &line["provider_reported"]),
+                (&json!(model), &reported, &json!("Google AI Studio")),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn native_first_openrouter_behind() {
     let (first, second) = (mock(Script::always(Behaviour::status(529))).await, mock(Script::default()).await);
     let gateway = Gateway::start(&two_tiers(&first, &second, json!({}))).await;

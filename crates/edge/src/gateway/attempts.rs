@@ -344,13 +344,17 @@ impl Gateway {
         let provider = this.candidate.provider.id.as_str();
         let stores = incoming.surface == Surface::Responses;
         match &committed.begun {
-            Begun::Whole { body, lost, .. } => {
+            Begun::Whole { body, lost, served_by, .. } => {
+                record.reported(served_by);
                 record.dropped.extend(lost.iter().cloned());
                 if let Some(id) = stores.then(|| answer_id(body)).flatten() {
                     self.ledger.note(&id, provider);
                 }
             }
             Begun::Stream(stream) => {
+                if let Some(served_by) = stream.reader.served_by() {
+                    record.reported(served_by);
+                }
                 record.dropped.extend(stream.lost().iter().cloned());
                 if let Some(id) = stream.reader.answer_id().filter(|_| stores) {
                     self.ledger.note(id, provider);
