@@ -96,8 +96,8 @@ pub struct Record {
 impl Record {
     /// Notes who an answer says it comes from.
     pub(crate) fn reported(&mut self, served_by: &ServedBy) {
-        let other = |model: &&Box<str>| self.model_served.as_deref() != Some(&***model);
-        self.model_reported = served_by.model.as_ref().filter(other).cloned();
+        let asked = self.model_served.as_deref();
+        self.model_reported = served_by.model.clone().filter(|model| asked != Some(model));
         self.provider_reported.clone_from(&served_by.provider);
     }
 }

@@ -76,6 +76,13 @@ pub(super) struct Failed {
     pub(super) translated: bool,
 }
 
+impl Failed {
+    /// What the provider calls the request.
+    pub(super) fn request_id(&self) -> Option<String> {
+        limits::request_id(&self.answer.as_ref()?.headers)
+    }
+}
+
 /// The HTTP answer of a failed attempt.
 #[derive(Debug)]
 pub(super) struct FailedAnswer {
