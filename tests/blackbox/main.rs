@@ -9,12 +9,16 @@ mod admin;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bound_state;
+#[cfg(test)]
 mod bytes;
 #[cfg(test)]
 mod clocks;
 mod clouds;
 #[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod compare;
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
@@ -63,6 +67,14 @@ mod reload;
 mod secrets;
 #[cfg(test)]
 mod serving;
+#[cfg(test)]
+mod translation;
+#[cfg(test)]
+mod translation_bodies;
+#[cfg(test)]
+mod translation_errors;
+#[cfg(test)]
+mod translation_paths;
 #[cfg(test)]
 mod uploads;
 #[cfg(test)]

@@ -71,6 +71,8 @@ pub struct Record {
     pub input_tokens: u64,
     /// Answer tokens as the provider counted them.
     pub output_tokens: u64,
+    /// Of these, tokens of reasoning.
+    pub reasoning_tokens: u64,
     /// From the request's head to the first content.
     pub first_token_ms: Option<u64>,
     /// Why the answer is an error of ours.

@@ -411,6 +411,7 @@ impl Gateway {
         record.outcome = relayed.ending;
         record.stream = relayed.stream;
         (record.input_tokens, record.output_tokens) = (usage.input_tokens, usage.output_tokens);
+        record.reasoning_tokens = usage.reasoning_tokens;
         let since_head = relayed.first_content.map(|at| at.saturating_duration_since(timing.started));
         record.first_token_ms = since_head.and_then(|d| u64::try_from(d.as_millis()).ok());
     }

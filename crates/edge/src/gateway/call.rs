@@ -119,7 +119,7 @@ impl Gateway {
             remove_models: true,
             merge: merged.body.as_deref(),
             max_output_tokens: self.knobs.max_output_tokens,
-            reasoning_model: wants_completion_tokens(candidate),
+            reasoning_model: provider.wants_completion_tokens(Some(&candidate.model)),
             surface: wire.surface,
             allow: provider.supported_params(wire.surface),
             deny: &[&provider.params.drop, &candidate.model.unsupported_params, &merged.remove],
@@ -176,17 +176,6 @@ impl Gateway {
             headers.insert(name, value.clone());
         }
         headers
-    }
-}
-
-/// Whether a cap on output goes into `max_completion_tokens`. `OpenAI`'s reasoning models refuse `max_tokens`, and so
-/// may whatever it offers tomorrow; other makers' APIs may know the older name only.
-pub(super) fn wants_completion_tokens(candidate: &Candidate) -> bool {
-    let Candidate { provider, model, .. } = candidate;
-    let reasons = model.supported_features.iter().any(|feature| feature == "reasoning");
-    match provider.id.as_str() {
-        "openai" => reasons || !model.known,
-        _ => reasons && (provider.custom || model.author_id == "openai"),
     }
 }
 

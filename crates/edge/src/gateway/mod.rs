@@ -17,6 +17,7 @@ mod count;
 mod errors;
 mod event_stream;
 mod ledger;
+mod listed;
 mod listing;
 mod naming;
 mod params;

@@ -1,6 +1,5 @@
 //! Parameters behind a name, in the body that is sent.
 
-use super::call::wants_completion_tokens;
 use serde_json::{Map, Value as Json};
 use std::borrow::Cow;
 use tollgate_dialect::Surface;
@@ -46,7 +45,8 @@ pub(super) fn merge<'p>(
 }
 
 fn style(candidate: &Candidate) -> ParamStyle {
-    ParamStyle { thinking: candidate.model.thinking, completion_tokens: wants_completion_tokens(candidate) }
+    let Candidate { provider, model, .. } = candidate;
+    ParamStyle { thinking: model.thinking, completion_tokens: provider.wants_completion_tokens(Some(model)) }
 }
 
 /// Lays `upper` over `fields`: objects deeply, anything else as a whole.

@@ -1,9 +1,10 @@
-//! Sends a committed answer on to the client: every event as it comes, no byte changed.
+//! Sends a committed answer on to the client: every event as it comes.
 //!
 //! From here on nothing fails over. A stream that breaks off ends with an error in the client's dialect and without
 //! its closing mark, so that no client takes a part for the whole.
 
 use super::account;
+use super::listed::{Listed, wants_array};
 use super::receive::{Begun, Committed, StreamBegun};
 use crate::action::RequestCx;
 use crate::answer::Answer;
@@ -13,7 +14,7 @@ use crate::phase;
 use crate::proxy::headers as ours;
 use crate::upstream::Reply;
 use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use std::time::{Duration, Instant};
 use tollgate_dialect::{
@@ -55,6 +56,10 @@ pub(super) async fn relay(
         facts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
         facts.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     }
+    let array = stream && wants_array(surface, cx.exchange.request.uri.query());
+    if array {
+        facts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     let replaced = phase::run_response(&cx.engine.response, cx.exchange, &mut facts);
     if let Some(answer) = replaced {
         drop(reply);
@@ -66,6 +71,7 @@ pub(super) async fn relay(
         reply,
         idle,
         surface,
+        list: array.then(Listed::default),
         relayed: Relayed { stream, ..Relayed::default() },
     };
     let sent = match begun {
@@ -119,6 +125,8 @@ struct To<'a> {
     reply: Box<dyn Reply>,
     idle: Duration,
     surface: Surface,
+    /// The client wants its stream as an array.
+    list: Option<Listed>,
     relayed: Relayed,
 }
 
@@ -250,7 +258,7 @@ impl To<'_> {
                 }
                 _ => {}
             }
-            if translates && frame.overflow() {
+            if (translates || self.list.is_some()) && frame.overflow() {
                 failed = Some("an event of the provider is too long to be translated".to_owned());
                 break;
             }
@@ -293,7 +301,7 @@ impl To<'_> {
         if begun.reader.finished() || self.relayed.overflowed {
             let closing = begun.closing();
             self.send(closing).await?;
-            self.client.chunk(Bytes::new(), true).await
+            self.client.chunk(self.last(), true).await
         } else {
             self.fail("the provider ended the stream before the answer was complete", id, true).await
         }
@@ -310,12 +318,21 @@ impl To<'_> {
                 request_id: id.to_owned(),
                 ..GatewayError::default()
             };
-            self.client.chunk(render_stream_error(self.surface, &error), false).await?;
+            self.send(render_stream_error(self.surface, &error)).await?;
         }
-        self.client.chunk(Bytes::new(), true).await
+        self.client.chunk(self.last(), true).await
+    }
+
+    /// What stands behind the last event.
+    fn last(&self) -> Bytes {
+        self.list.as_ref().map_or_else(Bytes::new, Listed::end)
     }
 
     async fn send(&mut self, data: Bytes) -> Result<(), ClientGone> {
+        let data = match &mut self.list {
+            Some(list) => list.elements(&data),
+            None => data,
+        };
         if data.is_empty() { Ok(()) } else { self.client.chunk(data, false).await }
     }
 
