@@ -110,7 +110,7 @@ impl Gateway {
             max_output_tokens: Some(model.max_output_tokens).filter(|limit| *limit > 0),
             thinking: model.thinking,
             strip_state: wire.strips,
-            completion_tokens: super::call::wants_completion_tokens(candidate),
+            completion_tokens: provider.wants_completion_tokens(Some(model)),
         };
         let Translated { body, lost } =
             conversation.write(&target).map_err(|why| Fault::Untranslatable(why.to_string().into()))?;
@@ -138,7 +138,12 @@ impl Gateway {
             return prepared.home.as_deref() == Some(provider.id.as_str());
         }
         match (&state.provider, state.surface) {
-            (_, surface) if claude(surface) => makes(model, &candidate.upstream_model, "anthropic", "claude"),
+            (issuer, surface) if claude(surface) => {
+                // Other makers imitate Anthropic's API, with signatures of their own.
+                let issuer = issuer.as_deref().or(prepared.home.as_deref());
+                makes(model, &candidate.upstream_model, "anthropic", "claude")
+                    || wire == surface && issuer == Some(provider.id.as_str())
+            }
             (Some(issuer), _) => *issuer == provider.id,
             (None, Surface::GenerateContent) => makes(model, &candidate.upstream_model, "google", "gemini"),
             (None, Surface::ChatCompletions) => provider.extensions.iter().any(|field| field == "reasoning"),
