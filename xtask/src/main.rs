@@ -3,6 +3,8 @@
 mod bench;
 mod failure;
 mod fuzz;
+mod instructions;
+mod matrix;
 mod sdk;
 mod step;
 mod structure;
@@ -29,8 +31,12 @@ enum Command {
     Test,
     /// Run the official SDKs against the built binary
     Sdk,
+    /// Write docs/compatibility.md from what the last run of the SDKs saw
+    Matrix,
     /// Run every fuzz target
     Fuzz(fuzz::Options),
+    /// Count the instructions of the hot paths, and compare them with what is allowed
+    Instructions(instructions::Options),
     /// Measure nginx and Tollgate in turn
     Bench(bench::Options),
     /// Serve the benchmark's provider until the process is ended
@@ -53,7 +59,9 @@ fn run(command: Command) -> Result<()> {
         Command::Structure => structure::check(),
         Command::Test => suite::run(),
         Command::Sdk => suite::run_sdks(),
+        Command::Matrix => matrix::write(),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Instructions(options) => instructions::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Upstream => bench::serve_upstream(),
     }

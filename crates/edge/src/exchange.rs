@@ -70,6 +70,8 @@ pub struct Record {
     pub input_tokens: u64,
     /// Answer tokens as the provider counted them.
     pub output_tokens: u64,
+    /// Of these, tokens of reasoning.
+    pub reasoning_tokens: u64,
     /// From the request's head to the first content.
     pub first_token_ms: Option<u64>,
     /// Why the answer is an error of ours.
@@ -78,8 +80,12 @@ pub struct Record {
     pub outcome: Ending,
     /// Fields of the request or the answer that were not carried over (`x-tollgate-dropped`).
     pub dropped: Vec<String>,
+    /// What the provider calls the last attempt.
+    pub upstream_request_id: Option<String>,
     /// What the answer cost, in millionths of a dollar, when it is known.
     pub cost_micros: Option<u64>,
+    /// With one's own key at the provider behind the provider: what that one charged, in millionths of a dollar.
+    pub upstream_cost_micros: Option<u64>,
     /// The API the path belongs to, for metrics.
     pub surface: Option<&'static str>,
 }

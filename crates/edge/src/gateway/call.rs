@@ -112,13 +112,13 @@ impl Gateway {
         let own = body.as_ptr() == incoming.body.as_ptr();
         let other = if own { None } else { Some(peek(body).map_err(|_| Fault::BadAnswer)?) };
         let in_path = matches!(wire.surface, Surface::GenerateContent | Surface::Converse);
-        let merged = params::merge(candidate, wire.surface, prepared.rendered.body.as_ref());
+        let merged = params::merge(candidate, wire.surface, prepared.rendered.body_for(&provider.id));
         let edits = Edits {
             model: Some(candidate.upstream_model.as_str()).filter(|_| !in_path),
             remove_models: true,
             merge: merged.body.as_deref(),
             max_output_tokens: self.knobs.max_output_tokens,
-            reasoning_model: wants_completion_tokens(candidate),
+            reasoning_model: provider.wants_completion_tokens(Some(&candidate.model)),
             surface: wire.surface,
             allow: provider.supported_params(wire.surface),
             deny: &[&provider.params.drop, &candidate.model.unsupported_params, &merged.remove],
@@ -174,17 +174,6 @@ impl Gateway {
             headers.insert(name, value.clone());
         }
         headers
-    }
-}
-
-/// Whether a cap on output goes into `max_completion_tokens`. `OpenAI`'s reasoning models refuse `max_tokens`, and so
-/// may whatever it offers tomorrow; other makers' APIs may know the older name only.
-pub(super) fn wants_completion_tokens(candidate: &Candidate) -> bool {
-    let Candidate { provider, model, .. } = candidate;
-    let reasons = model.supported_features.iter().any(|feature| feature == "reasoning");
-    match provider.id.as_str() {
-        "openai" => reasons || !model.known,
-        _ => reasons && (provider.custom || model.author_id == "openai"),
     }
 }
 

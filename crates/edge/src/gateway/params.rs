@@ -1,6 +1,5 @@
 //! Parameters behind a name, in the body that is sent.
 
-use super::call::wants_completion_tokens;
 use serde_json::{Map, Value as Json};
 use std::borrow::Cow;
 use tollgate_dialect::Surface;
@@ -40,20 +39,21 @@ pub(super) fn merge<'p>(
         }
     }
     if let Some(forced) = forced {
-        over(&mut fields, forced);
+        lay_over(&mut fields, forced);
     }
     Merged { body: (!fields.is_empty()).then_some(Cow::Owned(fields)), remove, dropped }
 }
 
 fn style(candidate: &Candidate) -> ParamStyle {
-    ParamStyle { thinking: candidate.model.thinking, completion_tokens: wants_completion_tokens(candidate) }
+    let Candidate { provider, model, .. } = candidate;
+    ParamStyle { thinking: model.thinking, completion_tokens: provider.wants_completion_tokens(Some(model)) }
 }
 
 /// Lays `upper` over `fields`: objects deeply, anything else as a whole.
-fn over(fields: &mut Map<String, Json>, upper: &Map<String, Json>) {
+pub(super) fn lay_over(fields: &mut Map<String, Json>, upper: &Map<String, Json>) {
     for (name, value) in upper {
         match (fields.get_mut(name), value) {
-            (Some(Json::Object(lower)), Json::Object(upper)) => over(lower, upper),
+            (Some(Json::Object(lower)), Json::Object(upper)) => lay_over(lower, upper),
             _ => drop(fields.insert(name.clone(), value.clone())),
         }
     }
