@@ -215,7 +215,9 @@ impl Upstream for ScriptedUpstream {
 
 fn reply(call: &Call, outcome: Outcome) -> Result<ScriptedReply, Fault> {
     let path = call.url.path_and_query.split('?').next().unwrap_or("");
-    let streamed = call.body.iter().any(|part| asks_for_stream(part));
+    // Where streams have a path of their own, the body does not say so.
+    let own_path = [":streamGenerateContent", "/converse-stream"].iter().any(|end| path.ends_with(end));
+    let streamed = own_path || call.body.iter().any(|part| asks_for_stream(part));
     let json =
         |status, body: String| ScriptedReply::new(status, "application/json", vec![body.into()], false);
     Ok(match outcome {
@@ -258,6 +260,10 @@ fn answer(path: &str) -> String {
         r#"{"id":"dry-run","type":"message","role":"assistant","model":"dry-run","content":[{"type":"text","text":"ok"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}"#
     } else if path.ends_with("/responses") {
         r#"{"id":"dry-run","object":"response","status":"completed","output":[{"type":"message","id":"dry-run","role":"assistant","status":"completed","content":[{"type":"output_text","text":"ok","annotations":[]}]}]}"#
+    } else if path.ends_with(":generateContent") {
+        r#"{"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"ok"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1,"totalTokenCount":2}}"#
+    } else if path.ends_with("/converse") {
+        r#"{"output":{"message":{"role":"assistant","content":[{"text":"ok"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2}}"#
     } else if path.ends_with("/embeddings") {
         r#"{"object":"list","data":[],"model":"dry-run"}"#
     } else {
@@ -277,6 +283,17 @@ fn stream(path: &str) -> Vec<Bytes> {
         &[
             "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"ok\"}\n\n",
             "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}\n\n",
+        ]
+    } else if path.ends_with(":streamGenerateContent") {
+        &[
+            "data: {\"candidates\":[{\"index\":0,\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"ok\"}]},\"finishReason\":\"STOP\"}]}\n\n",
+        ]
+    } else if path.ends_with("/converse-stream") {
+        &[
+            "event: messageStart\ndata: {\"role\":\"assistant\"}\n\n",
+            "event: contentBlockDelta\ndata: {\"contentBlockIndex\":0,\"delta\":{\"text\":\"ok\"}}\n\n",
+            "event: contentBlockStop\ndata: {\"contentBlockIndex\":0}\n\n",
+            "event: messageStop\ndata: {\"stopReason\":\"end_turn\"}\n\n",
         ]
     } else if path.ends_with("/chat/completions") {
         &[
