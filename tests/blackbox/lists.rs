@@ -88,8 +88,9 @@ async fn the_first_request_reads_the_list_and_later_ones_know_it() {
         let mut policy: Value = serde_json::from_str(&text).unwrap();
         policy["on_http_request"][0]["config"]["model_selection"]["strategy"] = json!([strategy]);
         let old = gateway.status().await["revision"].as_str().unwrap().to_owned();
-        if policy.to_string() != text {
-            std::fs::write(&gateway.policy, policy.to_string()).unwrap();
+        let changed = policy.to_string();
+        if changed != text {
+            std::fs::write(&gateway.policy, changed).unwrap();
             gateway.wait_reloaded(&old).await;
         }
         let body = name.map_or_else(prompt, |name| names(&[name]));

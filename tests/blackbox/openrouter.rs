@@ -175,8 +175,27 @@ async fn attribution_session_and_metadata_headers() {
         assert_eq!(sent.json()["session_id"], "in-the-body");
         assert_eq!(sent.header("authorization"), format!("Bearer {OPENROUTER_KEY}"));
     }
-    // They mean the same when the request has to be translated; those of another dialect do not go along.
-    mock.clear_requests();
+    let fixed = |value: &str| json!({"mode": "override", "override_value": value});
+    let identity = json!({"identity": {
+        "title": fixed("Ours"), "url": fixed("https://ours.example"), "categories": fixed("programming"),
+    }});
+    let (mock, gateway) = stage(Script::default(), identity).await;
+    gateway.send(ask().header("x-title", "Client")).await;
+    let sent = mock.requests().remove(0);
+    for (name, value) in [
+        ("http-referer", "https://ours.example"),
+        ("x-openrouter-title", "Ours"),
+        ("x-title", "Ours"),
+        ("x-openrouter-categories", "programming"),
+        ("x-session-id", "in-the-header"),
+    ] {
+        assert_eq!(sent.header(name), value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn its_headers_mean_the_same_when_the_request_is_translated() {
+    let (mock, gateway) = stage(Script::default(), json!({})).await;
     let body = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]});
     let translated = post("/genai/v1beta/models/openrouter:a/b:generateContent", &body)
         .header("x-session-id", "in-the-header")
@@ -191,22 +210,6 @@ async fn attribution_session_and_metadata_headers() {
         ("x-openrouter-metadata", "enabled"),
         ("x-openrouter-title", "Client"),
         ("x-goog-api-client", ""),
-    ] {
-        assert_eq!(sent.header(name), value, "{name}");
-    }
-    let fixed = |value: &str| json!({"mode": "override", "override_value": value});
-    let identity = json!({"identity": {
-        "title": fixed("Ours"), "url": fixed("https://ours.example"), "categories": fixed("programming"),
-    }});
-    let (mock, gateway) = stage(Script::default(), identity).await;
-    gateway.send(ask().header("x-title", "Client")).await;
-    let sent = mock.requests().remove(0);
-    for (name, value) in [
-        ("http-referer", "https://ours.example"),
-        ("x-openrouter-title", "Ours"),
-        ("x-title", "Ours"),
-        ("x-openrouter-categories", "programming"),
-        ("x-session-id", "in-the-header"),
     ] {
         assert_eq!(sent.header(name), value, "{name}");
     }
@@ -243,7 +246,8 @@ async fn what_only_openrouter_understands_goes_to_openrouter_only() {
     let asked = names(&["anthropic:claude-sonnet-4-5", "openrouter:anthropic/claude-sonnet-4.5"]);
     let body = merge(asked, json!({"provider": {"order": ["x"], "sort": "price"}, "user": "u"}));
     for path in [CHAT, MESSAGES] {
-        (native.clear_requests(), backup.clear_requests());
+        native.clear_requests();
+        backup.clear_requests();
         let answer = gateway.send(post(path, &body).header("x-user", "ann")).await;
         assert_eq!((answer.status, answer.header("x-tollgate-attempts")), (200, "2"), "{}", answer.text());
         let sent = native.requests()[0].json();
