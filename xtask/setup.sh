@@ -22,6 +22,8 @@ need_build() {
 }
 
 need_test() {
+  # Counts instructions; see docs/performance.md.
+  need valgrind valgrind
   if ! have python3; then
     missing+=(python3 python3-venv)
   elif ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then

@@ -3,6 +3,7 @@
 mod bench;
 mod failure;
 mod fuzz;
+mod instructions;
 mod sdk;
 mod step;
 mod structure;
@@ -31,6 +32,8 @@ enum Command {
     Sdk,
     /// Run every fuzz target
     Fuzz(fuzz::Options),
+    /// Count the instructions of the hot paths, and compare them with what is allowed
+    Instructions(instructions::Options),
     /// Measure nginx and Tollgate in turn
     Bench(bench::Options),
     /// Serve the benchmark's provider until the process is ended
@@ -54,6 +57,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test => suite::run(),
         Command::Sdk => suite::run_sdks(),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Instructions(options) => instructions::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Upstream => bench::serve_upstream(),
     }

@@ -1,6 +1,7 @@
 //! `make test`: the binary, every test, one summary at the end.
 
 use crate::failure::{Result, said};
+use crate::instructions;
 use crate::sdk;
 use crate::step::{self, Done};
 use crate::workspace::{built, files, root, shown};
@@ -17,6 +18,7 @@ pub(crate) fn run() -> Result<()> {
     let mut cargo = Command::new("cargo");
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("TOLLGATE_BIN", &binary);
     let mut done = vec![step::run("cargo test", cargo.current_dir(root()), step::cargo_test)?];
+    done.push(instructions::step()?);
     done.extend(policies(&binary)?);
     done.extend(sdk::run(&binary)?);
     summary(&done)

@@ -62,7 +62,7 @@ impl StreamReader {
         let data = frame.data();
         let data = data.trim_ascii();
         if data == b"[DONE]" {
-            self.finished = true;
+            self.finished |= self.closes_with_done();
             return FrameKind::Done;
         }
         if frame.event() == Some("error") {
@@ -107,6 +107,13 @@ impl StreamReader {
     #[must_use]
     pub fn finished(&self) -> bool {
         self.finished
+    }
+
+    /// Whether streams of this dialect end with `[DONE]`. OpenRouter ends its Messages with it too, where it says
+    /// nothing: `message_stop` is the end.
+    #[must_use]
+    pub fn closes_with_done(&self) -> bool {
+        !matches!(self.surface, Surface::Messages | Surface::CountTokens)
     }
 
     /// Whether a frame carries usage and nothing a client that did not ask for it would miss.

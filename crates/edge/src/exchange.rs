@@ -80,8 +80,12 @@ pub struct Record {
     pub outcome: Ending,
     /// Fields of the request or the answer that were not carried over (`x-tollgate-dropped`).
     pub dropped: Vec<String>,
+    /// What the provider calls the last attempt.
+    pub upstream_request_id: Option<String>,
     /// What the answer cost, in millionths of a dollar, when it is known.
     pub cost_micros: Option<u64>,
+    /// With one's own key at the provider behind the provider: what that one charged, in millionths of a dollar.
+    pub upstream_cost_micros: Option<u64>,
     /// The API the path belongs to, for metrics.
     pub surface: Option<&'static str>,
 }

@@ -155,7 +155,8 @@ fn what_is_done_to_parameters_can_be_changed() {
         drop: ["prompt_cache_key", "verbosity", "store", "service_tier"].map(str::to_owned).to_vec(),
         reasoning: ReasoningParam::Keep,
         cache_control: CacheControl::Keep,
-        stream_usage: StreamUsage::Ask,
+        // Its streams have it in any case.
+        stream_usage: StreamUsage::Never,
     };
     assert_eq!(built_in.params, usual);
     let changed = only(ProviderOverlay {
@@ -163,11 +164,11 @@ fn what_is_done_to_parameters_can_be_changed() {
         drop_params: Some(Vec::new()),
         reasoning: Some(ReasoningParam::Effort),
         cache_control: Some(CacheControl::Strip),
-        stream_usage: Some(StreamUsage::Never),
+        stream_usage: Some(StreamUsage::Ask),
         translate_to: Some(Surface::Responses),
         ..overlay("openrouter", &[])
     });
-    let params = Params { stream_usage: StreamUsage::Never, ..Params::default() };
+    let params = Params::default();
     assert_eq!((changed.params, changed.extensions), (params, vec!["x".to_owned()]));
     assert_eq!(changed.translate_to, Some(Surface::Responses));
     assert_eq!(changed.variants, built_in.variants);

@@ -215,6 +215,12 @@ const PROVIDER: &[Field] = &[
     )
     .ours(),
     Field::optional(
+        "body",
+        Shape::Map { value: &Shape::Json, min: 0, max: 1000, keys: KeyRule::Any },
+        "JSON merged into the body of requests to it, over the policy's own `body`: what only this provider understands.",
+    )
+    .ours(),
+    Field::optional(
         "reasoning",
         Shape::Enum(ReasoningParam::WORDS),
         "The object `reasoning` in a chat completion: `keep` it, or make it `reasoning_effort` (`effort`). Default: \

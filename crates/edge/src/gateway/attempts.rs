@@ -83,7 +83,10 @@ impl Gateway {
             if let Some(report) = &mut report {
                 report.candidate(this.candidate, &prepared);
             }
-            cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
+            let record = &mut cx.exchange.record;
+            record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
+            record.provider = Some(this.candidate.provider.id.clone());
+            record.upstream_request_id = None;
             match self.try_patiently(cx, &incoming, &prepared, &this, &mut walk, &mut report).await {
                 Tried::Committed(answer) => {
                     if walk.attempts() > 1 {
@@ -223,6 +226,9 @@ impl Gateway {
                     report.made(made(Err(&failed)));
                 }
                 super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
+                if let Some(answer) = &failed.answer {
+                    cx.exchange.record.upstream_request_id = limits::request_id(&answer.headers);
+                }
                 self.record_failure(this, &failed, &cx.exchange.request.id);
                 Tried::Failed(Box::new(failed))
             }
@@ -302,7 +308,7 @@ impl Gateway {
             report.success(this.candidate);
             if let Begun::Whole { usage, .. } = &committed.begun {
                 report.tokens(*usage, 0);
-                report.cost(cx.exchange.record.cost_micros);
+                report.cost(&cx.exchange.record);
             }
             cx.exchange.set_result(RESULT, || report.value());
         }
@@ -315,10 +321,11 @@ impl Gateway {
         cx.client.release_body();
         cx.exchange.late_logs = report.as_ref().map(|_| Vec::new());
         let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
+        self.charge_finally(cx.exchange, this.candidate, surface, relayed.usage.as_ref());
         if let Some(mut report) = report {
             // For what reads results when the request is over: a stream's tokens are known only now.
             report.tokens(relayed.usage, relayed.content_frames);
-            report.cost(cx.exchange.record.cost_micros);
+            report.cost(&cx.exchange.record);
             report.ended(this.started.elapsed());
             cx.exchange.set_result(RESULT, || report.value());
             cx.exchange.settle_logs();
@@ -329,14 +336,16 @@ impl Gateway {
 
     /// Notes what is known of an answer before its head is sent: its cost, what it lost, who stores it.
     fn note_begun(&self, cx: &mut RequestCx<'_>, incoming: &Incoming, this: &Try<'_>, committed: &Committed) {
+        if let Begun::Whole { usage, .. } = &committed.begun {
+            self.charge(cx.exchange, this.candidate, incoming.surface, usage.as_ref());
+        }
         let record = &mut cx.exchange.record;
+        record.upstream_request_id = limits::request_id(&committed.headers);
         let provider = this.candidate.provider.id.as_str();
         let stores = incoming.surface == Surface::Responses;
         match &committed.begun {
-            Begun::Whole { body, usage, lost } => {
+            Begun::Whole { body, lost, .. } => {
                 record.dropped.extend(lost.iter().cloned());
-                let settled = usage.map(|usage| self.settle(this.candidate, &usage, cx.exchange.now));
-                record.cost_micros = settled.and_then(|settled| settled.micros);
                 if let Some(id) = stores.then(|| answer_id(body)).flatten() {
                     self.ledger.note(&id, provider);
                 }
@@ -392,14 +401,7 @@ impl Gateway {
                 runtime.metrics.first_token(first);
             }
         }
-        let settled = relayed.usage.map(|usage| self.settle(this.candidate, &usage, cx.exchange.now));
         let record = &mut cx.exchange.record;
-        record.cost_micros = settled.and_then(|settled| settled.micros);
-        if let (Some(runtime), Some(micros)) =
-            (self.runtime.get(&this.candidate.provider), record.cost_micros)
-        {
-            runtime.metrics.cost(micros);
-        }
         record.outcome = relayed.ending;
         record.stream = relayed.stream;
         (record.input_tokens, record.output_tokens) = (usage.input_tokens, usage.output_tokens);

@@ -112,7 +112,7 @@ impl Gateway {
         let own = body.as_ptr() == incoming.body.as_ptr();
         let other = if own { None } else { Some(peek(body).map_err(|_| Fault::BadAnswer)?) };
         let in_path = matches!(wire.surface, Surface::GenerateContent | Surface::Converse);
-        let merged = params::merge(candidate, wire.surface, prepared.rendered.body.as_ref());
+        let merged = params::merge(candidate, wire.surface, prepared.rendered.body_for(&provider.id));
         let edits = Edits {
             model: Some(candidate.upstream_model.as_str()).filter(|_| !in_path),
             remove_models: true,

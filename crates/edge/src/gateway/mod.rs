@@ -8,6 +8,7 @@ pub mod config;
 pub mod identity;
 pub mod keys;
 
+mod account;
 mod attempts;
 mod call;
 mod cloud;
@@ -16,6 +17,7 @@ mod count;
 mod errors;
 mod event_stream;
 mod ledger;
+mod listed;
 mod listing;
 mod naming;
 mod params;
@@ -92,6 +94,8 @@ pub struct Knobs {
     pub query_params: Vec<(String, Template)>,
     /// `body`
     pub body: Option<JsonTemplate>,
+    /// `providers[].body`, by the catalogue's provider id.
+    pub provider_bodies: HashMap<String, JsonTemplate>,
     /// `on_error`
     pub on_error: OnError,
     /// `per_request_timeout`
@@ -244,6 +248,8 @@ impl Gateway {
                 self.attempt_all(cx, incoming, prepared).await
             }
             Err(refused) => {
+                // What was not found may be in a newer list.
+                self.want_list(cx.exchange, false);
                 let Refused { failure, report } = *refused;
                 if let Some(report) = report {
                     trace::selection(cx.exchange, &report);

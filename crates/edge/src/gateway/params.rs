@@ -39,7 +39,7 @@ pub(super) fn merge<'p>(
         }
     }
     if let Some(forced) = forced {
-        over(&mut fields, forced);
+        lay_over(&mut fields, forced);
     }
     Merged { body: (!fields.is_empty()).then_some(Cow::Owned(fields)), remove, dropped }
 }
@@ -50,10 +50,10 @@ fn style(candidate: &Candidate) -> ParamStyle {
 }
 
 /// Lays `upper` over `fields`: objects deeply, anything else as a whole.
-fn over(fields: &mut Map<String, Json>, upper: &Map<String, Json>) {
+pub(super) fn lay_over(fields: &mut Map<String, Json>, upper: &Map<String, Json>) {
     for (name, value) in upper {
         match (fields.get_mut(name), value) {
-            (Some(Json::Object(lower)), Json::Object(upper)) => over(lower, upper),
+            (Some(Json::Object(lower)), Json::Object(upper)) => lay_over(lower, upper),
             _ => drop(fields.insert(name.clone(), value.clone())),
         }
     }

@@ -1,22 +1,21 @@
 //! A provider's error answer on its way to the client.
 
+use super::account;
 use super::receive::{Failed, FailedAnswer};
 use super::relay::clean;
 use super::report::blotted;
 use crate::answer::Answer;
-use bytes::Bytes;
 use secrecy::ExposeSecret;
-use tollgate_dialect::{Edits, Surface, UpstreamError, edit, peek, render_provider_error};
+use tollgate_dialect::{Surface, UpstreamError, is_foreign_error, render_provider_error};
 use tollgate_select::Key;
 
-/// The field in which OpenRouter's errors name the owner of the key.
-const ACCOUNT: &str = "user_id";
-
-/// A provider's error answer in the client's dialect: as it came, if that is the provider's own.
+/// A provider's error answer in the client's dialect: as it came, if that is the provider's own. Where it speaks
+/// several, its errors may be in another one than its answers.
 pub(super) fn passed(failed: Failed, key: Option<&Key>, surface: Surface, id: &str) -> Option<Answer> {
     let (translated, said) = (failed.translated, failed.said);
     let mut answer = pass(failed.answer?, key);
-    if translated && let Some(said) = said {
+    let foreign = translated || is_foreign_error(surface.format(), &answer.body);
+    if foreign && let Some(said) = said {
         let said = match key {
             Some(key) => UpstreamError { message: blotted(&said.message, key), ..said },
             None => said,
@@ -33,7 +32,7 @@ pub(super) fn passed(failed: Failed, key: Option<&Key>, surface: Surface, id: &s
 fn pass(answer: FailedAnswer, key: Option<&Key>) -> Answer {
     let mut headers = answer.headers;
     clean(&mut headers);
-    let mut body = without_account(answer.body);
+    let mut body = account::left_out(answer.body);
     if let Some(secret) = key.map(|key| key.value.expose_secret()).filter(|secret| !secret.is_empty()) {
         if memchr::memmem::find(&body, secret.as_bytes()).is_some() {
             body = String::from_utf8_lossy(&body).replace(secret, "***").into();
@@ -46,12 +45,4 @@ fn pass(answer: FailedAnswer, key: Option<&Key>) -> Answer {
         }
     }
     Answer { status: answer.status, headers, body, response_phase: false }
-}
-
-/// An error body without the account it belongs to: OpenRouter names the owner of the key beside the error.
-fn without_account(body: Bytes) -> Bytes {
-    let Ok(peek) = peek(&body) else { return body };
-    let account = [ACCOUNT.to_owned()];
-    let edits = Edits { deny: &[&account], ..Edits::none(Surface::Completions) };
-    edit(&body, &peek, &edits).chunks.concat().into()
 }

@@ -137,7 +137,8 @@ pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) 
         Ok(begun) => Ok(committed(reply, headers, begun)),
         Err(said) => {
             let (fault, said) = *said;
-            let retry_after = limits::retry_after(&headers, None, now);
+            let inside = said.as_ref().and_then(|said| said.retry_after);
+            let retry_after = limits::retry_after(&headers, None, now).or(inside);
             Err(Failed { fault, answer: None, retry_after, said, translated: false })
         }
     }
@@ -232,7 +233,6 @@ impl StreamBegun {
                 self.content_frames += 1;
                 true
             }
-            FrameKind::Finish | FrameKind::Done => true,
             // A provider that only says it lives has not begun to answer: comments do not add up to a commit, and
             // of many only the first are kept. The attempt's clock ends it.
             FrameKind::Comment => {
@@ -242,7 +242,8 @@ impl StreamBegun {
                 }
                 return Ok(false);
             }
-            FrameKind::Usage if self.hides(frame) => return Ok(false),
+            kind if self.withholds(&kind, frame) => return Ok(false),
+            FrameKind::Finish | FrameKind::Done => true,
             FrameKind::Preamble | FrameKind::Usage => false,
         };
         self.held_frames += 1;
@@ -252,9 +253,13 @@ impl StreamBegun {
         Ok(decided)
     }
 
-    /// Whether a frame has nothing but figures the client did not ask for.
-    pub(super) fn hides(&self, frame: &Frame) -> bool {
-        self.hides_usage && self.reader.is_usage_only(frame)
+    /// Whether a frame is not for the client: figures it did not ask for, or a closing mark its dialect does not have.
+    pub(super) fn withholds(&self, kind: &FrameKind, frame: &Frame) -> bool {
+        match kind {
+            FrameKind::Usage => self.hides_usage && self.reader.is_usage_only(frame),
+            FrameKind::Done => self.translator.is_none() && !self.reader.closes_with_done(),
+            _ => false,
+        }
     }
 
     /// A frame as the client gets it; empty when there is nothing to get yet.

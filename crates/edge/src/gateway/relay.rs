@@ -1,8 +1,10 @@
-//! Sends a committed answer on to the client: every event as it comes, no byte changed.
+//! Sends a committed answer on to the client: every event as it comes.
 //!
 //! From here on nothing fails over. A stream that breaks off ends with an error in the client's dialect and without
 //! its closing mark, so that no client takes a part for the whole.
 
+use super::account;
+use super::listed::{Listed, wants_array};
 use super::receive::{Begun, Committed, StreamBegun};
 use crate::action::RequestCx;
 use crate::answer::Answer;
@@ -12,7 +14,7 @@ use crate::phase;
 use crate::proxy::headers as ours;
 use crate::upstream::Reply;
 use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use std::time::{Duration, Instant};
 use tollgate_dialect::{
@@ -54,6 +56,10 @@ pub(super) async fn relay(
         facts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
         facts.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     }
+    let array = stream && wants_array(surface, cx.exchange.request.uri.query());
+    if array {
+        facts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     let replaced = phase::run_response(&cx.engine.response, cx.exchange, &mut facts);
     if let Some(answer) = replaced {
         drop(reply);
@@ -65,6 +71,7 @@ pub(super) async fn relay(
         reply,
         idle,
         surface,
+        list: array.then(Listed::default),
         relayed: Relayed { stream, ..Relayed::default() },
     };
     let sent = match begun {
@@ -118,6 +125,8 @@ struct To<'a> {
     reply: Box<dyn Reply>,
     idle: Duration,
     surface: Surface,
+    /// The client wants its stream as an array.
+    list: Option<Listed>,
     relayed: Relayed,
 }
 
@@ -238,15 +247,19 @@ impl To<'_> {
             let translates = begun.translator.is_some();
             match kind {
                 FrameKind::Content => self.relayed.content_frames += 1,
-                FrameKind::Usage if begun.hides(&frame) => continue,
+                kind if begun.withholds(&kind, &frame) => continue,
                 FrameKind::Error(said) if translates => {
                     failed = Some(said.message);
                     break;
                 }
-                FrameKind::Error(_) => failed = Some(String::new()),
+                FrameKind::Error(_) => {
+                    ready.push(account::left_out_of_event(&frame));
+                    failed = Some(String::new());
+                    break;
+                }
                 _ => {}
             }
-            if translates && frame.overflow() {
+            if (translates || self.list.is_some()) && frame.overflow() {
                 failed = Some("an event of the provider is too long to be translated".to_owned());
                 break;
             }
@@ -266,15 +279,17 @@ impl To<'_> {
 
     async fn end_of_stream(&mut self, begun: &mut StreamBegun, id: &str) -> Result<(), ClientGone> {
         if let Some(rest) = begun.splitter.finish() {
-            begun.reader.read(&rest);
-            let shown = begun.shown(&rest).unwrap_or_default();
-            self.send(shown).await?;
+            let kind = begun.reader.read(&rest);
+            if !begun.withholds(&kind, &rest) {
+                let shown = begun.shown(&rest).unwrap_or_default();
+                self.send(shown).await?;
+            }
         }
         self.relayed.usage = begun.reader.usage();
         if begun.reader.finished() || self.relayed.overflowed {
             let closing = begun.closing();
             self.send(closing).await?;
-            self.client.chunk(Bytes::new(), true).await
+            self.client.chunk(self.last(), true).await
         } else {
             self.fail("the provider ended the stream before the answer was complete", id, true).await
         }
@@ -291,12 +306,21 @@ impl To<'_> {
                 request_id: id.to_owned(),
                 ..GatewayError::default()
             };
-            self.client.chunk(render_stream_error(self.surface, &error), false).await?;
+            self.send(render_stream_error(self.surface, &error)).await?;
         }
-        self.client.chunk(Bytes::new(), true).await
+        self.client.chunk(self.last(), true).await
+    }
+
+    /// What stands behind the last event.
+    fn last(&self) -> Bytes {
+        self.list.as_ref().map_or_else(Bytes::new, Listed::end)
     }
 
     async fn send(&mut self, data: Bytes) -> Result<(), ClientGone> {
+        let data = match &mut self.list {
+            Some(list) => list.elements(&data),
+            None => data,
+        };
         if data.is_empty() { Ok(()) } else { self.client.chunk(data, false).await }
     }
 

@@ -71,7 +71,8 @@ fn sampling(
     lost: &mut Vec<String>,
 ) {
     // OpenAI's reasoning models refuse the old name, most others do not know the new one.
-    let limit = if is_openai(target) { "max_completion_tokens" } else { "max_tokens" };
+    let newer = is_openai(target) || target.completion_tokens;
+    let limit = if newer { "max_completion_tokens" } else { "max_tokens" };
     w.optional(limit, request.max_output_tokens);
     w.optional("temperature", request.temperature);
     w.optional("top_p", request.top_p);
