@@ -3,7 +3,7 @@
 use crate::prompt::{Orders, orders};
 use crate::route::{decoded, flavour, route};
 use crate::script::{Flavour, Script, Surface, ToolUse};
-use crate::view::{Demand, View};
+use crate::view::{Demand, Tool, View};
 use base64::Engine as _;
 use bytes::Bytes;
 use http::request::Parts;
@@ -124,8 +124,12 @@ impl Facts {
         let asks = self.orders == Orders::default()
             && (prompt.contains("tool") || view.tools.iter().any(|t| asked(&t.name)));
         let wanted = when == ToolUse::Always || (fresh && (demanded || asks));
-        let call =
-            |tool: &crate::view::Tool| ToolCall { name: tool.name.clone(), arguments: tool.arguments() };
+        // Clients that know no structured output make a tool of it and demand that it is called.
+        let json = self.orders.json.as_ref().filter(|_| demanded).and_then(|j| serde_json::from_str(j).ok());
+        let call = |tool: &Tool| ToolCall {
+            name: tool.name.clone(),
+            arguments: json.clone().unwrap_or_else(|| tool.arguments()),
+        };
         chosen.filter(|_| wanted).map(call).into_iter().collect()
     }
 }

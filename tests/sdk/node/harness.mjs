@@ -15,11 +15,13 @@ const ROOT = dirname(dirname(SDK));
 export const PATIENCE = 30_000; // milliseconds
 
 // Where the mock serves each built-in provider.
-const BASES = { anthropic: '/anthropic/v1', openai: '/openai/v1', openrouter: '/openrouter/api/v1' };
+const BASES = {
+  anthropic: '/anthropic/v1', google: '/google/v1beta', openai: '/openai/v1', openrouter: '/openrouter/api/v1',
+};
 
 // The clients read variables; a developer's own keys and addresses must not count.
 for (const name of Object.keys(process.env)) {
-  if (/^(OPENAI_|ANTHROPIC_)/.test(name)) delete process.env[name];
+  if (/^(OPENAI_|ANTHROPIC_|GOOGLE_|GEMINI_|OPENROUTER_)/.test(name)) delete process.env[name];
 }
 
 const children = new Set();
@@ -120,9 +122,14 @@ class Mock {
     return this.call('GET', '/__requests');
   }
 
-  /** The one request that was received. */
+  /** What was asked of models, without what the gateway looks up on its own. */
+  async calls() {
+    return (await this.requests()).filter((request) => request.method === 'POST');
+  }
+
+  /** The one call that was received. */
   async only() {
-    const requests = await this.requests();
+    const requests = await this.calls();
     if (requests.length !== 1) throw new Error(`${requests.length} requests: ${JSON.stringify(requests)}`);
     return requests[0];
   }
@@ -169,6 +176,8 @@ function secretVariables(secrets) {
     Object.entries(values).map(([name, value]) => [`TOLLGATE_SECRET__${part(vault)}__${part(name)}`, value])));
 }
 
+export const EVERY_SECRET = Object.fromEntries(
+  ['openai', 'anthropic', 'google', 'openrouter'].map((name) => [name, { 'api-key': `test-key-of-${name}` }]));
 export const HELLO = [{ role: 'user', content: 'Hello' }];
 export const THREE_KEYS = {
   'gateway-auth': { 'access-token': 'team-token' },

@@ -30,16 +30,26 @@ def pytest_runtest_makereport(item, call):
         "provider": params["provider"],
         "feature": mark.args[0],
         "mode": params.get("mode") or ("stream" if "stream" in mark.args[0] else "plain"),
+        "upstream": upstream(item),
         "ok": report.passed,
         "why": "" if report.passed else report.longrepr.reprcrash.message.splitlines()[0][:300],
     })
 
 
+def upstream(item):
+    """The operation of the provider that was called, or None."""
+    try:
+        calls = item._request.getfixturevalue("mock").calls()
+    except Exception:  # the fixture itself failed: there is nothing to say
+        return None
+    return calls[0].surface if calls else None
+
+
 def pytest_sessionfinish(session):
     if session.config.cells:
-        file = Path(os.environ.get("MATRIX_FILE") or ROOT / "target" / "matrix" / "python.json")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(session.config.cells, indent=1) + "\n")
+        folder = Path(os.environ.get("MATRIX_FOLDER") or ROOT / "target" / "matrix")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "python.json").write_text(json.dumps(session.config.cells, indent=1) + "\n")
 
 
 @pytest.fixture(autouse=True)

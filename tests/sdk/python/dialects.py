@@ -103,8 +103,12 @@ class OpenAIChat(Client):
             reply = Reply()
             if stream:
                 with chat.stream(**options, stream_options={"include_usage": True}) as events:
-                    reply.pieces = sum(event.type == "content.delta" for event in events)
-                    answer = events.get_final_completion()
+                    try:
+                        reply.pieces = sum(event.type == "content.delta" for event in events)
+                        answer = events.get_final_completion()
+                    except openai.LengthFinishReasonError as cut:
+                        # How this helper says that an answer was cut.
+                        answer = cut.completion
             else:
                 raw = (chat.with_raw_response.parse if schema else chat.with_raw_response.create)(**options)
                 answer, reply.headers = raw.parse(), dict(raw.headers)
@@ -143,9 +147,13 @@ class OpenAIChat(Client):
         return reply
 
 
+class Failed(Exception):
+    """An event `response.failed`: the client hands it over and goes on."""
+
+
 class OpenAIResponses(Client):
     name, dialect = "openai", "responses"
-    failures, broken = OpenAIChat.failures, openai.APIError
+    failures, broken = OpenAIChat.failures, (openai.APIError, Failed)
     client = OpenAIChat.client
 
     def ask(self, model, prompt, stream=False, image=None, **wishes):
@@ -156,13 +164,14 @@ class OpenAIResponses(Client):
         return self.send(model, [{"role": "user", "content": content}], stream, **wishes)
 
     def send(self, model, items, stream, tools=(), schema=None, think=False, extra=None):
-        options = {"model": model, "input": items, "store": False, "extra_body": extra}
+        options = {"model": model, "input": items, "extra_body": extra}
         if tools:
             options["tools"] = [
                 {"type": "function", "name": n, "description": TOOLS[n][0], "parameters": schema_of(n), "strict": False}
                 for n in tools
             ]
         if think:
+            options["store"] = False
             options["reasoning"] = {"effort": "low", "summary": "auto"}
             options["include"] = ["reasoning.encrypted_content"]
         if schema:
@@ -171,8 +180,12 @@ class OpenAIResponses(Client):
             reply = Reply()
             if stream:
                 with client.responses.stream(**options) as events:
-                    reply.pieces = sum(event.type == "response.output_text.delta" for event in events)
-                    answer = events.get_final_response()
+                    for event in events:
+                        reply.pieces += event.type == "response.output_text.delta"
+                        if event.type in ("response.completed", "response.incomplete"):
+                            answer = event.response
+                        if event.type == "response.failed":
+                            raise Failed(event.response.error.message)
             else:
                 raw = client.responses.with_raw_response
                 raw = (raw.parse if schema else raw.create)(**options)

@@ -196,7 +196,8 @@ def test_headers(client, provider):
 
 # A field of each dialect that some providers have no place for: the client's name for it, and who takes it.
 FIELDS = {
-    "chat-completions": ("logit_bias", {"logit_bias": {"1": 1}}, {"openai", "openrouter"}),
+    # Anthropic and Google imitate this API, and do what they do with what they do not know.
+    "chat-completions": ("logit_bias", {"logit_bias": {"1": 1}}, set(MODELS)),
     "responses": ("truncation", {"truncation": "auto"}, {"openai", "openrouter"}),
     "messages": ("top_k", {"top_k": 5}, {"anthropic", "openrouter", "google"}),
     "generate-content": ("safetySettings", {"safety_settings": [

@@ -44,6 +44,7 @@ pub(crate) fn translate_request(from: Surface, to: Surface, body: &[u8]) {
         max_output_tokens: Some(32_000),
         thinking: Thinking::Usual,
         strip_state: false,
+        completion_tokens: false,
     };
     let written = conversation.write(&target).expect("the target takes it");
     assert_eq!(written.lost, Vec::<String>::new(), "the conversation is one that every dialect can say");

@@ -219,17 +219,10 @@ impl Gateway {
                 Tried::Committed(Box::new(committed))
             }
             Err(failed) => {
-                if let (Some(token), Some(401)) = (&token, failed.fault.status()) {
-                    self.token_refused(token);
-                }
                 if let Some(report) = report {
                     report.made(made(Err(&failed)));
                 }
-                super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
-                if let Some(answer) = &failed.answer {
-                    cx.exchange.record.upstream_request_id = limits::request_id(&answer.headers);
-                }
-                self.record_failure(this, &failed, &cx.exchange.request.id);
+                self.note_failure(cx, this, token.as_ref(), &failed);
                 Tried::Failed(Box::new(failed))
             }
         }
@@ -251,6 +244,18 @@ impl Gateway {
         let (target, key) = ((this.candidate, wire), (this.attempt.key, token.as_ref()));
         let built = self.call(cx.exchange, incoming, prepared, target, key, time)?;
         Ok((wire, token, built))
+    }
+
+    /// Notes a failed attempt where somebody will look for it.
+    fn note_failure(&self, cx: &mut RequestCx<'_>, this: &Try<'_>, token: Option<&Token>, failed: &Failed) {
+        if let (Some(token), Some(401)) = (token, failed.fault.status()) {
+            self.token_refused(token);
+        }
+        super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
+        if let Some(answer) = &failed.answer {
+            cx.exchange.record.upstream_request_id = limits::request_id(&answer.headers);
+        }
+        self.record_failure(this, failed, &cx.exchange.request.id);
     }
 
     /// Counts a failed attempt: against the model, the key and the provider, each as far as it says something of it.

@@ -110,7 +110,7 @@ impl Gateway {
             max_output_tokens: Some(model.max_output_tokens).filter(|limit| *limit > 0),
             thinking: model.thinking,
             strip_state: wire.strips,
-            completion_tokens: candidate.provider.wants_completion_tokens(Some(&candidate.model)),
+            completion_tokens: provider.wants_completion_tokens(Some(model)),
         };
         let Translated { body, lost } =
             conversation.write(&target).map_err(|why| Fault::Untranslatable(why.to_string().into()))?;
