@@ -232,3 +232,64 @@ async fn googles_signatures_stay_with_google() {
     assert_eq!(answer.header("x-tollgate-model"), GEMINI.name, "{}", answer.text());
     assert_eq!(world.last().json()["contents"][1]["parts"], json!(parts));
 }
+
+#[tokio::test]
+async fn who_imitates_anthropics_api_gets_its_own_signatures_back() {
+    let mock = mock(Script::default()).await;
+    let imitator = merge(
+        custom("imitator", &format!("{}/openrouter/api/v1", mock.url()), &[KEY_ONE]),
+        json!({"supported_api_surfaces": [{"format": "anthropic"}], "models": [{"id": "glm-5"}]}),
+    );
+    let mut all = providers(&mock);
+    all.as_array_mut().unwrap().push(imitator);
+    let gateway = Gateway::start(&ai_gateway(json!({"providers": all}))).await;
+    let say = Say::user("[[think Hm.]] [[say Yes.]]").think();
+    for client in Client::ALL {
+        let answer = gateway.send(client.ask("imitator:glm-5", &say)).await;
+        let got = client.read(&answer, false);
+        assert_eq!(got.thoughts, "Hm.", "{client:?}: {}", answer.text());
+        let second = say.clone().then(&got, Turn::User("[[say Go on.]]".into()));
+        let answer = gateway.send(client.ask("imitator:glm-5", &second)).await;
+        assert_eq!(client.read(&answer, false).text, "Go on.", "{client:?}");
+        let sent = mock.requests().pop().unwrap().json();
+        let signature = sent["messages"][1]["content"][0]["signature"].as_str().unwrap_or_default();
+        assert!(!signature.is_empty() && !signature.starts_with("tg1"), "{client:?}: {sent}");
+    }
+    let answer = gateway.send(Client::Messages.ask("imitator:glm-5", &say)).await;
+    let got = Client::Messages.read(&answer, false);
+    let second = say.then(&got, Turn::User("[[say Go on.]]".into()));
+    for names in ["imitator:glm-5", "chatty:gpt-5-mini|imitator:glm-5"] {
+        let answer = gateway.send(Client::Messages.ask(names, &second)).await;
+        assert_eq!(answer.header("x-tollgate-model"), "imitator:glm-5", "{}", answer.text());
+        assert_eq!(mock.requests().pop().unwrap().json()["messages"][1]["content"][0], got.turn[0]);
+    }
+}
+
+#[tokio::test]
+async fn thoughts_nobody_signed_do_not_reach_claude() {
+    let world = World::new(Script::default()).await;
+    // As an answer of Gemini's looks to a client of Anthropic's API.
+    let order = json!([
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm.", "signature": ""}, {"type": "text", "text": "y"}]},
+        {"role": "user", "content": "[[say Yes.]]"},
+    ]);
+    let thinking = json!({"type": "enabled", "budget_tokens": 1024});
+    let body = json!({"model": CLAUDE.name, "max_tokens": 2000, "thinking": thinking, "messages": order});
+    let answer = world.gateway.send(post("/v1/messages", &body)).await;
+    assert_eq!(Client::Messages.read(&answer, false).text, "Yes.");
+    assert_eq!(answer.header("x-tollgate-dropped"), "messages[1].content[0]");
+    assert_eq!(world.last().json()["messages"][1]["content"], json!([{"type": "text", "text": "y"}]));
+    // With a tool's result next, Claude would want the thoughts of the turn: it is not asked to think.
+    let mut body = body;
+    body["messages"][1]["content"] = json!([
+        {"type": "thinking", "thinking": "Hm.", "signature": ""},
+        {"type": "tool_use", "id": "call_1", "name": "f", "input": {}},
+    ]);
+    body["messages"][2]["content"] =
+        json!([{"type": "tool_result", "tool_use_id": "call_1", "content": "12"}]);
+    body["tools"] = json!([{"name": "f", "input_schema": {"type": "object"}}]);
+    let answer = world.gateway.send(post("/v1/messages", &body)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("x-tollgate-dropped"), "messages[1].content[0],thinking".replace(',', ", "));
+}

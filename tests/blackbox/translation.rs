@@ -5,7 +5,7 @@
 use crate::support::*;
 use serde_json::{Value, json};
 use std::future::Future;
-use tollgate_mock::{Behaviour, Script, UsageCounts};
+use tollgate_mock::{Behaviour, Script, Trickle, UsageCounts};
 
 /// A picture of one pixel, 68 bytes.
 const PIXEL: &str =
@@ -244,4 +244,119 @@ async fn refusals() {
         assert!(stops.contains(&got.stop.as_str()), "{case}: {got:?}");
     })
     .await;
+}
+
+/// Models that are told to think in every way there is, and some that cannot be.
+#[tokio::test]
+async fn every_way_to_think() {
+    let world = World::with(Script::default(), json!({})).await;
+    let config = json!({"providers": [anthropic(&world.mock), openai(&world.mock), openrouter(&world.mock), {
+        "id": "google", "base_url": format!("{}/google/v1beta", world.mock.url()),
+        "api_keys": [{"value": "AIza-test-ffffffffffffffffffff-6666"}],
+    }]});
+    let gateway = Gateway::start(&ai_gateway(config)).await;
+    let mut failed = Vec::new();
+    for name in [
+        "openai:gpt-4o",
+        "openai:gpt-4.1-mini",
+        "openai:gpt-5",
+        "openai:o3",
+        "anthropic:claude-3-5-haiku-20241022",
+        "anthropic:claude-sonnet-4-5",
+        "anthropic:claude-opus-4-6",
+        "anthropic:claude-opus-4-7",
+        "google:gemini-2.0-flash",
+        "google:gemini-2.5-pro",
+        "google:gemini-3-pro-preview",
+        "openrouter:anthropic/claude-sonnet-4.5",
+        "openrouter:openai/gpt-5",
+    ] {
+        for client in Client::ALL {
+            // That these do not think is between OpenAI and its own clients.
+            let old = name.starts_with("openai:gpt-4") && matches!(client, Client::Chat | Client::Responses);
+            for stream in [false, true].into_iter().filter(|_| !old) {
+                let round = async {
+                    let order = r#"[[think Hm.]] [[tools get_weather {"city":"Paris"}; get_time {}]]"#;
+                    let say = tools(Say::user(order)).think().stream(stream);
+                    let answer = gateway.send(client.ask(name, &say)).await;
+                    let sent = world.last().json();
+                    assert_eq!(answer.status, 200, "{}\nsent {sent}", answer.text());
+                    let got = client.read(&answer, stream);
+                    let results = got.calls.iter().map(|call| (call.clone(), "12".to_owned())).collect();
+                    let again = say.then(&got, Turn::Results(results));
+                    let answer = gateway.send(client.ask(name, &again)).await;
+                    let sent = world.last().json();
+                    assert_eq!(answer.status, 200, "{}\nsent {sent}", answer.text());
+                    let got = client.read(&answer, stream);
+                    assert!(got.text.starts_with("The tools said: "), "{}", answer.text());
+                    let again = again.then(&got, Turn::User("[[think So.]] [[say Done.]]".into()));
+                    let answer = gateway.send(client.ask(name, &again)).await;
+                    let sent = world.last().json();
+                    assert_eq!(answer.status, 200, "{}\nsent {sent}", answer.text());
+                    assert_eq!(client.read(&answer, stream).text, "Done.");
+                };
+                if let Err(why) = caught(round).await {
+                    let why: String = why.chars().take(1500).collect();
+                    failed.push(format!("{client:?} to {name}, stream {stream}: {why}"));
+                }
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} cells:\n{}", failed.len(), failed.join("\n\n"));
+}
+
+#[tokio::test]
+async fn long_texts_and_crumbs() {
+    let piece = "wörd \"😀\" ".repeat(8_000); // 120 KB
+    let long = Behaviour { chunks: Some(vec![piece.clone(); 10]), ..Behaviour::default() };
+    let crumbs = Behaviour {
+        chunks: Some(vec!["é😀".into(), " ".into(), "\u{2028}\\n".into()]),
+        trickle: Some(Trickle { bytes: 1, every_ms: 0 }),
+        ..Behaviour::default()
+    };
+    for (behaviour, text) in [(long, piece.repeat(10)), (crumbs, "é😀 \u{2028}\\n".to_owned())] {
+        let world = World::new(Script::always(behaviour)).await;
+        every(&PROVIDERS, async |client, provider, stream| {
+            let turn = Turn::Picture("Look.".into(), "image/png", "A".repeat(1 << 20));
+            let say = Say { turns: vec![turn], ..Say::user("") }.stream(stream);
+            let got = world.talk(client, provider, &say).await;
+            assert!(got.text == text, "{} bytes of {}", got.text.len(), text.len());
+            assert!(world.last().body.len() > 1 << 20);
+        })
+        .await;
+    }
+}
+
+/// Pictures by their address: who can fetch them gets the address, who cannot is passed over.
+#[tokio::test]
+async fn pictures_by_address() {
+    let world = World::new(Script::default()).await;
+    let url = "https://example.com/cat.png";
+    for client in Client::ALL {
+        let body = match client {
+            Client::Chat => json!({"messages": [{"role": "user", "content": [
+                {"type": "text", "text": "[[see]]"}, {"type": "image_url", "image_url": {"url": url}}]}]}),
+            Client::Responses => json!({"input": [{"role": "user", "content": [
+                {"type": "input_text", "text": "[[see]]"}, {"type": "input_image", "image_url": url}]}]}),
+            Client::Messages => json!({"max_tokens": 50, "messages": [{"role": "user", "content": [
+                {"type": "text", "text": "[[see]]"}, {"type": "image", "source": {"type": "url", "url": url}}]}]}),
+            Client::Gemini => json!({"contents": [{"role": "user", "parts": [
+                {"text": "[[see]]"}, {"fileData": {"mimeType": "image/png", "fileUri": url}}]}]}),
+        };
+        for provider in PROVIDERS {
+            let mut body = body.clone();
+            if client != Client::Gemini {
+                body["model"] = json!(provider.name);
+            }
+            let answer = world.gateway.send(post(&client.path(provider.name, false), &body)).await;
+            let case = format!("{client:?} to {}: {}", provider.name, answer.text());
+            match answer.status {
+                200 => assert_eq!(client.read(&answer, false).text, format!("I see {url}"), "{case}"),
+                status => {
+                    assert_eq!((status, answer.code(), provider), (422, "3813", GEMINI), "{case}");
+                    assert!(client.error(&answer).0.contains("picture"), "{case}");
+                }
+            }
+        }
+    }
 }

@@ -57,7 +57,7 @@ fn wanted(client: Client, provider: Provider) -> Value {
         tollgate_mock::Surface::Responses => json!({
             "model": provider.model,
             "instructions": "Be brief.",
-            "input": [{"type": "message", "role": "user", "content": [
+            "input": [{"role": "user", "content": [
                 {"type": "input_text", "text": "What is this?"},
                 {"type": "input_image", "image_url": format!("data:image/png;base64,{PNG}"), "detail": "auto"},
             ]}],
@@ -91,6 +91,9 @@ fn wanted(client: Client, provider: Provider) -> Value {
             "generationConfig": {"maxOutputTokens": 2000, "temperature": 0.5, "topP": 0.9},
         }),
     };
+    if client == Client::Responses && provider.surface == tollgate_mock::Surface::ChatCompletions {
+        body["messages"][1]["content"][1]["image_url"]["detail"] = json!("auto");
+    }
     if named {
         match provider.surface {
             tollgate_mock::Surface::ChatCompletions | tollgate_mock::Surface::Responses => {

@@ -231,6 +231,7 @@ async fn what_is_wrong_for_one_candidate_is_judged_by_the_next() {
 
 #[tokio::test]
 async fn errors_of_a_provider_reach_clients_of_other_dialects() {
+    let world = World::new(Script::default()).await;
     for (status, retry) in [
         (400, None),
         (401, None),
@@ -246,7 +247,7 @@ async fn errors_of_a_provider_reach_clients_of_other_dialects() {
         if let Some(seconds) = retry {
             behaviour = behaviour.header("retry-after", seconds);
         }
-        let world = World::new(Script::always(behaviour)).await;
+        world.mock.set_script(Script::always(behaviour));
         for client in Client::ALL {
             for provider in PROVIDERS.into_iter().filter(|p| !p.speaks(client)) {
                 for stream in [false, true] {
@@ -265,6 +266,7 @@ async fn errors_of_a_provider_reach_clients_of_other_dialects() {
 
 #[tokio::test]
 async fn an_error_in_a_200_is_a_failed_attempt() {
+    let world = World::new(Script::default()).await;
     for fault in [
         Fault::ErrorFirst,
         Fault::Garbage,
@@ -277,7 +279,7 @@ async fn an_error_in_a_200_is_a_failed_attempt() {
             for provider in PROVIDERS.into_iter().filter(|p| !p.speaks(client)) {
                 let second = PROVIDERS.into_iter().find(|p| p.flavour != provider.flavour).unwrap();
                 let script = Script::default().rule(provider.answers([Behaviour::fault(fault)]));
-                let world = World::new(script).await;
+                world.mock.set_script(Script { strict: true, ..script });
                 // A stream that has said its end is complete, whatever its head promised.
                 let plain = matches!(fault, Fault::WrongContentLength(_));
                 for stream in [false, true].into_iter().filter(|stream| !(*stream && plain)) {
@@ -295,6 +297,7 @@ async fn an_error_in_a_200_is_a_failed_attempt() {
 
 #[tokio::test]
 async fn json_that_is_no_answer_is_a_failed_attempt() {
+    let world = World::new(Script::default()).await;
     for body in [
         "{}",
         "[]",
@@ -310,7 +313,7 @@ async fn json_that_is_no_answer_is_a_failed_attempt() {
             for provider in PROVIDERS.into_iter().filter(|p| !p.speaks(client)) {
                 let second = PROVIDERS.into_iter().find(|p| p.flavour != provider.flavour).unwrap();
                 let behaviour = Behaviour { body: Some(body.into()), ..Behaviour::default() };
-                let world = World::new(Script::default().rule(provider.answers([behaviour]))).await;
+                world.mock.set_script(Script::default().rule(provider.answers([behaviour])));
                 let names = either(client, provider, second);
                 let answer = world.gateway.send(client.ask(&names, &Say::user("[[say Well.]]"))).await;
                 let case = format!("{body}: {client:?} to {names}: {}", answer.text());

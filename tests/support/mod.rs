@@ -11,7 +11,7 @@ mod tls;
 mod upstream;
 mod world;
 
-pub(crate) use dialects::{Call, Client, Counts, Got, Named, Say, Turn, events, gemini_chunks};
+pub(crate) use dialects::{Client, Counts, Got, Named, Say, Turn, events, gemini_chunks};
 pub(crate) use echo::EchoServer;
 pub(crate) use gateway::{Builder, Exit, Gateway, command, run, run_with};
 pub(crate) use http::{Answer, Ask, get, post, post_bytes};

@@ -138,7 +138,12 @@ impl Gateway {
             return prepared.home.as_deref() == Some(provider.id.as_str());
         }
         match (&state.provider, state.surface) {
-            (_, surface) if claude(surface) => makes(model, &candidate.upstream_model, "anthropic", "claude"),
+            (issuer, surface) if claude(surface) => {
+                // Other makers imitate Anthropic's API, with signatures of their own.
+                let issuer = issuer.as_deref().or(prepared.home.as_deref());
+                makes(model, &candidate.upstream_model, "anthropic", "claude")
+                    || wire == surface && issuer == Some(provider.id.as_str())
+            }
             (Some(issuer), _) => *issuer == provider.id,
             (None, Surface::GenerateContent) => makes(model, &candidate.upstream_model, "google", "gemini"),
             (None, Surface::ChatCompletions) => provider.extensions.iter().any(|field| field == "reasoning"),

@@ -1,6 +1,6 @@
 //! Writing a request for a provider.
 
-use super::super::request::{Output, Reasoning, Request};
+use super::super::request::{Json, Output, Reasoning, Request};
 use super::super::writer::Writer;
 use super::super::{Target, Thinking, Translated, Unsupported};
 use super::write_messages::Messages;
@@ -209,6 +209,10 @@ fn output(w: &mut Writer, output: &Output<'_>) {
 
 fn aside(w: &mut Writer, request: &Request<'_>, from: Surface, target: &Target<'_>, lost: &mut Vec<String>) {
     for (field, value) in &request.aside {
+        // Chat completions are not stored unless asked for, and only OpenAI knows the word.
+        if from != Surface::ChatCompletions && field == "store" && matches!(value, Json::Bool(false)) {
+            continue;
+        }
         let own = from == Surface::ChatCompletions && OWN.contains(&&**field);
         let shared = matches!(from, Surface::ChatCompletions | Surface::Responses);
         let known = own || (shared && SHARED.contains(&&**field));

@@ -7,6 +7,7 @@ use super::lose;
 use super::write_messages::{cache_control, marks};
 use super::write_request::is_openai;
 use crate::Surface;
+use std::collections::HashSet;
 
 pub(super) fn write(
     w: &mut Writer,
@@ -17,11 +18,13 @@ pub(super) fn write(
 ) -> Result<(), Unsupported> {
     // Only OpenAI has a word for "one of these"; to others the rest is not shown.
     let only = match &request.tool_choice {
-        Some(ToolChoice::Among(names)) if !is_openai(target) => Some(names),
+        Some(ToolChoice::Among(names)) if !is_openai(target) => {
+            Some(names.iter().map(|name| &**name).collect::<HashSet<&str>>())
+        }
         _ => None,
     };
     let shown = |tool: &&Tool<'_>| match tool {
-        Tool::Function(function) => only.is_none_or(|names| names.contains(&function.name)),
+        Tool::Function(function) => only.as_ref().is_none_or(|names| names.contains(&*function.name)),
         Tool::Native(_) => from == Surface::ChatCompletions,
     };
     for tool in request.tools.iter().filter(|tool| !shown(tool)) {
@@ -41,7 +44,11 @@ pub(super) fn write(
     w.member_array("tools", |w| {
         for tool in request.tools.iter().filter(shown) {
             match tool {
-                Tool::Function(function) => write_function(w, function, target, lost),
+                Tool::Function(function) => {
+                    // Responses are strict unless told otherwise, chat completions the other way round.
+                    let strict = function.strict.filter(|strict| *strict || from == Surface::ChatCompletions);
+                    write_function(w, function, strict, target, lost);
+                }
                 Tool::Native(tool) => w.value(tool),
             }
         }
@@ -70,14 +77,20 @@ fn named(w: &mut Writer, name: &str) {
     w.member_object("function", |w| w.member("name", name));
 }
 
-fn write_function(w: &mut Writer, function: &Function<'_>, target: &Target<'_>, lost: &mut Vec<String>) {
+fn write_function(
+    w: &mut Writer,
+    function: &Function<'_>,
+    strict: Option<bool>,
+    target: &Target<'_>,
+    lost: &mut Vec<String>,
+) {
     w.object(|w| {
         w.member("type", "function");
         w.member_object("function", |w| {
             w.member("name", &function.name);
             w.optional("description", function.description.as_ref());
             w.optional("parameters", function.parameters.as_ref());
-            w.optional("strict", function.strict);
+            w.optional("strict", strict);
         });
         match &function.cache {
             Some(cache) if marks(target) => cache_control(w, cache),
