@@ -175,6 +175,25 @@ async fn attribution_session_and_metadata_headers() {
         assert_eq!(sent.json()["session_id"], "in-the-body");
         assert_eq!(sent.header("authorization"), format!("Bearer {OPENROUTER_KEY}"));
     }
+    // They mean the same when the request has to be translated; those of another dialect do not go along.
+    mock.clear_requests();
+    let body = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]});
+    let translated = post("/genai/v1beta/models/openrouter:a/b:generateContent", &body)
+        .header("x-session-id", "in-the-header")
+        .header("x-openrouter-metadata", "enabled")
+        .header("x-goog-api-client", "c/1")
+        .header("x-title", "Client");
+    let answer = gateway.send(translated).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = mock.requests().remove(0);
+    for (name, value) in [
+        ("x-session-id", "in-the-header"),
+        ("x-openrouter-metadata", "enabled"),
+        ("x-openrouter-title", "Client"),
+        ("x-goog-api-client", ""),
+    ] {
+        assert_eq!(sent.header(name), value, "{name}");
+    }
     let fixed = |value: &str| json!({"mode": "override", "override_value": value});
     let identity = json!({"identity": {
         "title": fixed("Ours"), "url": fixed("https://ours.example"), "categories": fixed("programming"),
