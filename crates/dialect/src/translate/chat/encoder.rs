@@ -5,6 +5,7 @@ use super::super::answer::{Event, Stop};
 use super::super::request::{Part, Thought};
 use super::super::writer::Writer;
 use super::{details, stop, usage, write_answer};
+use crate::translate::state::State;
 use crate::{Surface, Usage};
 use std::borrow::Cow;
 
@@ -75,17 +76,7 @@ impl Encoder {
             Event::Reasoning { choice, item, delta, summary } => {
                 self.reasoning(choice, item, &delta, summary, out);
             }
-            Event::ReasoningState { choice, item, state, id } => {
-                let (text, summary, index) = self.choice(choice, out).close(item);
-                let thought = Thought { text: text.into(), summary, state: Some(state), id };
-                let provider = std::mem::take(&mut self.provider);
-                self.delta(choice, out, |w| {
-                    w.member_array("reasoning_details", |w| {
-                        write_answer::detail(w, &thought, index, &provider);
-                    });
-                });
-                self.provider = provider;
-            }
+            Event::ReasoningState { choice, item, state, id } => self.state(choice, item, state, id, out),
             Event::ToolStart { choice, call, id, name, state } => {
                 let calls = &mut self.choice(choice, out).calls;
                 calls.push(Call { number: call, has_arguments: false });
@@ -129,6 +120,26 @@ impl Encoder {
             Event::End => self.end(out),
         }
         None
+    }
+
+    /// The whole of a thought that has its proof now.
+    fn state(
+        &mut self,
+        choice: u32,
+        item: u32,
+        state: State<'_>,
+        id: Option<Cow<'_, str>>,
+        out: &mut Vec<u8>,
+    ) {
+        let (text, summary, index) = self.choice(choice, out).close(item);
+        let thought = Thought { text: text.into(), summary, state: Some(state), id };
+        let provider = std::mem::take(&mut self.provider);
+        self.delta(choice, out, |w| {
+            w.member_array("reasoning_details", |w| {
+                write_answer::detail(w, &thought, index, &provider);
+            });
+        });
+        self.provider = provider;
     }
 
     fn start(&mut self, id: &str, model: &str, created: Option<u64>, out: &mut Vec<u8>) {
