@@ -479,6 +479,7 @@ fn reach(failed: &Failed) -> Reach {
     match failed.said.as_ref().map(|said| said.scope) {
         Some(Scope::Account) => Reach::Key,
         Some(Scope::FreeModels) => Reach::FreeModels,
+        Some(Scope::Model) => Reach::Model,
         _ => Reach::Attempt,
     }
 }

@@ -142,7 +142,7 @@ impl Gateway {
                 // Other makers imitate Anthropic's API, with signatures of their own.
                 let issuer = issuer.as_deref().or(prepared.home.as_deref());
                 makes(model, &candidate.upstream_model, "anthropic", "claude")
-                    || wire == surface && issuer == Some(provider.id.as_str())
+                    || !state.looks_like_claude && wire == surface && issuer == Some(provider.id.as_str())
             }
             (Some(issuer), _) => *issuer == provider.id,
             (None, Surface::GenerateContent) => makes(model, &candidate.upstream_model, "google", "gemini"),
