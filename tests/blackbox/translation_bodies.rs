@@ -36,60 +36,76 @@ fn parameters() -> Value {
     json!({"type": "object", "properties": {"z": {"type": "string"}, "a": {"type": "integer"}}, "required": ["z"]})
 }
 
+fn chat(model: &str) -> Value {
+    json!({
+        "model": model,
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{PNG}")}},
+            ]},
+        ],
+        "max_completion_tokens": 2000, "temperature": 0.5, "top_p": 0.9,
+        "tools": [{"type": "function", "function":
+            {"name": "look", "description": "Does look.", "parameters": parameters()}}],
+        "tool_choice": "required",
+    })
+}
+
+fn responses(model: &str) -> Value {
+    json!({
+        "model": model,
+        "instructions": "Be brief.",
+        "input": [{"role": "user", "content": [
+            {"type": "input_text", "text": "What is this?"},
+            {"type": "input_image", "image_url": format!("data:image/png;base64,{PNG}"), "detail": "auto"},
+        ]}],
+        "max_output_tokens": 2000, "temperature": 0.5, "top_p": 0.9,
+        "tools": [{"type": "function", "name": "look", "description": "Does look.", "parameters": parameters(),
+            "strict": false}],
+        "tool_choice": "required",
+        "store": false, "include": ["reasoning.encrypted_content"],
+    })
+}
+
+fn messages(model: &str) -> Value {
+    json!({
+        "model": model,
+        "max_tokens": 2000,
+        "system": "Be brief.",
+        "messages": [{"role": "user", "content": [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+        ]}],
+        "tools": [{"name": "look", "description": "Does look.", "input_schema": parameters()}],
+        "tool_choice": {"type": "any"},
+        "temperature": 0.5,
+    })
+}
+
+fn gemini() -> Value {
+    json!({
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "contents": [{"role": "user", "parts": [
+            {"text": "What is this?"},
+            {"inlineData": {"mimeType": "image/png", "data": PNG}},
+        ]}],
+        "tools": [{"functionDeclarations": [
+            {"name": "look", "description": "Does look.", "parametersJsonSchema": parameters()}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
+        "generationConfig": {"maxOutputTokens": 2000, "temperature": 0.5, "topP": 0.9},
+    })
+}
+
 /// What a provider is to get.
 fn wanted(client: Client, provider: Provider) -> Value {
     let named = client != Client::Gemini;
     let mut body = match provider.surface {
-        tollgate_mock::Surface::ChatCompletions => json!({
-            "model": provider.model,
-            "messages": [
-                {"role": "system", "content": "Be brief."},
-                {"role": "user", "content": [
-                    {"type": "text", "text": "What is this?"},
-                    {"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{PNG}")}},
-                ]},
-            ],
-            "max_completion_tokens": 2000, "temperature": 0.5, "top_p": 0.9,
-            "tools": [{"type": "function", "function":
-                {"name": "look", "description": "Does look.", "parameters": parameters()}}],
-            "tool_choice": "required",
-        }),
-        tollgate_mock::Surface::Responses => json!({
-            "model": provider.model,
-            "instructions": "Be brief.",
-            "input": [{"role": "user", "content": [
-                {"type": "input_text", "text": "What is this?"},
-                {"type": "input_image", "image_url": format!("data:image/png;base64,{PNG}"), "detail": "auto"},
-            ]}],
-            "max_output_tokens": 2000, "temperature": 0.5, "top_p": 0.9,
-            "tools": [{"type": "function", "name": "look", "description": "Does look.", "parameters": parameters(),
-                "strict": false}],
-            "tool_choice": "required",
-            "store": false, "include": ["reasoning.encrypted_content"],
-        }),
-        tollgate_mock::Surface::Messages => json!({
-            "model": provider.model,
-            "max_tokens": 2000,
-            "system": "Be brief.",
-            "messages": [{"role": "user", "content": [
-                {"type": "text", "text": "What is this?"},
-                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
-            ]}],
-            "tools": [{"name": "look", "description": "Does look.", "input_schema": parameters()}],
-            "tool_choice": {"type": "any"},
-            "temperature": 0.5,
-        }),
-        _ => json!({
-            "systemInstruction": {"parts": [{"text": "Be brief."}]},
-            "contents": [{"role": "user", "parts": [
-                {"text": "What is this?"},
-                {"inlineData": {"mimeType": "image/png", "data": PNG}},
-            ]}],
-            "tools": [{"functionDeclarations": [
-                {"name": "look", "description": "Does look.", "parametersJsonSchema": parameters()}]}],
-            "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
-            "generationConfig": {"maxOutputTokens": 2000, "temperature": 0.5, "topP": 0.9},
-        }),
+        tollgate_mock::Surface::ChatCompletions => chat(provider.model),
+        tollgate_mock::Surface::Responses => responses(provider.model),
+        tollgate_mock::Surface::Messages => messages(provider.model),
+        _ => gemini(),
     };
     if client == Client::Responses && provider.surface == tollgate_mock::Surface::ChatCompletions {
         body["messages"][1]["content"][1]["image_url"]["detail"] = json!("auto");

@@ -28,97 +28,114 @@ fn post_to(client: Client, name: &str, body: &Value) -> Ask {
     post(&client.path(name, false), &body)
 }
 
+type Wrong = Vec<(Value, &'static str)>;
+
 /// Bodies that are no request of their dialect, with the field to blame.
-fn wrong(client: Client) -> Vec<(Value, &'static str)> {
-    let user = |content: Value| json!({"messages": [{"role": "user", "content": content}], "max_tokens": 50});
-    let item = |item: Value| json!({"input": [item]});
-    let parts = |parts: Value| json!({"contents": [{"role": "user", "parts": parts}]});
-    let ask = json!({"role": "user", "content": "x"});
+fn wrong(client: Client) -> Wrong {
     match client {
-        Client::Chat => vec![
-            (json!({}), "messages"),
-            (json!({"messages": "x"}), "messages"),
-            (json!({"messages": [5]}), "messages[0]"),
-            (json!({"messages": [{"content": "x"}]}), "messages[0].role"),
-            (json!({"messages": [ask, {"role": "robot", "content": "x"}]}), "messages[1].role"),
-            (user(json!(5)), "messages[0].content"),
-            (user(json!([5])), "messages[0].content[0]"),
-            (user(json!([{"text": "x"}])), "messages[0].content[0].type"),
-            (user(json!([{"type": "hologram"}])), "messages[0].content[0].type"),
-            (user(json!([{"type": "text", "text": 5}])), "messages[0].content[0].text"),
-            (user(json!([{"type": "image_url", "image_url": {}}])), "messages[0].content[0].image_url.url"),
-            (json!({"messages": [ask], "temperature": "hot"}), "temperature"),
-            (json!({"messages": [ask], "max_tokens": -1}), "max_tokens"),
-            (json!({"messages": [ask], "tools": {}}), "tools"),
-            (json!({"messages": [ask], "tools": [{"type": "function"}]}), "tools[0].function"),
-            (
-                json!({"messages": [ask], "tools": [{"type": "function", "function": {}}]}),
-                "tools[0].function.name",
-            ),
-            (json!({"messages": [ask], "response_format": {"type": "xml"}}), "response_format.type"),
-            (json!({"messages": [ask], "stop": 5}), "stop"),
-        ],
-        Client::Responses => vec![
-            (json!({}), "input"),
-            (json!({"input": 5}), "input"),
-            (item(json!("x")), "input[0]"),
-            (item(json!({"type": "message", "content": "x"})), "input[0].role"),
-            (item(json!({"role": "user", "content": 5})), "input[0].content"),
-            (item(json!({"role": "user", "content": [{"type": "hologram"}]})), "input[0].content[0].type"),
-            (item(json!({"role": "user", "content": [{"type": "input_text"}]})), "input[0].content[0].text"),
-            (json!({"input": "x", "instructions": 5}), "instructions"),
-            (json!({"input": "x", "temperature": []}), "temperature"),
-            (json!({"input": "x", "reasoning": "high"}), "reasoning"),
-            (
-                json!({"input": "x", "text": {"format": {"type": "json_schema", "name": "a"}}}),
-                "text.format.schema",
-            ),
-            (json!({"input": "x", "tools": [{"type": "function"}]}), "tools[0].name"),
-        ],
-        Client::Messages => vec![
-            (json!({"max_tokens": 50}), "messages"),
-            (json!({"max_tokens": 50, "messages": {}}), "messages"),
-            (json!({"max_tokens": "x", "messages": [ask]}), "max_tokens"),
-            (json!({"max_tokens": 50, "messages": [{"content": "x"}]}), "messages[0].role"),
-            (user(json!(5)), "messages[0].content"),
-            (user(json!([{"type": "hologram"}])), "messages[0].content[0].type"),
-            (user(json!([{"type": "text"}])), "messages[0].content[0].text"),
-            (
-                user(json!([{"type": "image", "source": {"type": "base64"}}])),
-                "messages[0].content[0].source.data",
-            ),
-            (json!({"max_tokens": 50, "messages": [ask], "system": 5}), "system"),
-            (json!({"max_tokens": 50, "messages": [ask], "temperature": {}}), "temperature"),
-            (json!({"max_tokens": 50, "messages": [ask], "thinking": {"type": "deep"}}), "thinking.type"),
-            (
-                json!({"max_tokens": 50, "messages": [ask], "tools": [{"input_schema": {"type": "object"}}]}),
-                "tools[0].name",
-            ),
-            (json!({"max_tokens": 50, "messages": [ask], "stop_sequences": "x"}), "stop_sequences"),
-        ],
-        Client::Gemini => vec![
-            (json!({}), "contents"),
-            (json!({"contents": 5}), "contents"),
-            (json!({"contents": [{"role": "robot", "parts": [{"text": "x"}]}]}), "contents[0].role"),
-            (parts(json!(5)), "contents[0].parts"),
-            (parts(json!([{"hologram": {}}])), "contents[0].parts[0]"),
-            (parts(json!([{"text": 5}])), "contents[0].parts[0].text"),
-            (
-                parts(json!([{"inlineData": {"mimeType": "image/png"}}])),
-                "contents[0].parts[0].inlineData.data",
-            ),
-            (parts(json!([{"functionCall": {"args": {}}}])), "contents[0].parts[0].functionCall.name"),
-            (json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": 5}), "generationConfig"),
-            (
-                json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"temperature": "x"}}),
-                "generationConfig.temperature",
-            ),
-            (
-                json!({"contents": [{"parts": [{"text": "x"}]}], "tools": [{"functionDeclarations": [{}]}]}),
-                "tools[0].functionDeclarations[0].name",
-            ),
-        ],
+        Client::Chat => wrong_chat(),
+        Client::Responses => wrong_responses(),
+        Client::Messages => wrong_messages(),
+        Client::Gemini => wrong_gemini(),
     }
+}
+
+fn wrong_chat() -> Wrong {
+    let ask = json!({"role": "user", "content": "x"});
+    let user = |content: Value| json!({"messages": [{"role": "user", "content": content}], "max_tokens": 50});
+    vec![
+        (json!({}), "messages"),
+        (json!({"messages": "x"}), "messages"),
+        (json!({"messages": [5]}), "messages[0]"),
+        (json!({"messages": [{"content": "x"}]}), "messages[0].role"),
+        (json!({"messages": [ask, {"role": "robot", "content": "x"}]}), "messages[1].role"),
+        (user(json!(5)), "messages[0].content"),
+        (user(json!([5])), "messages[0].content[0]"),
+        (user(json!([{"text": "x"}])), "messages[0].content[0].type"),
+        (user(json!([{"type": "hologram"}])), "messages[0].content[0].type"),
+        (user(json!([{"type": "text", "text": 5}])), "messages[0].content[0].text"),
+        (user(json!([{"type": "image_url", "image_url": {}}])), "messages[0].content[0].image_url.url"),
+        (json!({"messages": [ask], "temperature": "hot"}), "temperature"),
+        (json!({"messages": [ask], "max_tokens": -1}), "max_tokens"),
+        (json!({"messages": [ask], "tools": {}}), "tools"),
+        (json!({"messages": [ask], "tools": [{"type": "function"}]}), "tools[0].function"),
+        (
+            json!({"messages": [ask], "tools": [{"type": "function", "function": {}}]}),
+            "tools[0].function.name",
+        ),
+        (json!({"messages": [ask], "response_format": {"type": "xml"}}), "response_format.type"),
+        (json!({"messages": [ask], "stop": 5}), "stop"),
+    ]
+}
+
+fn wrong_responses() -> Wrong {
+    let item = |item: Value| json!({"input": [item]});
+    vec![
+        (json!({}), "input"),
+        (json!({"input": 5}), "input"),
+        (item(json!("x")), "input[0]"),
+        (item(json!({"type": "message", "content": "x"})), "input[0].role"),
+        (item(json!({"role": "user", "content": 5})), "input[0].content"),
+        (item(json!({"role": "user", "content": [{"type": "hologram"}]})), "input[0].content[0].type"),
+        (item(json!({"role": "user", "content": [{"type": "input_text"}]})), "input[0].content[0].text"),
+        (json!({"input": "x", "instructions": 5}), "instructions"),
+        (json!({"input": "x", "temperature": []}), "temperature"),
+        (json!({"input": "x", "reasoning": "high"}), "reasoning"),
+        (
+            json!({"input": "x", "text": {"format": {"type": "json_schema", "name": "a"}}}),
+            "text.format.schema",
+        ),
+        (json!({"input": "x", "tools": [{"type": "function"}]}), "tools[0].name"),
+    ]
+}
+
+fn wrong_messages() -> Wrong {
+    let ask = json!({"role": "user", "content": "x"});
+    let user = |content: Value| json!({"messages": [{"role": "user", "content": content}], "max_tokens": 50});
+    vec![
+        (json!({"max_tokens": 50}), "messages"),
+        (json!({"max_tokens": 50, "messages": {}}), "messages"),
+        (json!({"max_tokens": "x", "messages": [ask]}), "max_tokens"),
+        (json!({"max_tokens": 50, "messages": [{"content": "x"}]}), "messages[0].role"),
+        (user(json!(5)), "messages[0].content"),
+        (user(json!([{"type": "hologram"}])), "messages[0].content[0].type"),
+        (user(json!([{"type": "text"}])), "messages[0].content[0].text"),
+        (
+            user(json!([{"type": "image", "source": {"type": "base64"}}])),
+            "messages[0].content[0].source.data",
+        ),
+        (json!({"max_tokens": 50, "messages": [ask], "system": 5}), "system"),
+        (json!({"max_tokens": 50, "messages": [ask], "temperature": {}}), "temperature"),
+        (json!({"max_tokens": 50, "messages": [ask], "thinking": {"type": "deep"}}), "thinking.type"),
+        (
+            json!({"max_tokens": 50, "messages": [ask], "tools": [{"input_schema": {"type": "object"}}]}),
+            "tools[0].name",
+        ),
+        (json!({"max_tokens": 50, "messages": [ask], "stop_sequences": "x"}), "stop_sequences"),
+    ]
+}
+
+fn wrong_gemini() -> Wrong {
+    let parts = |parts: Value| json!({"contents": [{"role": "user", "parts": parts}]});
+    vec![
+        (json!({}), "contents"),
+        (json!({"contents": 5}), "contents"),
+        (json!({"contents": [{"role": "robot", "parts": [{"text": "x"}]}]}), "contents[0].role"),
+        (parts(json!(5)), "contents[0].parts"),
+        (parts(json!([{"hologram": {}}])), "contents[0].parts[0]"),
+        (parts(json!([{"text": 5}])), "contents[0].parts[0].text"),
+        (parts(json!([{"inlineData": {"mimeType": "image/png"}}])), "contents[0].parts[0].inlineData.data"),
+        (parts(json!([{"functionCall": {"args": {}}}])), "contents[0].parts[0].functionCall.name"),
+        (json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": 5}), "generationConfig"),
+        (
+            json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"temperature": "x"}}),
+            "generationConfig.temperature",
+        ),
+        (
+            json!({"contents": [{"parts": [{"text": "x"}]}], "tools": [{"functionDeclarations": [{}]}]}),
+            "tools[0].functionDeclarations[0].name",
+        ),
+    ]
 }
 
 #[tokio::test]
@@ -387,69 +404,87 @@ async fn a_stream_that_breaks_ends_with_an_error_of_the_clients_dialect() {
     }
 }
 
+fn named(data: Value) -> String {
+    format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap())
+}
+
+fn plain(data: Value) -> String {
+    format!("data: {data}\n\n")
+}
+
+fn odd_chat() -> Vec<String> {
+    vec![
+        ": hi\n\n".into(),
+        plain(json!({"choices": [], "prompt_filter_results": [{"index": 0}]})),
+        plain(
+            json!({"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": null}]}),
+        ),
+        "event: future\ndata: {\"x\":1}\n\n".into(),
+        plain(json!({"id": "c", "choices": [{"index": 0, "delta": {"content": "One "}, "logprobs": null}]})),
+        plain(json!({"id": "c", "choices": [{"index": 0, "delta": {"content": "two", "future": [1]}}]})),
+        plain(json!({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})),
+        plain(json!({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})),
+        "data: [DONE]\n\n: bye\n\n".into(),
+    ]
+}
+
+fn odd_responses() -> Vec<String> {
+    vec![
+        named(json!({"type": "response.future", "x": 1})),
+        named(json!({"type": "response.created", "response": {"id": "r", "status": "in_progress"}})),
+        named(
+            json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": "m", "delta": "One "}),
+        ),
+        named(json!({"type": "response.web_search_call.searching", "output_index": 0, "item_id": "w"})),
+        named(
+            json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": "m", "delta": "two"}),
+        ),
+        named(
+            json!({"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}}),
+        ),
+    ]
+}
+
+fn odd_messages() -> Vec<String> {
+    vec![
+        named(json!({"type": "ping"})),
+        named(
+            json!({"type": "message_start", "message": {"id": "m", "model": "c", "usage": {"input_tokens": 1}}}),
+        ),
+        named(
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "One "}}),
+        ),
+        named(json!({"type": "future_event", "index": 0})),
+        named(json!({"type": "content_block_delta", "index": 0, "delta": {"type": "future_delta", "x": 1}})),
+        named(
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "two"}}),
+        ),
+        named(json!({"type": "content_block_stop", "index": 7})),
+        named(
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}),
+        ),
+        named(json!({"type": "message_stop"})),
+    ]
+}
+
+fn odd_gemini() -> Vec<String> {
+    vec![
+        plain(json!({"responseId": "r", "future": {}})),
+        plain(json!({"candidates": [{"content": {"parts": [{"text": "One "}]}, "future": 1}]})),
+        plain(json!({"candidates": [{"content": {"parts": [{"future": {}}]}}]})),
+        plain(json!({"usageMetadata": {"promptTokenCount": 1}})),
+        plain(json!({"candidates": [{"content": {"parts": [{"text": "two"}]}}]})),
+        plain(json!({"candidates": [{"finishReason": "STOP"}]})),
+    ]
+}
+
 /// A stream of a provider with events nobody knows, in between, before and behind.
 fn odd_stream(provider: Provider) -> String {
-    let named = |data: Value| format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap());
-    let plain = |data: Value| format!("data: {data}\n\n");
-    let frames: Vec<String> = match provider.surface {
-        tollgate_mock::Surface::ChatCompletions => vec![
-            ": hi\n\n".into(),
-            plain(json!({"choices": [], "prompt_filter_results": [{"index": 0}]})),
-            plain(
-                json!({"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": null}]}),
-            ),
-            "event: future\ndata: {\"x\":1}\n\n".into(),
-            plain(
-                json!({"id": "c", "choices": [{"index": 0, "delta": {"content": "One "}, "logprobs": null}]}),
-            ),
-            plain(json!({"id": "c", "choices": [{"index": 0, "delta": {"content": "two", "future": [1]}}]})),
-            plain(json!({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})),
-            plain(json!({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})),
-            "data: [DONE]\n\n: bye\n\n".into(),
-        ],
-        tollgate_mock::Surface::Responses => vec![
-            named(json!({"type": "response.future", "x": 1})),
-            named(json!({"type": "response.created", "response": {"id": "r", "status": "in_progress"}})),
-            named(
-                json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": "m", "delta": "One "}),
-            ),
-            named(json!({"type": "response.web_search_call.searching", "output_index": 0, "item_id": "w"})),
-            named(
-                json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": "m", "delta": "two"}),
-            ),
-            named(
-                json!({"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}}),
-            ),
-        ],
-        tollgate_mock::Surface::Messages => vec![
-            named(json!({"type": "ping"})),
-            named(
-                json!({"type": "message_start", "message": {"id": "m", "model": "c", "usage": {"input_tokens": 1}}}),
-            ),
-            named(
-                json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "One "}}),
-            ),
-            named(json!({"type": "future_event", "index": 0})),
-            named(
-                json!({"type": "content_block_delta", "index": 0, "delta": {"type": "future_delta", "x": 1}}),
-            ),
-            named(
-                json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "two"}}),
-            ),
-            named(json!({"type": "content_block_stop", "index": 7})),
-            named(
-                json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}),
-            ),
-            named(json!({"type": "message_stop"})),
-        ],
-        _ => vec![
-            plain(json!({"responseId": "r", "future": {}})),
-            plain(json!({"candidates": [{"content": {"parts": [{"text": "One "}]}, "future": 1}]})),
-            plain(json!({"candidates": [{"content": {"parts": [{"future": {}}]}}]})),
-            plain(json!({"usageMetadata": {"promptTokenCount": 1}})),
-            plain(json!({"candidates": [{"content": {"parts": [{"text": "two"}]}}]})),
-            plain(json!({"candidates": [{"finishReason": "STOP"}]})),
-        ],
+    let frames = match provider.surface {
+        tollgate_mock::Surface::ChatCompletions => odd_chat(),
+        tollgate_mock::Surface::Responses => odd_responses(),
+        tollgate_mock::Surface::Messages => odd_messages(),
+        _ => odd_gemini(),
     };
     frames.concat()
 }

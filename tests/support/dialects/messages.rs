@@ -117,18 +117,7 @@ pub(super) fn streamed(events: &[Named]) -> Got {
             "content_block_delta" => {
                 assert!(open.is_some() && open == index, "{data}");
                 let block = &mut message["content"][open.unwrap()];
-                let delta = &data["delta"];
-                let mut grow = |name: &str| {
-                    let sum = text(&block[name]) + delta[name].as_str().unwrap();
-                    set(block, name, json!(sum));
-                };
-                match delta["type"].as_str().unwrap() {
-                    "text_delta" => grow("text"),
-                    "thinking_delta" => grow("thinking"),
-                    "signature_delta" => set(block, "signature", delta["signature"].clone()),
-                    "input_json_delta" => arguments += delta["partial_json"].as_str().unwrap(),
-                    other => panic!("{other}: {data}"),
-                }
+                grow(block, &data["delta"], &mut arguments);
             }
             "content_block_stop" => {
                 assert!(open.is_some() && open == index, "{data}");
@@ -140,17 +129,7 @@ pub(super) fn streamed(events: &[Named]) -> Got {
             }
             "message_delta" => {
                 assert_eq!(open, None, "{data}");
-                for part in [&data["delta"], &json!({"usage": data["usage"]})] {
-                    for (name, value) in part.as_object().unwrap() {
-                        if name == "usage" {
-                            for (name, value) in value.as_object().unwrap() {
-                                set(&mut message["usage"], name, value.clone());
-                            }
-                        } else {
-                            set(&mut message, name, value.clone());
-                        }
-                    }
-                }
+                end(&mut message, &data);
             }
             "message_stop" => {
                 // OpenRouter ends its imitation with a mark of its own.
@@ -163,4 +142,26 @@ pub(super) fn streamed(events: &[Named]) -> Got {
         }
     }
     panic!("no end: {events:#?}");
+}
+
+fn grow(block: &mut Value, delta: &Value, arguments: &mut String) {
+    let member = match delta["type"].as_str().unwrap() {
+        "text_delta" => "text",
+        "thinking_delta" => "thinking",
+        "signature_delta" => return set(block, "signature", delta["signature"].clone()),
+        "input_json_delta" => return arguments.push_str(delta["partial_json"].as_str().unwrap()),
+        other => panic!("{other}: {delta}"),
+    };
+    let sum = text(&block[member]) + delta[member].as_str().unwrap();
+    set(block, member, json!(sum));
+}
+
+/// The reason and the last figures.
+fn end(message: &mut Value, data: &Value) {
+    for (name, value) in data["delta"].as_object().unwrap() {
+        set(message, name, value.clone());
+    }
+    for (name, value) in data["usage"].as_object().unwrap() {
+        set(&mut message["usage"], name, value.clone());
+    }
 }
