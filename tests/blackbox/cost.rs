@@ -283,6 +283,8 @@ async fn a_failed_attempt_costs_nothing_and_the_answers_model_counts() {
     mock.set_script(Script::always(good).model("a/b", [Behaviour::status(502)]));
     let answer = gateway.send(post(CHAT, &names(&["openrouter:a/b", "one:m"]))).await;
     assert_eq!(answer.header("x-tollgate-cost-usd"), "0.004550");
+    // What is counted is counted before the line is written.
+    gateway.log_of(&answer).await;
     assert_eq!((metered(&gateway, "openrouter").await, metered(&gateway, "one").await), (0, COMPUTED));
 }
 

@@ -88,8 +88,9 @@ async fn the_first_request_reads_the_list_and_later_ones_know_it() {
         let mut policy: Value = serde_json::from_str(&text).unwrap();
         policy["on_http_request"][0]["config"]["model_selection"]["strategy"] = json!([strategy]);
         let old = gateway.status().await["revision"].as_str().unwrap().to_owned();
-        if policy.to_string() != text {
-            std::fs::write(&gateway.policy, policy.to_string()).unwrap();
+        let changed = policy.to_string();
+        if changed != text {
+            std::fs::write(&gateway.policy, changed).unwrap();
             gateway.wait_reloaded(&old).await;
         }
         let body = name.map_or_else(prompt, |name| names(&[name]));
@@ -249,6 +250,35 @@ async fn the_status_page_shows_the_account_and_asks_once_a_minute() {
     asked.sort_unstable();
     assert_eq!(asked, ["/openrouter/api/v1/credits", "/openrouter/api/v1/key"]);
     assert!(!gateway.written().contains(OPENROUTER_KEY));
+}
+
+#[tokio::test]
+async fn many_who_look_at_once_ask_once_and_wait_for_all_keys_together() {
+    let rule = |surface| Rule {
+        surface: Some(surface),
+        answers: vec![Behaviour::default().after_ms(700)],
+        ..Rule::default()
+    };
+    let script = Script::default().rule(rule(Surface::Key)).rule(rule(Surface::Credits));
+    let mock = mock(script).await;
+    let keys: Vec<Value> = (0..6).map(|n| json!({"value": format!("sk-or-v1-test-{n}-1")})).collect();
+    let provider = merge(openrouter(&mock), json!({"api_keys": keys}));
+    let gateway = Gateway::start(&ai_gateway(json!({"providers": [provider]}))).await;
+    gateway.send(post(CHAT, &names(&["openrouter:a/b"]))).await;
+    mock.clear_requests();
+    let started = std::time::Instant::now();
+    let pages = futures_join((0..8).map(|_| gateway.status())).await;
+    assert!(started.elapsed() < Duration::from_millis(2500), "{:?}", started.elapsed());
+    assert!(pages.iter().all(|page| account(page)["limit_remaining_usd"] == 74.5), "{pages:?}");
+    let asked = mock.requests();
+    for (surface, path) in [(Surface::Key, "/key"), (Surface::Credits, "/credits")] {
+        assert_eq!(asked.iter().filter(|r| r.surface == surface).count(), 6, "{path} once for each key");
+    }
+    // A web page whose name was made to point here learns nothing and causes nothing.
+    mock.clear_requests();
+    let tcp = tokio::net::TcpStream::connect(gateway.admin).await.unwrap();
+    let answer = soon(get("/status").over(tcp, "http://rebound.example")).await.answer().await;
+    assert_eq!((answer.status, mock.requests().len()), (421, 0));
 }
 
 #[tokio::test]

@@ -194,6 +194,28 @@ async fn attribution_session_and_metadata_headers() {
 }
 
 #[tokio::test]
+async fn its_headers_mean_the_same_when_the_request_is_translated() {
+    let (mock, gateway) = stage(Script::default(), json!({})).await;
+    let body = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]});
+    let translated = post("/genai/v1beta/models/openrouter:a/b:generateContent", &body)
+        .header("x-session-id", "in-the-header")
+        .header("x-openrouter-metadata", "enabled")
+        .header("x-goog-api-client", "c/1")
+        .header("x-title", "Client");
+    let answer = gateway.send(translated).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = mock.requests().remove(0);
+    for (name, value) in [
+        ("x-session-id", "in-the-header"),
+        ("x-openrouter-metadata", "enabled"),
+        ("x-openrouter-title", "Client"),
+        ("x-goog-api-client", ""),
+    ] {
+        assert_eq!(sent.header(name), value, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn the_policys_routing_lies_over_the_clients() {
     let forced = json!({"body": {
         "provider": {"order": ["x"], "allow_fallbacks": false, "max_price": {"prompt": 1}, "zdr": true, "data_collection": "deny"},
@@ -224,7 +246,8 @@ async fn what_only_openrouter_understands_goes_to_openrouter_only() {
     let asked = names(&["anthropic:claude-sonnet-4-5", "openrouter:anthropic/claude-sonnet-4.5"]);
     let body = merge(asked, json!({"provider": {"order": ["x"], "sort": "price"}, "user": "u"}));
     for path in [CHAT, MESSAGES] {
-        (native.clear_requests(), backup.clear_requests());
+        native.clear_requests();
+        backup.clear_requests();
         let answer = gateway.send(post(path, &body).header("x-user", "ann")).await;
         assert_eq!((answer.status, answer.header("x-tollgate-attempts")), (200, "2"), "{}", answer.text());
         let sent = native.requests()[0].json();

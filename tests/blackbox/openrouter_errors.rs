@@ -80,6 +80,23 @@ async fn the_kinds_of_402() {
 }
 
 #[tokio::test]
+async fn after_a_moments_patience_there_is_the_whole_time_again() {
+    let mock = mock(Script::default()).await;
+    let policy = json!({"per_request_timeout": "1500ms", "providers": [openrouter(&mock)]});
+    let gateway = Gateway::start(&ai_gateway(policy)).await;
+    let soon = of_kind("openrouter_in_flight_budget").header("retry-after", "1");
+    mock.set_script(Script::sequence([soon, Behaviour::default().after_ms(800)]));
+    let answer = gateway.send(post(CHAT, &names(&["openrouter:x/1"]))).await;
+    assert_eq!((answer.status, answer.header("x-tollgate-attempts")), (200, "2"), "{}", answer.text());
+    assert_eq!(gateway.log_of(&answer).await["attempts"], 2);
+    // The mean of two quick attempts, not of one that waited.
+    let text = gateway.admin("/metrics").await.text();
+    let sum = "tollgate_upstream_duration_seconds_sum{provider=\"openrouter\"} ";
+    let sum: f64 = text.lines().find_map(|line| line.strip_prefix(sum)).unwrap().parse().unwrap();
+    assert!((0.8..1.6).contains(&sum), "{sum}");
+}
+
+#[tokio::test]
 async fn the_kinds_of_429() {
     let (mock, gateway) = stage(Script::default()).await;
     for kind in ["openrouter_free_tier_daily", "openrouter_free_tier_minute"] {
@@ -232,6 +249,7 @@ async fn hints_how_long_to_wait() {
     let date = httpdate(now / 1000 + 21);
     for (what, behaviour, least, most) in [
         ("header", body(429, &everything).header("retry-after", "11"), 11, 11),
+        ("milliseconds", body(429, &everything).header("retry-after-ms", "1500"), 2, 2),
         ("header with a date", body(429, &everything).header("retry-after", &date), 15, 22),
         ("header that says nothing", body(429, &everything).header("retry-after", "soon"), 31, 31),
         ("metadata", body(429, &everything), 31, 31),
@@ -269,7 +287,7 @@ fn httpdate(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7) as usize];
     let (mut year, mut day) = (1970, days);
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     while day >= 365 + u64::from(leap(year)) {
         day -= 365 + u64::from(leap(year));
         year += 1;
@@ -305,6 +323,36 @@ async fn the_log_has_the_providers_name_for_a_request() {
             let line = gateway.log_of(&answer).await;
             let seen = (&line["upstream_request_id"], &line["provider"], &line["outcome"]);
             assert_eq!(seen, (&json!("gen-42"), &json!("openrouter"), &json!(outcome)), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_what_a_router_chose() {
+    let mock = mock(Script::default()).await;
+    let gateway = Gateway::start(&ai_gateway(json!({"providers": [openrouter(&mock)]}))).await;
+    let chunk = json!({"id": "gen-1", "provider": "Google AI Studio", "model": "google/gemini-2.5-flash", "choices": [{
+        "index": 0, "finish_reason": "stop", "delta": {"content": "x"}, "message": {"role": "assistant", "content": "x"},
+    }]});
+    let stream = Behaviour {
+        body: Some(format!(": OPENROUTER PROCESSING\n\ndata: {chunk}\n\ndata: [DONE]\n\n")),
+        ..Behaviour::default()
+    };
+    let plain = Behaviour { body: Some(chunk.to_string()), ..Behaviour::default() };
+    for (behaviour, streamed) in [(plain, false), (stream.header("content-type", "text/event-stream"), true)]
+    {
+        mock.set_script(Script::always(behaviour));
+        for (model, reported) in
+            [("openrouter/auto", json!("google/gemini-2.5-flash")), ("google/gemini-2.5-flash", Value::Null)]
+        {
+            let body = merge(names(&[&format!("openrouter:{model}")]), json!({"stream": streamed}));
+            let answer = gateway.send(post(CHAT, &body)).await;
+            let line = gateway.log_of(&answer).await;
+            assert_eq!(
+                (&line["model_served"], &line["model_reported"], &line["provider_reported"]),
+                (&json!(model), &reported, &json!("Google AI Studio")),
+                "{line}"
+            );
         }
     }
 }

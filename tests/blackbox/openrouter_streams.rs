@@ -165,12 +165,15 @@ async fn an_error_before_content_goes_to_the_next_model() {
 async fn an_error_after_content_reaches_the_client_in_its_own_words() {
     for (path, stage) in [(CHAT, Stage::new().await), (MESSAGES, Stage::translated().await)] {
         for (what, error, said) in errors() {
-            for end in ["", DONE] {
-                let answer = stage.ask(path, events(&format!("{COMMENT}{HELLO}{COMMENT}{error}{end}"))).await;
+            // Also when the connection ends before the blank line.
+            for error in [error.clone(), format!("{error}{DONE}"), error.trim_end().to_owned()] {
+                let answer = stage.ask(path, events(&format!("{COMMENT}{HELLO}{COMMENT}{error}"))).await;
                 let text = answer.text();
                 let case = format!("{what} on {path}: {text}");
                 assert_eq!((answer.status, answer.whole), (200, true), "{case}");
-                assert!(text.contains("\"alpha\"") && text.contains(said), "{case}");
+                assert!(text.contains("\"alpha\"") && text.matches(said).count() == 1, "{case}");
+                assert!(text.ends_with("\n\n") && !text.contains("[DONE]"), "{case}");
+                assert_eq!(text.contains("ERR_NGROK_3800"), path == MESSAGES, "said once: {case}");
                 assert!(!text.contains("user_2abc"), "the account is nobody's business: {case}");
                 assert!(!text.contains("message_stop") && !text.contains("\"stop\""), "{case}");
                 if path == MESSAGES {

@@ -10,7 +10,8 @@ use std::fs;
 use std::process::Command;
 
 /// The targets, by their file names below `tests/fuzz/fuzz_targets`.
-const TARGETS: [&str; 4] = ["policy_text", "cel_source", "request_body", "sse_bytes"];
+const TARGETS: [&str; 6] =
+    ["policy_text", "cel_source", "request_body", "sse_bytes", "translate_request", "translate_stream"];
 
 /// What libFuzzer needs, as cargo-fuzz sets it without a sanitizer: counters at every edge, and comparisons
 /// visible. Overflow and debug assertions are on, since both are findings.

@@ -12,7 +12,7 @@ mod tests;
 
 pub(crate) use chat::Choice;
 
-use crate::{Frame, Surface, UpstreamError, Usage, inspect_error};
+use crate::{Frame, ServedBy, Surface, UpstreamError, Usage, inspect_error};
 
 /// What one frame of a stream is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +42,15 @@ pub struct StreamReader {
     usage: Option<Usage>,
     finished: bool,
     id: Option<Box<str>>,
+    /// `None` before the first event with data.
+    served_by: Option<ServedBy>,
 }
 
 impl StreamReader {
     /// For an answer to a request of this surface.
     #[must_use]
     pub fn new(surface: Surface) -> Self {
-        Self { surface, usage: None, finished: false, id: None }
+        Self { surface, usage: None, finished: false, id: None, served_by: None }
     }
 
     /// Says what a frame is and keeps its figures.
@@ -70,6 +72,9 @@ impl StreamReader {
         }
         if data.is_empty() {
             return FrameKind::Preamble;
+        }
+        if self.served_by.is_none() {
+            self.served_by = Some(crate::answer::served_by(data));
         }
         if self.surface == Surface::Responses && self.id.is_none() {
             self.id = responses::answer_id(data);
@@ -101,6 +106,12 @@ impl StreamReader {
     #[must_use]
     pub fn answer_id(&self) -> Option<&str> {
         self.id.as_deref()
+    }
+
+    /// Who the first event says the answer comes from.
+    #[must_use]
+    pub fn served_by(&self) -> Option<&ServedBy> {
+        self.served_by.as_ref()
     }
 
     /// Whether the answer has come to its proper end: a stream that closes before was cut off.

@@ -53,7 +53,7 @@ impl Facts {
             (_, path_model) => (None, path_model.unwrap_or(in_body)),
         };
         Self {
-            flavour: flavour(&path, route.surface, script),
+            flavour: flavour(&path, parts.uri.query().unwrap_or(""), route.surface, script),
             surface: route.surface,
             method: parts.method.clone(),
             path,

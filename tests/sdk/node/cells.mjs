@@ -21,7 +21,7 @@ export function cells(name, mock) {
         why = String(error?.message ?? error).split('\n')[0].slice(0, 300) || 'failed';
         throw error;
       } finally {
-        const upstream = (await mock.calls())[0]?.surface ?? null;
+        const upstream = (await mock.requests())[0]?.surface ?? null;
         const ended = { upstream, ok: why === '', why };
         results.push({ client: client.name, dialect: client.dialect, provider, feature, mode, ...ended });
       }

@@ -16,7 +16,8 @@ export const PATIENCE = 30_000; // milliseconds
 
 // Where the mock serves each built-in provider.
 const BASES = {
-  anthropic: '/anthropic/v1', google: '/google/v1beta', openai: '/openai/v1', openrouter: '/openrouter/api/v1',
+  anthropic: '/anthropic/v1', azure: '/openai', bedrock: '/bedrock', google: '/google/v1beta', openai: '/openai/v1',
+  openrouter: '/openrouter/api/v1', vertex: '/v1/projects/mock-project/locations/global/publishers/google',
 };
 
 // The clients read variables; a developer's own keys and addresses must not count.
@@ -117,19 +118,15 @@ class Mock {
     await this.call('DELETE', '/__requests');
   }
 
-  /** What was received, in order. */
-  requests() {
-    return this.call('GET', '/__requests');
+  /** What was asked of models, in order; not what the gateway looks up on its own (lists of models, tokens). */
+  async requests() {
+    const everything = await this.call('GET', '/__requests');
+    return everything.filter((request) => request.method === 'POST' && request.surface !== 'token');
   }
 
-  /** What was asked of models, without what the gateway looks up on its own. */
-  async calls() {
-    return (await this.requests()).filter((request) => request.method === 'POST');
-  }
-
-  /** The one call that was received. */
+  /** The one request that was received. */
   async only() {
-    const requests = await this.calls();
+    const requests = await this.requests();
     if (requests.length !== 1) throw new Error(`${requests.length} requests: ${JSON.stringify(requests)}`);
     return requests[0];
   }
@@ -177,7 +174,7 @@ function secretVariables(secrets) {
 }
 
 export const EVERY_SECRET = Object.fromEntries(
-  ['openai', 'anthropic', 'google', 'openrouter'].map((name) => [name, { 'api-key': `test-key-of-${name}` }]));
+  ['openai', 'anthropic', 'google', 'openrouter', 'azure', 'bedrock', 'vertex'].map((name) => [name, { 'api-key': `test-key-of-${name}` }]));
 export const HELLO = [{ role: 'user', content: 'Hello' }];
 export const THREE_KEYS = {
   'gateway-auth': { 'access-token': 'team-token' },

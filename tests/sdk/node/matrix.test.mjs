@@ -150,7 +150,7 @@ for (const client of CLIENTS) {
       const prompt = '[[think Be polite]] [[say Hi]]';
       const result = await ask(mode, { model, prompt, providerOptions: client.options });
       assert.equal(result.text, 'Hi');
-      const [call] = await mock.calls();
+      const [call] = await mock.requests();
       const shown = SHOWING.includes(call.surface) || provider === 'openrouter';
       if (shown && !client.blind) assert.equal(result.reasoningText, 'Be polite');
     });
@@ -163,7 +163,7 @@ for (const client of CLIENTS) {
       const result = await ask(mode, { model, prompt, ...more });
       assert.deepEqual(asked, [['get_weather', 'Paris']]);
       assert.match(result.text, /Sunny and warm/);
-      assert.equal((await mock.calls()).length, 2, 'the state of the first answer was accepted');
+      assert.equal((await mock.requests()).length, 2, 'the state of the first answer was accepted');
     });
 
     for (const status of [400, 429, 503]) {
@@ -184,7 +184,7 @@ for (const client of CLIENTS) {
       const ended = ask('stream', { model, prompt: 'Hello' }).then(({ finishReason }) => finishReason, () => 'rejected');
       // OpenRouter says it in a finish reason beside the error, and some clients read only that.
       assert.notEqual(await ended, 'stop');
-      assert.equal((await mock.calls()).length, 1, 'what has begun is not tried again');
+      assert.equal((await mock.requests()).length, 1, 'what has begun is not tried again');
     });
   }
 }

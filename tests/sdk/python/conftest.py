@@ -39,7 +39,7 @@ def pytest_runtest_makereport(item, call):
 def upstream(item):
     """The operation of the provider that was called, or None."""
     try:
-        calls = item._request.getfixturevalue("mock").calls()
+        calls = item._request.getfixturevalue("mock").requests()
     except Exception:  # the fixture itself failed: there is nothing to say
         return None
     return calls[0].surface if calls else None

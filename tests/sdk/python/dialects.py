@@ -106,9 +106,11 @@ class OpenAIChat(Client):
                     try:
                         reply.pieces = sum(event.type == "content.delta" for event in events)
                         answer = events.get_final_completion()
+                    # How this helper says that an answer was cut or refused.
                     except openai.LengthFinishReasonError as cut:
-                        # How this helper says that an answer was cut.
                         answer = cut.completion
+                    except openai.ContentFilterFinishReasonError:
+                        return Reply(reason="refusal")
             else:
                 raw = (chat.with_raw_response.parse if schema else chat.with_raw_response.create)(**options)
                 answer, reply.headers = raw.parse(), dict(raw.headers)

@@ -23,9 +23,12 @@ PATIENCE = 30  # seconds
 # Where the mock serves each built-in provider.
 BASES = {
     "anthropic": "/anthropic/v1",
+    "azure": "/openai",
+    "bedrock": "/bedrock",
     "google": "/google/v1beta",
     "openai": "/openai/v1",
     "openrouter": "/openrouter/api/v1",
+    "vertex": "/v1/projects/mock-project/locations/global/publishers/google",
 }
 # Addresses that policies in /policies name themselves.
 ADDRESSES = {
@@ -108,16 +111,16 @@ class Mock:
         self._call("DELETE", "/__requests")
 
     def requests(self):
+        """What was asked of models, in order; not what the gateway looks up on its own (lists of models, tokens)."""
+        return [r for r in self.everything() if r.method == "POST" and r.surface != "token"]
+
+    def everything(self):
         """What was received, in order."""
         return [SimpleNamespace(**request) for request in self._call("GET", "/__requests")]
 
-    def calls(self):
-        """What was asked of models, without what the gateway looks up on its own."""
-        return [request for request in self.requests() if request.method == "POST"]
-
     def only(self):
-        """The one call that was received."""
-        requests = self.calls()
+        """The one request that was received."""
+        requests = self.requests()
         assert len(requests) == 1, [(r.method, r.path_and_query, r.model) for r in requests]
         return requests[0]
 

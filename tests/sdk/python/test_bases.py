@@ -6,13 +6,13 @@ import pytest
 from google import genai
 from google.genai import types
 from harness import PATIENCE
-from test_matrix import SECRETS
+from test_matrix import secrets
 
 
 @pytest.fixture
 def url(mock, start):
     mock.script(strict=True)
-    return start("every-dialect.yml", SECRETS).url
+    return start("every-dialect.yml", secrets(mock)).url
 
 
 PLAIN = ["/v1", "", "/openai/v1", "/openai"]

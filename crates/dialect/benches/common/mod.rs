@@ -1,5 +1,7 @@
 //! What is measured: one conversation in the words of each dialect, and one answer as each provider streams it.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot go on says so")]
+
 use bytes::Bytes;
 use std::hint::black_box;
 use tollgate_dialect::{

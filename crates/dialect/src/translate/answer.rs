@@ -48,6 +48,24 @@ pub(crate) enum Stop<'a> {
     Other(Text<'a>),
 }
 
+impl Part<'_> {
+    /// How it is named as lost when an encoder has no form for it.
+    pub(crate) fn streamed(&self, choice: u32) -> String {
+        let kind = match self {
+            Part::Text(_) => "text",
+            Part::Image(_) => "image",
+            Part::Document(_) => "document",
+            Part::Audio(_) => "audio",
+            Part::Video(_) => "video",
+            Part::ToolCall(_) => "tool call",
+            Part::ToolResult(_) => "tool result",
+            Part::Reasoning(_) => "reasoning",
+            Part::Refusal(_) => "refusal",
+        };
+        format!("choices[{choice}] ({kind})")
+    }
+}
+
 /// A piece of a streamed answer, in the order in which a decoder gives them:
 /// `Start`, then for each choice its pieces and a `Stop`, `Usage` whenever figures come, `End` last.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,6 +16,8 @@ pub struct BoundState {
     pub provider: Option<String>,
     /// What it is.
     pub kind: BoundKind,
+    /// It has the form of Claude's signatures, which no other maker's have.
+    pub looks_like_claude: bool,
 }
 
 /// What is bound to its issuer.
@@ -28,6 +30,9 @@ pub enum BoundKind {
     /// Thoughts without a signature, as a translated answer may have them: Claude takes none, to others they are text.
     Unsigned,
 }
+
+/// Shorter texts are no signature of Claude's; real ones have hundreds of characters.
+const CLAUDE_AT_LEAST: usize = 32;
 
 /// What to look for before a body is parsed: without one of these there is no state in it.
 fn needles(surface: Surface) -> &'static [&'static [u8]] {
@@ -125,12 +130,19 @@ fn thoughts(surface: Surface, path: String, data: &str) -> BoundState {
 
 fn bound(path: String, state: State<'_>) -> BoundState {
     let provider = state.provider.map(std::borrow::Cow::into_owned);
-    BoundState { path, surface: state.surface, provider, kind: BoundKind::Thoughts }
+    let looks_like_claude = looks_like_claude(&state.data);
+    BoundState { path, surface: state.surface, provider, kind: BoundKind::Thoughts, looks_like_claude }
+}
+
+/// Claude's signatures and redacted thoughts are base64 of a message whose first field is its second, of bytes: an `E`
+/// and a letter from `g` to `v` come first.
+fn looks_like_claude(data: &str) -> bool {
+    data.len() >= CLAUDE_AT_LEAST && matches!(data.as_bytes(), [b'E', b'g'..=b'v', ..])
 }
 
 fn stored(surface: Surface, path: &str, id: &str) -> BoundState {
     let kind = BoundKind::Stored(id.to_owned());
-    BoundState { path: path.to_owned(), surface, provider: None, kind }
+    BoundState { path: path.to_owned(), surface, provider: None, kind, looks_like_claude: false }
 }
 
 fn items<'v>(value: &'v mut Value, name: &str) -> Option<&'v mut Vec<Value>> {
@@ -218,7 +230,13 @@ fn messages(body: &mut Value, seen: Seen<'_>) {
                     let path = format!("messages[{at}].content[{n}]");
                     let kind = BoundKind::Unsigned;
                     return seen(
-                        BoundState { path, surface: Surface::Messages, provider: None, kind },
+                        BoundState {
+                            path,
+                            surface: Surface::Messages,
+                            provider: None,
+                            kind,
+                            looks_like_claude: false,
+                        },
                         block,
                     );
                 }
@@ -348,6 +366,23 @@ mod tests {
             String::from_utf8(stripped).unwrap(),
             r#"{"messages":[{"role":"assistant","tool_calls":[{"id":"c"}]}]}"#
         );
+    }
+
+    #[test]
+    fn claudes_signatures_have_a_form_of_their_own() {
+        for (data, claude) in [
+            ("EqQBCkYIBxgCIkAwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1", true),
+            ("EvYBCkYIBxgCIkAwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1", true),
+            ("EqQBCkYI", false),
+            ("gAAAAABowMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWF", false),
+            ("EXQBCkYIBxgCIkAwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1", false),
+        ] {
+            let body = format!(
+                r#"{{"messages":[{{"role":"assistant","content":[{{"type":"redacted_thinking","data":"{data}"}}]}}]}}"#
+            );
+            let found = bound_state(Surface::Messages, body.as_bytes());
+            assert_eq!(found.first().map(|state| state.looks_like_claude), Some(claude), "{data}");
+        }
     }
 
     #[test]

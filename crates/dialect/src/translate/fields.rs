@@ -69,15 +69,11 @@ impl<'a, 'p> Fields<'a, 'p> {
 
     /// Any value; `None` when absent or null.
     pub(crate) fn take(&mut self, name: &str) -> Option<Json<'a>> {
-        let mut found = None;
-        // Backwards, so that the last of several is the one returned; the others go with it.
-        let mut at = self.members.len();
-        while at > 0 {
-            at -= 1;
-            if self.members.get(at).is_some_and(|(key, _)| key == name) {
-                let (_, value) = self.members.remove(at);
-                found.get_or_insert(value);
-            }
+        let at = self.members.iter().rposition(|(key, _)| key == name)?;
+        let found = Some(self.members.remove(at).1);
+        // Of several the last counts; the others go with it, in one pass, since there may be very many.
+        if self.members.iter().take(at).any(|(key, _)| key == name) {
+            self.members.retain(|(key, _)| key != name);
         }
         found.filter(|value| !value.is_null())
     }

@@ -9,17 +9,21 @@
 
 mod answer;
 mod bound;
+mod calls;
 mod chat;
 mod converse;
 mod echo;
 mod error;
 mod fields;
 mod gemini;
+mod lost;
 mod messages;
 mod request;
 mod responses;
 mod state;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use bound::{BoundKind, BoundState, bound_state, strip_state};
@@ -123,6 +127,7 @@ impl<'a> Conversation<'a> {
         }?;
         // The list of models is the gateway's own affair.
         request.aside.retain(|(name, _)| name != "models");
+        lost::cap(&mut request.lost);
         Ok(Self { request, surface })
     }
 
@@ -161,6 +166,7 @@ impl<'a> Conversation<'a> {
             translated.lost.retain(|field| !self.is_granted(field));
             translated.lost.extend(self.request.own.iter().map(|own| own.path.clone()));
         }
+        lost::cap(&mut translated.lost);
         Ok(translated)
     }
 
@@ -226,6 +232,7 @@ pub fn translate_answer_with(
         _ => chat::write_answer(&answer, context),
     };
     translated.lost.splice(0..0, answer.lost);
+    lost::cap(&mut translated.lost);
     Ok(translated)
 }
 

@@ -1,6 +1,7 @@
 //! From the events of one dialect to those of another, one by one.
 
 use super::answer::Event;
+use super::lost::lose;
 use super::{AnswerContext, DecodeError, Echo, chat, converse, gemini, messages, responses};
 use crate::{Frame, Surface, Usage};
 
@@ -110,9 +111,7 @@ impl StreamTranslator {
 fn sink(to: &mut Encoder, lost: &mut Vec<String>, usage: &mut Usage, event: Event<'_>, out: &mut Vec<u8>) {
     let event = match event {
         Event::Lost(path) => {
-            if !lost.contains(&path) {
-                lost.push(path);
-            }
+            lose(lost, path);
             return;
         }
         // Figures are running totals, not always all of them: the client gets the largest of each.
@@ -122,14 +121,14 @@ fn sink(to: &mut Encoder, lost: &mut Vec<String>, usage: &mut Usage, event: Even
         }
         event => event,
     };
-    match to {
+    let left = match to {
         Encoder::Chat(encoder) => encoder.write(event, out),
         Encoder::Responses(encoder) => encoder.write(event, out),
-        Encoder::Messages(encoder) => {
-            let left = encoder.write(event, out).filter(|path| !lost.contains(path));
-            lost.extend(left);
-        }
+        Encoder::Messages(encoder) => encoder.write(event, out),
         Encoder::Gemini(encoder) => encoder.write(event, out),
+    };
+    if let Some(path) = left {
+        lose(lost, path);
     }
 }
 

@@ -75,7 +75,7 @@ impl Gateway {
                 walk.timed_out(self.knobs.total_timeout);
                 break;
             }
-            let Some(this) = this_try(&prepared, attempt, (incoming.started, waited)) else { break };
+            let Some(mut this) = this_try(&prepared, attempt, (incoming.started, waited)) else { break };
             if let Some(fault) = self.too_large(this.candidate, &estimates) {
                 walk.failed(fault);
                 continue;
@@ -87,7 +87,7 @@ impl Gateway {
             record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
             record.provider = Some(this.candidate.provider.id.clone());
             record.upstream_request_id = None;
-            match self.try_patiently(cx, &incoming, &prepared, &this, &mut walk, &mut report).await {
+            match self.try_patiently(cx, &incoming, &prepared, &mut this, &mut walk, &mut report).await {
                 Tried::Committed(answer) => {
                     if walk.attempts() > 1 {
                         self.metrics.failovers.inc();
@@ -101,8 +101,8 @@ impl Gateway {
                 }
                 Tried::Failed(failed) => {
                     let total_spent = incoming.started.elapsed() >= self.knobs.total_timeout;
-                    let retry_after = failed.retry_after.map(|after| after.as_secs());
-                    waited += this.started.elapsed();
+                    let retry_after = failed.retry_after.map(whole_seconds);
+                    waited = this.waited + this.started.elapsed();
                     walk.failed_with(failed.fault.clone(), retry_after, reach(&failed));
                     last = Some((failed, this.key));
                     if total_spent {
@@ -141,7 +141,7 @@ impl Gateway {
         cx: &mut RequestCx<'_>,
         incoming: &Incoming,
         prepared: &Prepared,
-        this: &Try<'_>,
+        this: &mut Try<'_>,
         walk: &mut Walk<'_>,
         report: &mut Option<Report>,
     ) -> Tried {
@@ -153,7 +153,7 @@ impl Gateway {
         else {
             return tried;
         };
-        if walk.again(failed.fault.clone(), Some(wait.as_secs())).is_none() {
+        if walk.again(failed.fault.clone(), Some(whole_seconds(wait))).is_none() {
             return tried;
         }
         tokio::select! {
@@ -161,6 +161,10 @@ impl Gateway {
             () = tokio::time::sleep(wait) => {}
             () = cx.client.gone() => return Tried::ClientGone,
         }
+        cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
+        // It has the whole time of an attempt, and is measured as one.
+        this.waited += this.started.elapsed();
+        this.started = Instant::now();
         self.try_one(cx, incoming, prepared, this, left(), report).await
     }
 
@@ -252,9 +256,7 @@ impl Gateway {
             self.token_refused(token);
         }
         super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
-        if let Some(answer) = &failed.answer {
-            cx.exchange.record.upstream_request_id = limits::request_id(&answer.headers);
-        }
+        cx.exchange.record.upstream_request_id = failed.request_id();
         self.record_failure(this, failed, &cx.exchange.request.id);
     }
 
@@ -349,13 +351,17 @@ impl Gateway {
         let provider = this.candidate.provider.id.as_str();
         let stores = incoming.surface == Surface::Responses;
         match &committed.begun {
-            Begun::Whole { body, lost, .. } => {
+            Begun::Whole { body, lost, served_by, .. } => {
+                record.reported(served_by);
                 record.dropped.extend(lost.iter().cloned());
                 if let Some(id) = stores.then(|| answer_id(body)).flatten() {
                     self.ledger.note(&id, provider);
                 }
             }
             Begun::Stream(stream) => {
+                if let Some(served_by) = stream.reader.served_by() {
+                    record.reported(served_by);
+                }
                 record.dropped.extend(stream.lost().iter().cloned());
                 if let Some(id) = stream.reader.answer_id().filter(|_| stores) {
                     self.ledger.note(id, provider);
@@ -463,11 +469,17 @@ fn attempt_lines(walk: &Walk<'_>, plan: &Plan) -> Vec<AttemptLine> {
     walk.failures().iter().filter_map(line).collect()
 }
 
+/// Seconds, rounded up: who comes back too early is sent away again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 /// What a failure holds for, beyond its attempt.
 fn reach(failed: &Failed) -> Reach {
     match failed.said.as_ref().map(|said| said.scope) {
         Some(Scope::Account) => Reach::Key,
         Some(Scope::FreeModels) => Reach::FreeModels,
+        Some(Scope::Model) => Reach::Model,
         _ => Reach::Attempt,
     }
 }

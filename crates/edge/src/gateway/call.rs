@@ -7,6 +7,7 @@ use super::runtime::Operation;
 use super::wire::{Spoken, Wire};
 use super::{Gateway, Incoming, params};
 use crate::exchange::Exchange;
+use crate::lists;
 use crate::upstream::Call;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -144,7 +145,8 @@ impl Gateway {
         let from = &exchange.request.headers;
         let mut headers = HeaderMap::with_capacity(from.len() + 6);
         for (name, value) in from {
-            if forwarded(name) && !(wire.translated && of_a_dialect(name.as_str())) {
+            let foreign = wire.translated && of_a_dialect(name.as_str(), provider);
+            if forwarded(name) && !foreign {
                 headers.append(name, value.clone());
             }
         }
@@ -196,11 +198,13 @@ fn asked_for_usage(incoming: &Incoming, wire: Wire, provider: &Provider) -> bool
 }
 
 /// Headers that mean something in one dialect only, or that describe the client's library to its own provider.
-fn of_a_dialect(name: &str) -> bool {
-    ["anthropic-", "openai-", "x-stainless-", "x-goog-", "x-openrouter-"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-        || name == "x-session-id"
+/// OpenRouter's mean the same in each of its dialects.
+fn of_a_dialect(name: &str, provider: &str) -> bool {
+    let openrouters = name.starts_with("x-openrouter-") || name == "x-session-id";
+    if openrouters {
+        return provider != lists::PROVIDER;
+    }
+    ["anthropic-", "openai-", "x-stainless-", "x-goog-"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn authenticate(

@@ -188,23 +188,21 @@ impl Gateway {
                 self.serve(cx, Surface::GenerateContent, Some((model, stream)), started).await
             }
             Endpoint::ListModels => {
+                cx.exchange.record.surface = Some("models");
                 self.want_list(cx.exchange, true);
                 Ok(Flow::Respond(self.list_models(cx.exchange)))
             }
             Endpoint::GetModel(id) => match self.get_model(cx.exchange, &id) {
                 Ok(answer) => Ok(Flow::Respond(answer)),
                 Err(failure) => {
-                    let surface = match listing::format(cx.exchange) {
-                        Format::Anthropic => Some(Surface::Messages),
-                        Format::Gemini => Some(Surface::GenerateContent),
-                        Format::OpenAi | Format::Bedrock => None,
-                    };
+                    let surface = client_surface(cx.exchange);
                     self.fail(cx, surface, *failure).await
                 }
             },
             Endpoint::Other => {
                 let failure = Failure::unsupported_path(cx.exchange.request.uri.path());
-                self.fail(cx, None, failure).await
+                let surface = client_surface(cx.exchange);
+                self.fail(cx, surface, failure).await
             }
         }
     }
@@ -304,6 +302,15 @@ fn endpoint_surface(endpoint: &Endpoint) -> Option<Surface> {
         Endpoint::Ai(surface) => Some(*surface),
         Endpoint::Generate { .. } => Some(Surface::GenerateContent),
         _ => None,
+    }
+}
+
+/// A surface of the dialect a client of this path expects, for errors beside the operations.
+fn client_surface(exchange: &crate::exchange::Exchange) -> Option<Surface> {
+    match listing::format(exchange) {
+        Format::Anthropic => Some(Surface::Messages),
+        Format::Gemini => Some(Surface::GenerateContent),
+        Format::OpenAi | Format::Bedrock => None,
     }
 }
 

@@ -8,6 +8,8 @@ use tollgate_select::{Candidate, ParamFields, ParamStyle};
 /// Fields of chat completions that say the same: of each pair only one may be sent.
 const PAIRS: [(&str, &str); 2] = [("reasoning_effort", "reasoning"), ("max_tokens", "max_completion_tokens")];
 
+const TOP_K: &str = "top_k";
+
 /// What is merged into a body, and what has to go.
 #[derive(Debug, Default)]
 pub(super) struct Merged<'p> {
@@ -28,7 +30,13 @@ pub(super) fn merge<'p>(
     if candidate.params.is_empty() {
         return Merged { body: forced.map(Cow::Borrowed), ..Merged::default() };
     }
-    let ParamFields { mut fields, replaces, dropped } = candidate.params.to_body(surface, style(candidate));
+    let ParamFields { mut fields, replaces, mut dropped } =
+        candidate.params.to_body(surface, style(candidate));
+    // Chat completions have no such field; some providers take it all the same.
+    let takes_top_k = candidate.provider.extensions.iter().any(|field| field == TOP_K);
+    if surface == Surface::ChatCompletions && !takes_top_k && fields.remove(TOP_K).is_some() {
+        dropped.push(TOP_K);
+    }
     let mut remove = Vec::new();
     for name in replaces {
         let own =

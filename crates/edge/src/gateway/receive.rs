@@ -8,8 +8,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::time::{Duration, Instant};
 use tollgate_dialect::{
-    Answer, AnswerContext, DecodeError, Echo, Frame, FrameKind, Splitter, StreamReader, StreamTranslator,
-    Surface, Translated, UpstreamError, Usage, inspect_answer, limits, translate_answer_with,
+    Answer, AnswerContext, DecodeError, Echo, Frame, FrameKind, ServedBy, Splitter, StreamReader,
+    StreamTranslator, Surface, Translated, UpstreamError, Usage, inspect_answer, limits,
+    translate_answer_with,
 };
 use tollgate_select::Fault;
 
@@ -37,7 +38,7 @@ pub(super) struct Committed {
 /// What has come of the answer so far.
 pub(super) enum Begun {
     /// All of a plain answer.
-    Whole { body: Bytes, usage: Option<Usage>, lost: Vec<String> },
+    Whole { body: Bytes, usage: Option<Usage>, served_by: ServedBy, lost: Vec<String> },
     /// The beginning of a long plain answer.
     Part { body: Bytes },
     /// The beginning of a stream of events, up to its first content.
@@ -73,6 +74,13 @@ pub(super) struct Failed {
     pub(super) said: Option<UpstreamError>,
     /// The answer is in another dialect than the client's.
     pub(super) translated: bool,
+}
+
+impl Failed {
+    /// What the provider calls the request.
+    pub(super) fn request_id(&self) -> Option<String> {
+        limits::request_id(&self.answer.as_ref()?.headers)
+    }
 }
 
 /// The HTTP answer of a failed attempt.
@@ -323,12 +331,12 @@ async fn plain_answer(
     }
     let body = only.unwrap_or_else(|| joined.freeze());
     match inspect_answer(surface, &body) {
-        Answer::Good { usage, .. } => match expected.translation {
-            None => Ok(Begun::Whole { body, usage, lost: Vec::new() }),
+        Answer::Good { usage, served_by } => match expected.translation {
+            None => Ok(Begun::Whole { body, usage, served_by, lost: Vec::new() }),
             Some((context, echo)) => {
                 let Translated { body, lost } = translate_answer_with(surface, &body, context, echo)
                     .map_err(|_| not_an_answer(Fault::BadAnswer))?;
-                Ok(Begun::Whole { body: body.into(), usage, lost })
+                Ok(Begun::Whole { body: body.into(), usage, served_by, lost })
             }
         },
         Answer::Error(error) => Err(stream_error(error)),

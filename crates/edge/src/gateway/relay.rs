@@ -226,11 +226,10 @@ impl To<'_> {
                     if begun.reader.finished() {
                         return self.end_of_stream(&mut begun, id).await;
                     }
-                    if let Some(rest) = begun.splitter.finish() {
-                        let shown = begun.shown(&rest).unwrap_or_default();
-                        self.send(shown).await?;
-                    }
-                    return self.fail(why, id, true).await;
+                    return match self.rest(&mut begun).await? {
+                        Some(failure) => self.fail(&failure, id, !failure.is_empty()).await,
+                        None => self.fail(why, id, true).await,
+                    };
                 }
             }
         }
@@ -277,15 +276,28 @@ impl To<'_> {
         Ok(failed)
     }
 
-    async fn end_of_stream(&mut self, begun: &mut StreamBegun, id: &str) -> Result<(), ClientGone> {
-        if let Some(rest) = begun.splitter.finish() {
-            let kind = begun.reader.read(&rest);
-            if !begun.withholds(&kind, &rest) {
-                let shown = begun.shown(&rest).unwrap_or_default();
-                self.send(shown).await?;
+    /// Sends the last frame, when no blank line ended it. `Some` as with [`Self::frames`].
+    async fn rest(&mut self, begun: &mut StreamBegun) -> Result<Option<String>, ClientGone> {
+        let Some(rest) = begun.splitter.finish() else { return Ok(None) };
+        let (shown, failed) = match begun.reader.read(&rest) {
+            FrameKind::Error(said) if begun.translator.is_some() => (Bytes::new(), Some(said.message)),
+            FrameKind::Error(_) => {
+                // Without its blank line a client takes no notice of it.
+                let event = account::left_out_of_event(&rest);
+                (join(vec![event, Bytes::from_static(b"\n\n")]), Some(String::new()))
             }
-        }
+            kind if begun.withholds(&kind, &rest) => (Bytes::new(), None),
+            _ => (begun.shown(&rest).unwrap_or_default(), None),
+        };
         self.relayed.usage = begun.reader.usage();
+        self.send(shown).await?;
+        Ok(failed)
+    }
+
+    async fn end_of_stream(&mut self, begun: &mut StreamBegun, id: &str) -> Result<(), ClientGone> {
+        if let Some(failure) = self.rest(begun).await? {
+            return self.fail(&failure, id, !failure.is_empty()).await;
+        }
         if begun.reader.finished() || self.relayed.overflowed {
             let closing = begun.closing();
             self.send(closing).await?;

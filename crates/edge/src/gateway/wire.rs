@@ -139,12 +139,10 @@ impl Gateway {
         }
         match (&state.provider, state.surface) {
             (issuer, surface) if claude(surface) => {
-                // Other makers imitate Anthropic's API, with signatures of their own. Who serves Claude too may have
-                // given either kind.
-                let either = || provider.models.iter().any(|m| makes(m, &m.id, "anthropic", "claude"));
-                let home = prepared.home.as_deref().filter(|_| !either());
+                // Other makers imitate Anthropic's API, with signatures of their own.
+                let issuer = issuer.as_deref().or(prepared.home.as_deref());
                 makes(model, &candidate.upstream_model, "anthropic", "claude")
-                    || wire == surface && issuer.as_deref().or(home) == Some(provider.id.as_str())
+                    || !state.looks_like_claude && wire == surface && issuer == Some(provider.id.as_str())
             }
             (Some(issuer), _) => *issuer == provider.id,
             (None, Surface::GenerateContent) => makes(model, &candidate.upstream_model, "google", "gemini"),

@@ -27,6 +27,8 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
         model_asked: record.model_asked.as_deref(),
         model_served: record.model_served.as_deref(),
         provider: record.provider.as_deref(),
+        model_reported: record.model_reported.as_deref(),
+        provider_reported: record.provider_reported.as_deref(),
         upstream_request_id: record.upstream_request_id.as_deref(),
         attempts: record.attempts,
         stream: record.stream,

@@ -44,6 +44,8 @@ fn visit(fields: &mut impl Fields, record: &AccessRecord<'_>) {
     optional_text(fields, "model_asked", record.model_asked);
     optional_text(fields, "model_served", record.model_served);
     optional_text(fields, "provider", record.provider);
+    optional_text(fields, "model_reported", record.model_reported);
+    optional_text(fields, "provider_reported", record.provider_reported);
     optional_text(fields, "upstream_request_id", record.upstream_request_id);
     fields.plain("attempts", record.attempts);
     fields.plain("stream", record.stream);

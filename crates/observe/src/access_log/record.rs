@@ -69,6 +69,10 @@ pub struct AccessRecord<'a> {
     pub model_served: Option<&'a str>,
     /// The provider that answered, or was tried last.
     pub provider: Option<&'a str>,
+    /// The model the answer names, where it is not `model_served`.
+    pub model_reported: Option<&'a str>,
+    /// The provider behind `provider` that the answer names.
+    pub provider_reported: Option<&'a str>,
     /// What the provider calls the last attempt.
     pub upstream_request_id: Option<&'a str>,
     /// Requests sent upstream.

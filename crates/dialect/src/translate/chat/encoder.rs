@@ -5,6 +5,7 @@ use super::super::answer::{Event, Stop};
 use super::super::request::{Part, Thought};
 use super::super::writer::Writer;
 use super::{details, stop, usage, write_answer};
+use crate::translate::state::State;
 use crate::{Surface, Usage};
 use std::borrow::Cow;
 
@@ -62,7 +63,8 @@ impl Encoder {
         }
     }
 
-    pub(crate) fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+    /// Writes what an event means to the client; returns what of it has no form here.
+    pub(crate) fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Option<String> {
         match event {
             _ if self.done => {}
             Event::Start { id, model, created } => self.start(&id, &model, created, out),
@@ -74,17 +76,7 @@ impl Encoder {
             Event::Reasoning { choice, item, delta, summary } => {
                 self.reasoning(choice, item, &delta, summary, out);
             }
-            Event::ReasoningState { choice, item, state, id } => {
-                let (text, summary, index) = self.choice(choice, out).close(item);
-                let thought = Thought { text: text.into(), summary, state: Some(state), id };
-                let provider = std::mem::take(&mut self.provider);
-                self.delta(choice, out, |w| {
-                    w.member_array("reasoning_details", |w| {
-                        write_answer::detail(w, &thought, index, &provider);
-                    });
-                });
-                self.provider = provider;
-            }
+            Event::ReasoningState { choice, item, state, id } => self.state(choice, item, state, id, out),
             Event::ToolStart { choice, call, id, name, state } => {
                 let calls = &mut self.choice(choice, out).calls;
                 calls.push(Call { number: call, has_arguments: false });
@@ -112,16 +104,42 @@ impl Encoder {
             Event::ToolEnd { choice, call } => {
                 // Clients parse the arguments even where there are none.
                 let calls = &self.choice(choice, out).calls;
-                if calls.iter().any(|known| known.number == call && !known.has_arguments) {
+                if calls
+                    .iter()
+                    .rev()
+                    .find(|known| known.number == call)
+                    .is_some_and(|known| !known.has_arguments)
+                {
                     self.arguments(choice, call, "{}", out);
                 }
             }
-            Event::Whole { choice, part } => self.whole(choice, &part, out),
+            Event::Whole { choice, part } => return self.whole(choice, &part, out),
             Event::Stop { choice, reason } => self.stop(choice, Some(&reason), out),
             Event::Usage(usage) => self.usage.get_or_insert_default().merge_max(&usage),
             Event::Lost(_) => {}
             Event::End => self.end(out),
         }
+        None
+    }
+
+    /// The whole of a thought that has its proof now.
+    fn state(
+        &mut self,
+        choice: u32,
+        item: u32,
+        state: State<'_>,
+        id: Option<Cow<'_, str>>,
+        out: &mut Vec<u8>,
+    ) {
+        let (text, summary, index) = self.choice(choice, out).close(item);
+        let thought = Thought { text: text.into(), summary, state: Some(state), id };
+        let provider = std::mem::take(&mut self.provider);
+        self.delta(choice, out, |w| {
+            w.member_array("reasoning_details", |w| {
+                write_answer::detail(w, &thought, index, &provider);
+            });
+        });
+        self.provider = provider;
     }
 
     fn start(&mut self, id: &str, model: &str, created: Option<u64>, out: &mut Vec<u8>) {
@@ -210,14 +228,15 @@ impl Encoder {
 
     fn arguments(&mut self, choice: u32, call: u32, delta: &str, out: &mut Vec<u8>) {
         let calls = &mut self.choice(choice, out).calls;
-        let Some(at) = calls.iter().position(|known| known.number == call) else { return };
+        // From the end: it is nearly always the last one.
+        let Some(at) = calls.iter().rposition(|known| known.number == call) else { return };
         if let Some(call) = calls.get_mut(at) {
             call.has_arguments |= !delta.is_empty();
         }
         self.tool(choice, at, out, |w| w.member_object("function", |w| w.member("arguments", delta)));
     }
 
-    fn whole(&mut self, choice: u32, part: &Part<'_>, out: &mut Vec<u8>) {
+    fn whole(&mut self, choice: u32, part: &Part<'_>, out: &mut Vec<u8>) -> Option<String> {
         if let Some(url) = write_answer::picture_url(part) {
             let images = &mut self.choice(choice, out).images;
             let index = *images;
@@ -232,7 +251,10 @@ impl Encoder {
             });
         } else if let Part::Text(text) = part {
             self.delta(choice, out, |w| w.member("content", &*text.text));
+        } else {
+            return Some(part.streamed(choice));
         }
+        None
     }
 
     fn stop(&mut self, choice: u32, reason: Option<&Stop<'_>>, out: &mut Vec<u8>) {

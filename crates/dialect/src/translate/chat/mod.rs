@@ -31,6 +31,7 @@ pub(super) use write_answer::write_answer;
 pub(super) use write_request::write_request;
 
 use super::fields::{Fields, Path};
+use super::lost::lose;
 use super::request::Json;
 
 /// Names what is left of an object, unless nothing is in it.
@@ -38,7 +39,7 @@ fn leftovers(fields: Fields<'_, '_>, lost: &mut Vec<String>) {
     let path = fields.path();
     for (name, value) in fields.rest() {
         if !is_empty(&value) {
-            lost.push(path.key(&name).to_string());
+            lose(lost, path.key(&name).to_string());
         }
     }
 }
@@ -51,14 +52,6 @@ fn is_empty(value: &Json<'_>) -> bool {
         Json::Array(items) => items.is_empty(),
         Json::Object(members) => members.is_empty(),
         Json::Bool(_) | Json::Number(_) => false,
-    }
-}
-
-/// Names a loss, once.
-fn lose(lost: &mut Vec<String>, path: impl Into<String>) {
-    let path = path.into();
-    if !lost.contains(&path) {
-        lost.push(path);
     }
 }
 

@@ -6,6 +6,10 @@ use super::super::request::{Json, Part, Request, Role, Text, TextPart, Thought, 
 use super::super::state::{State, StateKind};
 use super::{below, details, is_empty, leftovers, lose, media};
 use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// Names of the functions called so far, by the id of the call.
+type Names<'a> = HashMap<Text<'a>, Text<'a>>;
 
 /// Reads `messages` into instructions and turns.
 pub(super) fn read<'a>(fields: &mut Fields<'a, '_>, request: &mut Request<'a>) -> Result<(), DecodeError> {
@@ -19,13 +23,19 @@ pub(super) fn read<'a>(fields: &mut Fields<'a, '_>, request: &mut Request<'a>) -
         Some(other) => return Err(DecodeError::wrong(&path, "an array", &other)),
     };
     request.turns.reserve(messages.len());
+    let mut names = Names::new();
     for (at, value) in messages.into_iter().enumerate() {
-        message(value, &path.index(at), request)?;
+        message(value, &path.index(at), request, &mut names)?;
     }
     Ok(())
 }
 
-fn message<'a>(value: Json<'a>, path: &Path<'_>, request: &mut Request<'a>) -> Result<(), DecodeError> {
+fn message<'a>(
+    value: Json<'a>,
+    path: &Path<'_>,
+    request: &mut Request<'a>,
+    names: &mut Names<'a>,
+) -> Result<(), DecodeError> {
     let mut fields = Fields::of(value, path)?;
     let role = fields.required_text("role")?;
     let name = fields.text("name")?.filter(|name| !name.is_empty());
@@ -48,7 +58,7 @@ fn message<'a>(value: Json<'a>, path: &Path<'_>, request: &mut Request<'a>) -> R
         "assistant" => (Role::Assistant, reader.assistant(&mut fields)?, name),
         "tool" | "function" => {
             let id = fields.text("tool_call_id")?.unwrap_or_default();
-            let name = name.or_else(|| called(&request.turns, &id));
+            let name = name.or_else(|| names.get(&id).cloned());
             let parts = reader.marked_content(&mut fields)?;
             let result = ToolResult { id, name, parts, is_error: false, cache: None };
             (Role::User, vec![Part::ToolResult(result)], None)
@@ -60,22 +70,15 @@ fn message<'a>(value: Json<'a>, path: &Path<'_>, request: &mut Request<'a>) -> R
     };
     leftovers(fields, &mut reader.lost);
     request.lost.append(&mut reader.lost);
+    for part in &parts {
+        if let Part::ToolCall(call) = part
+            && !call.id.is_empty()
+        {
+            names.insert(call.id.clone(), call.name.clone());
+        }
+    }
     request.turns.push(Turn { role, parts, name });
     Ok(())
-}
-
-/// The name of the function that a call of this id was for.
-fn called<'a>(turns: &[Turn<'a>], id: &str) -> Option<Text<'a>> {
-    if id.is_empty() {
-        return None;
-    }
-    let parts = turns.iter().rev().flat_map(|turn| turn.parts.iter().rev());
-    parts
-        .filter_map(|part| match part {
-            Part::ToolCall(call) if call.id == id => Some(call.name.clone()),
-            _ => None,
-        })
-        .next()
 }
 
 /// Reads what stands in a message.

@@ -5,6 +5,7 @@ use super::super::fields::{Fields, Path};
 use super::super::request::{Function, Json, Request, Text, Tool, ToolChoice};
 use super::media::cache;
 use super::{leftovers, lose};
+use std::collections::HashSet;
 
 pub(super) fn read<'a>(fields: &mut Fields<'a, '_>, request: &mut Request<'a>) -> Result<(), DecodeError> {
     let path = fields.path().key("tools");
@@ -130,6 +131,7 @@ fn allowed<'a>(
         return Ok(ToolChoice::Among(names));
     }
     // Other dialects have no word for "these, if any": the model is not shown the others.
+    let names: HashSet<Text<'_>> = names.into_iter().collect();
     request.tools.retain(|tool| match tool {
         Tool::Function(function) => names.contains(&function.name),
         Tool::Native(_) => true,

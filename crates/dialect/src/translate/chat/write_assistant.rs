@@ -5,7 +5,7 @@ use super::super::state::State;
 use super::super::writer::Writer;
 use super::super::{Thinking, Unsupported, call_id};
 use super::details::{self, Detail};
-use super::write_messages::{Held, Messages, Open, marks, text_part};
+use super::write_messages::{Held, Messages, marks, text_part};
 use super::write_request::{extends, is_openai};
 use crate::Surface;
 use std::borrow::Cow;
@@ -68,8 +68,8 @@ impl<'r> Assistant<'r> {
             }
             Part::ToolCall(call) => {
                 let id = written_id(call, messages);
-                messages.calls += 1;
-                messages.open.push_back(Open { id: &call.id, name: &call.name, written: id.clone() });
+                messages.calls.add(Cow::Borrowed(&*call.id), Cow::Borrowed(&*call.name));
+                messages.ids.push(id.clone());
                 if call.state.as_ref().is_some_and(|state| !readable(messages, state)) {
                     messages.lose_part(turn, number, signature(messages.from));
                 }
@@ -202,7 +202,7 @@ fn field(messages: &Messages<'_>) -> Option<&'static str> {
 /// The id of a call, in a form the target takes: OpenAI, and who serves its models under another name, refuses more than
 /// 40 characters, Mistral all but nine letters and digits.
 fn written_id<'r>(call: &'r ToolCall<'r>, messages: &Messages<'_>) -> Cow<'r, str> {
-    let position = messages.calls;
+    let position = messages.calls.len();
     let id =
         if call.id.is_empty() { Cow::Owned(call_id(&call.name, position)) } else { Cow::Borrowed(&*call.id) };
     let mistral = matches!(messages.target.provider, "mistral" | "mistralai");

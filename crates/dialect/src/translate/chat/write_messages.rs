@@ -1,5 +1,6 @@
 //! Writing the conversation for a provider.
 
+use super::super::calls::CallIndex;
 use super::super::request::{Cache, Media, Part, Request, Role, Source, TextPart, ToolResult, Turn};
 use super::super::writer::Writer;
 use super::super::{Target, Unsupported};
@@ -8,7 +9,6 @@ use super::write_request::extends;
 use super::{lose, media};
 use crate::Surface;
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
 /// What stands between texts that become one. Lists of texts are not written: DeepSeek's API and many local servers
 /// refuse them, and know only a string.
@@ -20,21 +20,11 @@ pub(super) struct Messages<'r> {
     pub(super) from: Surface,
     pub(super) target: &'r Target<'r>,
     pub(super) lost: Vec<String>,
-    /// Calls that wait for their result.
-    pub(super) open: VecDeque<Open<'r>>,
-    /// Calls so far, over the whole conversation.
-    pub(super) calls: usize,
+    /// Calls so far, over the whole conversation, and the ids the provider gets for them.
+    pub(super) calls: CallIndex<'r>,
+    pub(super) ids: Vec<Cow<'r, str>>,
     /// What the results of tools cannot hold: it moves into the user's next message.
     pub(super) held: Vec<Held<'r>>,
-}
-
-/// A call that waits for its result.
-pub(super) struct Open<'r> {
-    /// As the client has it; may be empty.
-    pub(super) id: &'r str,
-    pub(super) name: &'r str,
-    /// As the provider gets it.
-    pub(super) written: Cow<'r, str>,
 }
 
 /// A part of another turn, with what introduces it.
@@ -58,7 +48,15 @@ pub(super) fn cache_control(w: &mut Writer, cache: &Cache<'_>) {
 
 impl<'r> Messages<'r> {
     pub(super) fn new(request: &'r Request<'r>, from: Surface, target: &'r Target<'r>) -> Self {
-        Self { request, from, target, lost: Vec::new(), open: VecDeque::new(), calls: 0, held: Vec::new() }
+        Self {
+            request,
+            from,
+            target,
+            lost: Vec::new(),
+            calls: CallIndex::default(),
+            ids: Vec::new(),
+            held: Vec::new(),
+        }
     }
 
     /// The list of messages as the next value.
@@ -131,14 +129,15 @@ impl<'r> Messages<'r> {
         }
         let mut texts: Vec<&TextPart<'r>> = Vec::new();
         let mut documents = Vec::new();
+        let mut introduced = false;
         for part in &result.parts {
             match part {
                 Part::Text(text) => texts.push(text),
                 Part::Document(Media { source: Source::Text(_), .. }) => documents.push(part),
                 Part::Image(_) | Part::Document(_) | Part::Audio(_) | Part::Video(_) => {
-                    let intro = format!("From the result of tool call {id}:");
-                    let again = self.held.iter().any(|held| held.intro.as_ref() == Some(&intro));
-                    self.held.push(Held { intro: (!again).then_some(intro), part });
+                    let intro = (!introduced).then(|| format!("From the result of tool call {id}:"));
+                    introduced = true;
+                    self.held.push(Held { intro, part });
                 }
                 _ => self.lose_part(turn, number, "content"),
             }
@@ -170,16 +169,19 @@ impl<'r> Messages<'r> {
 
     /// The id of the call that a result answers: its own, else that of the first call of its name without an answer.
     fn answered(&mut self, result: &'r ToolResult<'r>) -> Cow<'r, str> {
-        let same = |name: &str| result.name.as_deref().is_none_or(|wanted| wanted == name);
-        let at = self
-            .open
-            .iter()
-            .position(|call| if result.id.is_empty() { same(call.name) } else { call.id == result.id });
-        match at.and_then(|at| self.open.remove(at)) {
-            Some(call) => call.written,
+        let at = match (&*result.id, result.name.as_deref()) {
+            ("", None) => self.calls.open(),
+            ("", Some(name)) => self.calls.open_of_name(name),
+            (id, _) => self.calls.open_of_id(id),
+        };
+        match at.and_then(|at| self.ids.get(at).map(|id| (at, id.clone()))) {
+            Some((at, id)) => {
+                self.calls.answer(at);
+                id
+            }
             None if result.id.is_empty() => {
                 let name = result.name.as_deref().unwrap_or("unknown");
-                Cow::Owned(super::super::call_id(name, self.calls))
+                Cow::Owned(super::super::call_id(name, self.calls.len()))
             }
             None => Cow::Borrowed(&*result.id),
         }

@@ -7,6 +7,7 @@ use super::lose;
 use super::write_messages::{cache_control, marks};
 use super::write_request::is_openai;
 use crate::Surface;
+use std::collections::HashSet;
 
 pub(super) fn write(
     w: &mut Writer,
@@ -17,11 +18,13 @@ pub(super) fn write(
 ) -> Result<(), Unsupported> {
     // Only OpenAI has a word for "one of these"; to others the rest is not shown.
     let only = match &request.tool_choice {
-        Some(ToolChoice::Among(names)) if !is_openai(target) => Some(names),
+        Some(ToolChoice::Among(names)) if !is_openai(target) => {
+            Some(names.iter().map(|name| &**name).collect::<HashSet<&str>>())
+        }
         _ => None,
     };
     let shown = |tool: &&Tool<'_>| match tool {
-        Tool::Function(function) => only.is_none_or(|names| names.contains(&function.name)),
+        Tool::Function(function) => only.as_ref().is_none_or(|names| names.contains(&*function.name)),
         Tool::Native(_) => from == Surface::ChatCompletions,
     };
     for tool in request.tools.iter().filter(|tool| !shown(tool)) {

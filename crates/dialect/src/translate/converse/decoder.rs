@@ -12,6 +12,9 @@ use crate::usage::RawUsage;
 use serde::Deserialize;
 use std::borrow::Cow;
 
+/// Most blocks that are open at once. The API has one.
+const OPEN_LIMIT: usize = 256;
+
 /// Follows one stream.
 #[derive(Debug, Default)]
 pub(in crate::translate) struct Decoder {
@@ -178,6 +181,10 @@ impl Decoder {
             return Ok(());
         }
         let data: Data<'_> = serde_json::from_slice(data).map_err(|error| DecodeError::syntax(&error))?;
+        if self.open.len() >= OPEN_LIMIT {
+            let reason = format!("is of more than {OPEN_LIMIT} blocks that never ended");
+            return Err(DecodeError::Value { path: "contentBlockIndex".to_owned(), reason });
+        }
         self.start(sink);
         let index = data.content_block_index.count();
         match name {

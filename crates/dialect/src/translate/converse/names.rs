@@ -1,6 +1,7 @@
 //! What the client called a field, for the list of what was lost.
 
 use crate::Surface;
+use crate::translate::lost::lose;
 use crate::translate::request::Request;
 
 /// A field every dialect has under a name of its own.
@@ -126,9 +127,7 @@ impl Notes {
 
     /// Any path, once.
     pub(super) fn path(&mut self, path: String) {
-        if !self.lost.contains(&path) {
-            self.lost.push(path);
-        }
+        lose(&mut self.lost, path);
     }
 
     /// Which dialect the request came in.

@@ -5,6 +5,7 @@ use super::family::Family;
 use super::formats::{Kind, document_name, sniff_image};
 use super::names::{Field, Notes};
 use super::thinking::readable;
+use crate::translate::calls::CallIndex;
 use crate::translate::request::{
     Cache, Json, Media, Part, Request, Role, Source, TextPart, Thought, ToolCall, ToolResult,
 };
@@ -75,6 +76,7 @@ pub(super) fn plan<'r>(
         family: Family::of(target.model),
         notes,
         calls: Vec::new(),
+        index: CallIndex::default(),
         documents: HashSet::new(),
         count: 0,
     };
@@ -124,12 +126,10 @@ pub(super) fn plan<'r>(
     Ok(Plan { system, messages, called })
 }
 
-/// A call that was seen, to find it by its result.
+/// A call that was seen.
 struct Call<'r> {
-    id: &'r str,
     name: &'r str,
     written: Cow<'r, str>,
-    answered: bool,
 }
 
 struct Planner<'r, 'p> {
@@ -137,6 +137,7 @@ struct Planner<'r, 'p> {
     family: Family,
     notes: &'p mut Notes,
     calls: Vec<Call<'r>>,
+    index: CallIndex<'r>,
     /// Names of documents, which have to differ.
     documents: HashSet<String>,
     /// Documents so far.
@@ -272,7 +273,8 @@ impl<'r> Planner<'r, '_> {
             return Err(Unsupported(format!("'{path}.arguments' is not a JSON object")));
         }
         let written = tool_use_id(&call.id, &call.name, self.calls.len());
-        self.calls.push(Call { id: &call.id, name: &call.name, written: written.clone(), answered: false });
+        self.index.add(Cow::Borrowed(&*call.id), Cow::Borrowed(&*call.name));
+        self.calls.push(Call { name: &call.name, written: written.clone() });
         out.push(Block::ToolUse { id: written, name: &call.name, input });
         self.cache(call.cache.as_ref(), path, out);
         Ok(())
@@ -324,17 +326,14 @@ impl<'r> Planner<'r, '_> {
     /// The id of the call a result answers: by id, else the first unanswered call of its name, else the first
     /// unanswered one.
     fn result_id(&mut self, result: &'r ToolResult<'_>) -> Cow<'r, str> {
-        let by_id = |call: &Call<'_>| !result.id.is_empty() && call.id == &*result.id;
-        let by_name = |call: &Call<'_>| {
-            result.id.is_empty() && !call.answered && result.name.as_deref() == Some(call.name)
+        let found = match (&*result.id, result.name.as_deref()) {
+            ("", None) => self.index.open(),
+            ("", Some(name)) => self.index.open_of_name(name),
+            (id, _) => self.index.last_of_id(id),
         };
-        let in_order = |call: &Call<'_>| result.id.is_empty() && result.name.is_none() && !call.answered;
-        let found = (self.calls.iter().rposition(by_id))
-            .or_else(|| self.calls.iter().position(by_name))
-            .or_else(|| self.calls.iter().position(in_order));
-        match found.and_then(|at| self.calls.get_mut(at)) {
-            Some(call) => {
-                call.answered = true;
+        match found.and_then(|at| Some((at, self.calls.get(at)?))) {
+            Some((at, call)) => {
+                self.index.answer(at);
                 call.written.clone()
             }
             // A result without its call: the provider is to say that it does not like that.
@@ -394,12 +393,8 @@ fn results_first(blocks: &mut Vec<Block<'_>>) {
 
 /// Tools' names that `tools` lacks although they were called.
 pub(super) fn undeclared<'r>(plan: &Plan<'r>, declared: &[&str], notes: &mut Notes) -> Vec<&'r str> {
-    let mut missing: Vec<&str> = Vec::new();
-    for name in &plan.called {
-        if !declared.contains(name) && !missing.contains(name) {
-            missing.push(name);
-        }
-    }
+    let mut known: HashSet<&str> = declared.iter().copied().collect();
+    let missing: Vec<&str> = plan.called.iter().copied().filter(|name| known.insert(name)).collect();
     if !missing.is_empty() && declared.is_empty() {
         notes.field(Field::Tools);
     }

@@ -8,6 +8,7 @@ use crate::translate::request::{
 };
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 pub(in crate::translate) fn read_request(body: &[u8]) -> Result<Request<'_>, DecodeError> {
     let root = Path::Root;
@@ -67,13 +68,14 @@ fn read_turns<'a>(fields: &mut Fields<'a, '_>, request: &mut Request<'a>) -> Res
 
 /// Results say which call they answer, calls say the function's name.
 fn name_results(turns: &mut [Turn<'_>]) {
-    let mut names = Vec::new();
+    let mut names = HashMap::new();
     for part in turns.iter_mut().flat_map(|turn| &mut turn.parts) {
         match part {
-            Part::ToolCall(call) => names.push((call.id.clone(), call.name.clone())),
+            Part::ToolCall(call) => {
+                names.insert(call.id.clone(), call.name.clone());
+            }
             Part::ToolResult(result) => {
-                let found = names.iter().rev().find(|(id, _)| *id == result.id);
-                result.name = found.map(|(_, name)| name.clone());
+                result.name = names.get(&result.id).cloned();
             }
             _ => {}
         }

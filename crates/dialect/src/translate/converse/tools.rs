@@ -7,7 +7,7 @@ use super::write_blocks::cache_point;
 use crate::Surface;
 use crate::translate::request::{Function, Json, Request, Tool, ToolChoice};
 use crate::translate::writer::Writer;
-use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// What `toolConfig` says.
 #[derive(Debug, Default)]
@@ -38,14 +38,16 @@ impl<'r> Tools<'r> {
     pub(super) fn of(request: &'r Request<'_>, plan: &Plan<'r>, family: Family, notes: &mut Notes) -> Self {
         let mut tools = Vec::new();
         let among = match &request.tool_choice {
-            Some(ToolChoice::Among(names)) => Some(names),
+            Some(ToolChoice::Among(names)) => {
+                Some(names.iter().map(|name| &**name).collect::<HashSet<&str>>())
+            }
             _ => None,
         };
         // A tool nobody may call is not declared, unless the conversation has called one already.
         let forbidden = request.tool_choice == Some(ToolChoice::None);
         if !forbidden || !plan.called.is_empty() {
             for (at, tool) in request.tools.iter().enumerate() {
-                entry(tool, at, among.map(Vec::as_slice), family, notes, &mut tools);
+                entry(tool, at, among.as_ref(), family, notes, &mut tools);
             }
         }
         let declared: Vec<&str> = tools.iter().filter_map(Entry::name).collect();
@@ -133,14 +135,14 @@ impl Entry<'_> {
 fn entry<'r>(
     tool: &'r Tool<'_>,
     at: usize,
-    among: Option<&[Cow<'_, str>]>,
+    among: Option<&HashSet<&str>>,
     family: Family,
     notes: &mut Notes,
     out: &mut Vec<Entry<'r>>,
 ) {
     match tool {
         Tool::Function(function) => {
-            if among.is_some_and(|names| !names.contains(&function.name)) {
+            if among.is_some_and(|names| !names.contains(&*function.name)) {
                 return;
             }
             out.push(Entry::Function(function));

@@ -128,6 +128,9 @@ struct Feedback<'a> {
 
 type Sink<'s> = dyn FnMut(Event<'_>) + 's;
 
+/// Most candidates of an answer; the API's limit is 8.
+const CANDIDATES_LIMIT: u64 = 128;
+
 /// Follows one stream.
 #[derive(Debug, Default)]
 pub(in super::super) struct Decoder {
@@ -164,6 +167,10 @@ impl Decoder {
             sink(Event::Start { id, model: chunk.model_version.0.unwrap_or_default(), created });
         }
         for candidate in chunk.candidates.0 {
+            if candidate.index.count() >= CANDIDATES_LIMIT {
+                let reason = format!("must be below {CANDIDATES_LIMIT}");
+                return Err(DecodeError::Value { path: "candidates[].index".to_owned(), reason });
+            }
             self.candidate(candidate, sink);
         }
         let blocked = chunk.prompt_feedback.0.and_then(|feedback| feedback.block_reason.0);

@@ -62,7 +62,8 @@ impl Encoder {
         }
     }
 
-    pub(in super::super) fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+    /// Writes what an event means to the client; returns what of it has no form here.
+    pub(in super::super) fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Option<String> {
         match event {
             Event::Start { id, model, created } => self.start(&id, &model, created),
             Event::Text { choice, delta } | Event::Refusal { choice, delta } => {
@@ -84,18 +85,18 @@ impl Encoder {
             }
             Event::ToolArguments { choice, call, delta } => {
                 let calls = &mut self.choice(choice).calls;
-                if let Some(open) = calls.iter_mut().find(|open| open.call == call) {
+                if let Some(open) = calls.iter_mut().rfind(|open| open.call == call) {
                     open.arguments.push_str(&delta);
                 }
             }
             Event::ToolEnd { choice, call } => {
                 let calls = &mut self.choice(choice).calls;
-                if let Some(at) = calls.iter().position(|open| open.call == call) {
+                if let Some(at) = calls.iter().rposition(|open| open.call == call) {
                     let call = calls.remove(at);
                     self.call(choice, &call, out);
                 }
             }
-            Event::Whole { choice, part } => self.whole(choice, &part, out),
+            Event::Whole { choice, part } => return self.whole(choice, &part, out),
             Event::Stop { choice, reason } => {
                 let choice = self.choice(choice);
                 choice.stop.get_or_insert(finish::word(&reason));
@@ -105,6 +106,7 @@ impl Encoder {
             Event::Lost(_) => {}
             Event::End => self.end(out),
         }
+        None
     }
 
     fn start(&mut self, id: &str, model: &str, created: Option<u64>) {
@@ -141,12 +143,11 @@ impl Encoder {
         });
     }
 
-    fn whole(&mut self, choice: u32, part: &Part<'_>, out: &mut Vec<u8>) {
+    fn whole(&mut self, choice: u32, part: &Part<'_>, out: &mut Vec<u8>) -> Option<String> {
         match part {
             Part::Image(one) | Part::Document(one) | Part::Audio(one) | Part::Video(one) => {
-                if let Some(medium) = answered(one) {
-                    self.chunk(choice, out, |w| write_parts::medium(w, &medium));
-                }
+                let Some(medium) = answered(one) else { return Some(part.streamed(choice)) };
+                self.chunk(choice, out, |w| write_parts::medium(w, &medium));
             }
             Part::Text(text) => self.chunk(choice, out, |w| write_parts::text(w, &text.text, None)),
             Part::Refusal(text) => self.chunk(choice, out, |w| write_parts::text(w, text, None)),
@@ -166,8 +167,9 @@ impl Encoder {
                 };
                 self.call(choice, &call, out);
             }
-            Part::ToolResult(_) => {}
+            Part::ToolResult(_) => return Some(part.streamed(choice)),
         }
+        None
     }
 
     /// A chunk with parts of one candidate.

@@ -1,5 +1,6 @@
 //! Reading `Part`s: the same in requests and answers.
 
+use super::super::calls::CallIndex;
 use super::super::error::DecodeError;
 use super::super::fields::{self, Fields, Path};
 use super::super::request::{Json, Media, Part, Source, Text, Thought, ToolCall, ToolResult};
@@ -20,24 +21,24 @@ pub(super) struct PartReader<'a> {
     /// In front of the numbers of calls without an id, so that those of several answers are kept apart.
     answer: Option<Text<'a>>,
     calls: Vec<Call<'a>>,
+    index: CallIndex<'a>,
 }
 
 struct Call<'a> {
     id: Text<'a>,
     name: Text<'a>,
-    answered: bool,
 }
 
 impl<'a> PartReader<'a> {
     /// For a request.
     pub(super) fn request() -> Self {
-        Self { lost: Vec::new(), strict: true, answer: None, calls: Vec::new() }
+        Self { lost: Vec::new(), strict: true, answer: None, calls: Vec::new(), index: CallIndex::default() }
     }
 
     /// For an answer, by its id.
     pub(super) fn answer(id: Text<'a>) -> Self {
         let answer = Some(id).filter(|id| !id.is_empty());
-        Self { lost: Vec::new(), strict: false, answer, calls: Vec::new() }
+        Self { lost: Vec::new(), strict: false, answer, calls: Vec::new(), index: CallIndex::default() }
     }
 
     /// Reads one part. May be none (an empty text) or two (a text and its signature).
@@ -111,7 +112,8 @@ impl<'a> PartReader<'a> {
                 None => call_id(&name, position),
             })
         });
-        self.calls.push(Call { id: id.clone(), name: name.clone(), answered: false });
+        self.index.add(id.clone(), name.clone());
+        self.calls.push(Call { id: id.clone(), name: name.clone() });
         self.leave(fields);
         Ok(ToolCall { id, name, arguments, state: None, cache: None })
     }
@@ -145,14 +147,11 @@ impl<'a> PartReader<'a> {
 
     /// The call a result belongs to: the one with its id, else the first of its name that has none yet.
     fn answered(&mut self, id: Option<Text<'a>>, name: Option<Text<'a>>) -> (Text<'a>, Option<Text<'a>>) {
-        let by_id = id.as_ref().and_then(|id| self.calls.iter().rposition(|call| call.id == *id));
-        let by_name = || {
-            let fits = |call: &Call<'a>| !call.answered && Some(&call.name) == name.as_ref();
-            self.calls.iter().position(fits)
-        };
-        match by_id.or_else(by_name).and_then(|at| self.calls.get_mut(at)) {
-            Some(call) => {
-                call.answered = true;
+        let by_id = id.as_ref().and_then(|id| self.index.last_of_id(id));
+        let at = by_id.or_else(|| self.index.open_of_name(name.as_deref()?));
+        match at.and_then(|at| Some((at, self.calls.get(at)?))) {
+            Some((at, call)) => {
+                self.index.answer(at);
                 (call.id.clone(), Some(call.name.clone()))
             }
             None => {

@@ -10,6 +10,7 @@ use super::vocabulary::Lost;
 use super::write_parts::{Medium, object};
 use super::{signature, thinking};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// What Gemini 3 takes for the signature of a call that another model made
 /// (ai.google.dev/gemini-api/docs/thought-signatures, "FAQs"). Without one it refuses the request.
@@ -39,8 +40,10 @@ pub(super) enum Piece<'r> {
 /// Arranges a conversation.
 pub(super) struct Arranger<'r, 'a, 't> {
     target: &'t Target<'t>,
-    /// Every call so far, in order: id and name.
-    calls: Vec<(&'r str, &'r str)>,
+    /// Every call so far, by its id: which it is, and its name.
+    calls: HashMap<&'r str, (usize, &'r str)>,
+    /// How many there are.
+    count: usize,
     three: bool,
     request: &'r Request<'a>,
 }
@@ -48,7 +51,7 @@ pub(super) struct Arranger<'r, 'a, 't> {
 impl<'r, 'a, 't> Arranger<'r, 'a, 't> {
     pub(super) fn new(request: &'r Request<'a>, target: &'t Target<'t>) -> Self {
         let three = thinking::is_three(target.model) || target.thinking == super::super::Thinking::Level;
-        Self { target, calls: Vec::new(), three, request }
+        Self { target, calls: HashMap::new(), count: 0, three, request }
     }
 
     /// The turns, in order.
@@ -180,7 +183,8 @@ impl<'r, 'a, 't> Arranger<'r, 'a, 't> {
             let field = lost.words.arguments;
             return Err(Unsupported(format!("'{field}' must be a JSON object for Gemini")));
         };
-        self.calls.push((&call.id, &call.name));
+        self.calls.insert(&call.id, (self.count, &call.name));
+        self.count += 1;
         Ok(Piece::Call { id: &call.id, name: &call.name, arguments, signature })
     }
 
@@ -193,9 +197,8 @@ impl<'r, 'a, 't> Arranger<'r, 'a, 't> {
         lost: &mut Lost,
     ) -> Result<(usize, Piece<'r>), Unsupported> {
         lost.when(result.cache.is_some(), lost.words.cache);
-        let call = self.calls.iter().rposition(|(id, _)| *id == result.id);
-        let known = call.and_then(|at| self.calls.get(at)).map(|(_, name)| *name);
-        let Some(name) = known.or(result.name.as_deref()) else {
+        let call = self.calls.get(&*result.id).copied();
+        let Some(name) = call.map(|(_, name)| name).or(result.name.as_deref()) else {
             let field = lost.words.result;
             return Err(Unsupported(format!(
                 "'{field}' names no call before it, and Gemini needs the function's name"
@@ -231,7 +234,7 @@ impl<'r, 'a, 't> Arranger<'r, 'a, 't> {
             [text] => Cow::Borrowed(*text),
             texts => Cow::Owned(texts.join("\n")),
         };
-        let order = call.unwrap_or(usize::MAX);
+        let order = call.map_or(usize::MAX, |(at, _)| at);
         let media = media.collect();
         Ok((order, Piece::Result { id: &result.id, name, text, is_error: result.is_error, media }))
     }

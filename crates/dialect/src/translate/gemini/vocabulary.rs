@@ -1,5 +1,6 @@
 //! What cannot be said to Gemini, in the words of the client's dialect.
 
+use super::super::lost::lose;
 use crate::Surface;
 
 /// The names of what may be lost. Lists are named without a number: a part of the representation does not know which
@@ -126,9 +127,7 @@ impl Lost {
     }
 
     pub(super) fn add(&mut self, name: &str) {
-        if !self.names.iter().any(|known| known == name) {
-            self.names.push(name.to_owned());
-        }
+        lose(&mut self.names, name);
     }
 
     /// Adds a name if there is something to lose.

@@ -11,6 +11,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
+/// Most blocks that are open at once. The API has one.
+const OPEN_LIMIT: usize = 256;
+
 /// Follows the blocks of one message.
 #[derive(Debug, Default)]
 pub(in super::super) struct Decoder {
@@ -132,6 +135,10 @@ impl Decoder {
         }
         let raw: Raw<'_> = serde_json::from_slice(data).map_err(|error| DecodeError::syntax(&error))?;
         let index = raw.index.count();
+        if self.blocks.len() >= OPEN_LIMIT {
+            let reason = format!("is of more than {OPEN_LIMIT} blocks that never ended");
+            return Err(DecodeError::Value { path: "index".to_owned(), reason });
+        }
         match raw.r#type.get().or(name) {
             Some("message_start") => self.message_start(raw.message.0.unwrap_or_default(), sink),
             Some("content_block_start") => {

@@ -11,6 +11,7 @@ use super::names::Setting;
 use super::read_blocks::Reader;
 use super::schema;
 use crate::Surface;
+use std::collections::HashSet;
 
 /// Reads `tools` and `tool_choice`.
 pub(super) fn read<'a>(
@@ -105,7 +106,9 @@ impl<'r> Tools<'r> {
         lost: &mut Vec<String>,
     ) -> Result<Self, Unsupported> {
         let among = match &request.tool_choice {
-            Some(ToolChoice::Among(names)) => Some(names),
+            Some(ToolChoice::Among(names)) => {
+                Some(names.iter().map(|name| &**name).collect::<HashSet<&str>>())
+            }
             _ => None,
         };
         let mut written = Vec::with_capacity(request.tools.len());
@@ -114,7 +117,7 @@ impl<'r> Tools<'r> {
                 Tool::Function(function) => {
                     check_name(&function.name, at)?;
                     // The others stay unsaid: that is how a choice among some is said here.
-                    if among.is_none_or(|names| names.contains(&function.name)) {
+                    if among.as_ref().is_none_or(|names| names.contains(&*function.name)) {
                         let own = from == Surface::Messages;
                         written.push(Written::Function { function, own });
                     }
@@ -158,9 +161,10 @@ impl<'r> Tools<'r> {
             lost.push(Setting::ToolChoice.of(from).to_owned());
         }
         let mut written: Vec<Written<'r>> = Vec::new();
+        let mut known = HashSet::new();
         for block in messages.iter().flat_map(|message| &message.blocks) {
             if let Block::ToolUse { name, .. } = block
-                && !has(&written, name)
+                && known.insert(*name)
             {
                 written.push(Written::Bare(name));
             }

@@ -98,6 +98,9 @@ struct RawReason<'a> {
     reason: loose::Text<'a>,
 }
 
+/// Most items of an answer. What a model does in one answer is some dozens.
+const ITEMS_LIMIT: usize = 4096;
+
 /// Follows one stream.
 #[derive(Debug, Default)]
 pub(in super::super) struct Decoder {
@@ -144,6 +147,10 @@ impl Decoder {
         let event: RawEvent<'_> =
             serde_json::from_slice(data).map_err(|error| DecodeError::syntax(&error))?;
         let Some(kind) = event.r#type.get().or(name) else { return Ok(()) };
+        if self.items.len() >= ITEMS_LIMIT {
+            let reason = format!("has more than {ITEMS_LIMIT} items");
+            return Err(DecodeError::Value { path: "output".to_owned(), reason });
+        }
         match kind {
             // The second of these names stands in OpenRouter's documentation.
             "response.output_text.delta" | "response.content_part.delta" => self.said(&event, false, sink),
@@ -418,8 +425,11 @@ impl Decoder {
         self.start(&response, sink);
         // A provider that said nothing on the way says it here.
         if !self.said && !self.refused && self.calls == 0 && self.thoughts == 0 {
-            for (at, item) in (0..).zip(&response.output.0) {
+            for (at, item) in (0..).zip(response.output.0.iter().take(ITEMS_LIMIT)) {
                 self.complete(number(at), item, sink);
+            }
+            if response.output.0.len() > ITEMS_LIMIT {
+                sink(Event::Lost(format!("output[{ITEMS_LIMIT}]")));
             }
         }
         if let Some(usage) = &response.usage.0 {

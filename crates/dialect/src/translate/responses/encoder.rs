@@ -17,6 +17,9 @@ use crate::{Surface, Usage};
 use std::borrow::Cow;
 use std::fmt;
 
+/// Most blocks of thought that wait for their state at once. Models write one after the other.
+const MOST_THOUGHTS: usize = 64;
+
 /// Writes one stream. Keeps the whole answer, since the last event repeats it.
 pub(in super::super) struct Encoder {
     id: String,
@@ -31,7 +34,7 @@ pub(in super::super) struct Encoder {
     slots: Vec<Slot>,
     /// The message that is open.
     message: Option<usize>,
-    /// Blocks of thought and their places in the output.
+    /// Blocks of thought that may be open, and their places in the output.
     thoughts: Vec<(u32, usize)>,
     /// Calls and their places in the output.
     calls: Vec<(u32, usize)>,
@@ -82,25 +85,27 @@ impl Encoder {
         self.echo = echo.clone();
     }
 
-    pub(in super::super) fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+    /// Writes what an event means to the client; returns what of it has no form here.
+    pub(in super::super) fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Option<String> {
         if self.ended {
-            return;
+            return None;
         }
         if let Event::Start { id, model, created } = event {
-            return self.start(&id, &model, created, out);
+            self.start(&id, &model, created, out);
+            return None;
         }
         self.start("", "", None, out);
         match event {
             // This API has one answer to a request.
-            Event::Text { choice: 1.., .. }
-            | Event::Refusal { choice: 1.., .. }
-            | Event::Reasoning { choice: 1.., .. }
-            | Event::ReasoningState { choice: 1.., .. }
-            | Event::ToolStart { choice: 1.., .. }
-            | Event::ToolArguments { choice: 1.., .. }
-            | Event::ToolEnd { choice: 1.., .. }
-            | Event::Whole { choice: 1.., .. }
-            | Event::Stop { choice: 1.., .. } => {}
+            Event::Text { choice: choice @ 1.., .. }
+            | Event::Refusal { choice: choice @ 1.., .. }
+            | Event::Reasoning { choice: choice @ 1.., .. }
+            | Event::ReasoningState { choice: choice @ 1.., .. }
+            | Event::ToolStart { choice: choice @ 1.., .. }
+            | Event::ToolArguments { choice: choice @ 1.., .. }
+            | Event::ToolEnd { choice: choice @ 1.., .. }
+            | Event::Whole { choice: choice @ 1.., .. }
+            | Event::Stop { choice: choice @ 1.., .. } => return Some(format!("choices[{choice}]")),
             Event::Text { delta, .. } => self.text(&delta, false, out),
             Event::Refusal { delta, .. } => self.text(&delta, true, out),
             Event::Reasoning { item, delta, .. } => self.thought(item, &delta, out),
@@ -114,7 +119,7 @@ impl Encoder {
                     self.close(at, Status::Completed, out);
                 }
             }
-            Event::Whole { part, .. } => self.whole(part, out),
+            Event::Whole { part, .. } => return self.whole(part, out),
             Event::Stop { reason, .. } => {
                 self.status.get_or_insert(Status::of(&reason));
             }
@@ -122,6 +127,7 @@ impl Encoder {
             Event::End => self.end(out),
             Event::Start { .. } | Event::Lost(_) => {}
         }
+        None
     }
 
     fn start(&mut self, id: &str, model: &str, created: Option<u64>, out: &mut Vec<u8>) {
@@ -210,8 +216,10 @@ impl Encoder {
             return at;
         }
         self.close_message(out);
+        if self.thoughts.len() >= MOST_THOUGHTS {
+            self.close_thoughts(out);
+        }
         let at = self.open(Body::Reasoning { text: Cow::Borrowed(""), encrypted: None }, out);
-        self.thoughts.retain(|(known, _)| *known != item);
         self.thoughts.push((item, at));
         at
     }
@@ -248,6 +256,7 @@ impl Encoder {
         }
         // The state is the end of its block.
         self.close(at, Status::Completed, out);
+        self.thoughts.retain(|(_, place)| *place != at);
     }
 
     fn call(&mut self, call: u32, id: &str, name: &str, state: Option<&State<'_>>, out: &mut Vec<u8>) {
@@ -293,15 +302,15 @@ impl Encoder {
         }
     }
 
-    fn whole(&mut self, part: Part<'_>, out: &mut Vec<u8>) {
-        match part {
+    fn whole(&mut self, part: Part<'_>, out: &mut Vec<u8>) -> Option<String> {
+        match &part {
             Part::Text(text) => self.text(&text.text, false, out),
-            Part::Refusal(text) => self.text(&text, true, out),
+            Part::Refusal(text) => self.text(text, true, out),
             Part::Image(picture) => match &picture.source {
                 Source::Base64(data) => {
                     self.close_message(out);
                     self.close_thoughts(out);
-                    let at = self.open(Body::Picture { data: None, format: format(&picture) }, out);
+                    let at = self.open(Body::Picture { data: None, format: format(picture) }, out);
                     if let Some(Slot { item: Item { body: Body::Picture { data: slot, .. }, .. }, .. }) =
                         self.slots.get_mut(at)
                     {
@@ -310,11 +319,12 @@ impl Encoder {
                     self.close(at, Status::Completed, out);
                 }
                 Source::Url(url) => self.text(url, false, out),
-                Source::Text(_) | Source::FileId(_) => {}
+                Source::Text(_) | Source::FileId(_) => return Some(part.streamed(0)),
             },
             // Answers of this API have no sound, films or documents, and all else comes in pieces.
-            _ => {}
+            _ => return Some(part.streamed(0)),
         }
+        None
     }
 
     fn close_message(&mut self, out: &mut Vec<u8>) {
@@ -324,10 +334,8 @@ impl Encoder {
     }
 
     fn close_thoughts(&mut self, out: &mut Vec<u8>) {
-        for index in 0..self.thoughts.len() {
-            if let Some((_, at)) = self.thoughts.get(index).copied() {
-                self.close(at, Status::Completed, out);
-            }
+        for (_, at) in std::mem::take(&mut self.thoughts) {
+            self.close(at, Status::Completed, out);
         }
     }
 

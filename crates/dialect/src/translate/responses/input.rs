@@ -10,7 +10,7 @@ use super::content::read_content;
 use super::{free_text_arguments, json_text, leave};
 use crate::Surface;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Items without which the conversation still says the same, since the answer that came of them follows. All others
 /// that only OpenAI knows tie the request to its dialect.
@@ -31,6 +31,8 @@ pub(super) struct Items<'r, 'a> {
     request: &'r mut Request<'a>,
     /// Names of the functions called so far, by the id of the call.
     names: HashMap<Text<'a>, Text<'a>>,
+    /// Names of tools that take free text.
+    custom: HashSet<Text<'a>>,
     last: Last,
     /// State that belongs to the call which comes next.
     of_next_call: Option<State<'a>>,
@@ -57,7 +59,8 @@ enum Kind {
 
 impl<'r, 'a> Items<'r, 'a> {
     pub(super) fn new(request: &'r mut Request<'a>) -> Self {
-        Self { request, names: HashMap::new(), last: Last::Nothing, of_next_call: None }
+        let custom = request.custom.iter().map(|tool| tool.name.clone()).collect();
+        Self { request, names: HashMap::new(), custom, last: Last::Nothing, of_next_call: None }
     }
 
     pub(super) fn read(&mut self, item: Json<'a>, path: &Path<'_>) -> Result<(), DecodeError> {
@@ -159,8 +162,7 @@ impl<'r, 'a> Items<'r, 'a> {
         let name = fields.required_text("name")?;
         let id = fields.text("call_id")?.unwrap_or_default();
         let arguments = if custom {
-            let known = self.request.custom.iter().any(|tool| tool.name == name);
-            if !known {
+            if self.custom.insert(name.clone()) {
                 self.request.custom.push(CustomTool { name: name.clone(), definition: None });
             }
             free_text_arguments(&fields.required_text("input")?)

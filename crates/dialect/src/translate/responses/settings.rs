@@ -1,10 +1,11 @@
 //! Settings as they stand in a request and, repeated, in the answer.
 
 use super::super::Echo;
-use super::super::request::{Function, Output, Reasoning, Request, Tool, ToolChoice};
+use super::super::request::{Function, Json, Output, Reasoning, Request, Tool, ToolChoice};
 use super::super::writer::Writer;
 use super::write_input::plain_text;
 use crate::Surface;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Most tokens of an answer that a share of thought is reckoned of when nobody says.
@@ -87,10 +88,16 @@ pub(super) fn write_tools(
     if !request.tools.iter().any(|tool| own || !native(tool)) {
         return false;
     }
+    let definitions =
+        request.custom.iter().filter_map(|custom| Some((&*custom.name, custom.definition.as_ref()?)));
+    let definitions: HashMap<&str, &Json<'_>> = definitions.collect();
     w.key("tools").array(|w| {
         for tool in &request.tools {
             match tool {
-                Tool::Function(function) => write_function(w, function, request, own),
+                Tool::Function(function) => match definitions.get(&*function.name) {
+                    Some(definition) if own => w.value(definition),
+                    _ => write_function(w, function, own),
+                },
                 Tool::Native(tool) if own => w.value(tool),
                 Tool::Native(_) => {}
             }
@@ -99,14 +106,7 @@ pub(super) fn write_tools(
     true
 }
 
-fn write_function(w: &mut Writer, function: &Function<'_>, request: &Request<'_>, own: bool) {
-    let custom = request.custom.iter().find(|custom| custom.name == function.name);
-    if let Some(definition) = custom.and_then(|custom| custom.definition.as_ref())
-        && own
-    {
-        w.value(definition);
-        return;
-    }
+fn write_function(w: &mut Writer, function: &Function<'_>, own: bool) {
     w.object(|w| {
         w.member("type", "function");
         w.member("name", &function.name);

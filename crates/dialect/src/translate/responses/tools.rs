@@ -5,6 +5,7 @@ use super::super::fields::{Fields, Path};
 use super::super::request::{CustomTool, Function, Json, Request, Text, Tool, ToolChoice};
 use super::{json_text, leave};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// The arguments of a free-text tool where it is written as a function.
 const FREE_TEXT_SCHEMA: &str = r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}"#;
@@ -161,6 +162,7 @@ fn allowed<'a>(
         "auto" | "required" => {
             let required = mode == "required";
             request.tool_choice = Some(if required { ToolChoice::Required } else { ToolChoice::Auto });
+            let names: HashSet<Text<'_>> = names.into_iter().collect();
             request.tools.retain(|tool| match tool {
                 Tool::Function(function) => names.contains(&function.name),
                 Tool::Native(tool) => is_allowed(tool, &native),

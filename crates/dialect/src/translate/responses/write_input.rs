@@ -1,5 +1,6 @@
 //! The conversation as items.
 
+use super::super::calls::CallIndex;
 use super::super::error::Unsupported;
 use super::super::request::{
     Cache, Media, Part, Request, Role, Source, TextPart, Thought, ToolCall, ToolResult, Turn,
@@ -10,6 +11,7 @@ use super::free_text;
 use super::write_request::{Field, is_content, name};
 use crate::{Format, Surface};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Writes turns as items.
 pub(super) struct Items<'r, 'a> {
@@ -18,14 +20,15 @@ pub(super) struct Items<'r, 'a> {
     target: &'r Target<'r>,
     lost: &'r mut Vec<String>,
     calls: Vec<Call<'r>>,
+    index: CallIndex<'r>,
+    /// Names of tools that take free text.
+    custom: HashSet<&'r str>,
     pictures: usize,
 }
 
 /// A call that was written.
 struct Call<'r> {
     id: Cow<'r, str>,
-    name: &'r str,
-    answered: bool,
     custom: bool,
 }
 
@@ -44,7 +47,9 @@ impl<'r, 'a> Items<'r, 'a> {
         target: &'r Target<'r>,
         lost: &'r mut Vec<String>,
     ) -> Self {
-        Self { request, from, target, lost, calls: Vec::new(), pictures: 0 }
+        let custom = request.custom.iter().map(|custom| &*custom.name).collect();
+        let index = CallIndex::default();
+        Self { request, from, target, lost, calls: Vec::new(), index, custom, pictures: 0 }
     }
 
     /// Writes everything, but for the first `written` parts of the instructions.
@@ -64,7 +69,10 @@ impl<'r, 'a> Items<'r, 'a> {
     /// Items that only this dialect has, when the client speaks it too.
     fn own(&self, w: &mut Writer, before: usize) {
         if self.from == Surface::Responses {
-            let own = self.request.own.iter().filter(|own| own.before == before);
+            // They stand in the order of the turns.
+            let own = &self.request.own;
+            let own = own.get(own.partition_point(|own| own.before < before)..).unwrap_or_default();
+            let own = own.iter().take_while(|own| own.before == before);
             own.for_each(|own| w.value(&own.item));
         }
     }
@@ -289,7 +297,7 @@ impl<'r, 'a> Items<'r, 'a> {
         }
         self.note_cache(call.cache.as_ref());
         let own = self.from == Surface::Responses;
-        let custom = own && self.request.custom.iter().any(|custom| custom.name == call.name);
+        let custom = own && self.custom.contains(&*call.name);
         w.object(|w| {
             w.member("type", if custom { "custom_tool_call" } else { "function_call" });
             w.member("call_id", &id);
@@ -300,20 +308,19 @@ impl<'r, 'a> Items<'r, 'a> {
                 (false, arguments) => w.member("arguments", arguments),
             }
         });
-        self.calls.push(Call { id, name: &call.name, answered: false, custom });
+        self.index.add(id.clone(), Cow::Borrowed(&*call.name));
+        self.calls.push(Call { id, custom });
     }
 
     fn result(&mut self, w: &mut Writer, result: &ToolResult<'_>, path: &str) -> Result<(), Unsupported> {
-        let call = self.calls.iter_mut().find(|call| {
-            if result.id.is_empty() {
-                !call.answered && result.name.as_ref().is_none_or(|name| name == call.name)
-            } else {
-                call.id == result.id
-            }
-        });
-        let (id, custom) = match call {
-            Some(call) => {
-                call.answered = true;
+        let at = match (&*result.id, result.name.as_deref()) {
+            ("", None) => self.index.open(),
+            ("", Some(name)) => self.index.open_of_name(name),
+            (id, _) => self.index.first_of_id(id),
+        };
+        let (id, custom) = match at.and_then(|at| Some((at, self.calls.get(at)?))) {
+            Some((at, call)) => {
+                self.index.answer(at);
                 (call.id.clone().into_owned(), call.custom)
             }
             None if result.id.is_empty() => (call_id(result.name.as_deref().unwrap_or("tool"), 0), false),

@@ -33,7 +33,9 @@ fn own(data: &'static str) -> State<'static> {
 fn chunks(events: Vec<Event<'_>>) -> Vec<Value> {
     let mut encoder = Encoder::new(&CONTEXT);
     let mut out = Vec::new();
-    events.into_iter().for_each(|event| encoder.write(event, &mut out));
+    for event in events {
+        encoder.write(event, &mut out);
+    }
     let text = String::from_utf8(out).unwrap();
     assert!(text.ends_with("\n\n") && !text.contains("[DONE]"));
     text.split_terminator("\n\n")
@@ -293,7 +295,7 @@ proptest! {
         let mut decoder = Decoder::default();
         let mut encoder = Encoder::new(&CONTEXT);
         let mut out = Vec::new();
-        let mut sink = |event: Event<'_>| encoder.write(event, &mut out);
+        let mut sink = |event: Event<'_>| drop(encoder.write(event, &mut out));
         let _ = decoder.read(text.as_bytes(), &mut sink);
         decoder.finish(&mut sink);
     }

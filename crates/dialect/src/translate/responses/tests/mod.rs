@@ -61,7 +61,9 @@ pub(super) fn encode_with(events: Vec<Event<'_>>, echo: &Echo) -> Vec<(String, V
     let mut encoder = Encoder::new(&CONTEXT);
     encoder.repeat(echo);
     let mut out = Vec::new();
-    events.into_iter().for_each(|event| encoder.write(event, &mut out));
+    for event in events {
+        encoder.write(event, &mut out);
+    }
     let text = String::from_utf8(out).unwrap();
     let frames: Vec<_> = text
         .split_terminator("\n\n")
