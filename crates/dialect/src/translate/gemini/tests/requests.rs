@@ -288,7 +288,6 @@ fn what_google_ran_is_text() {
 #[test]
 fn mistakes_are_named() {
     let parts = |parts: &str| format!(r#"{{"contents":[{{"parts":[{parts}]}}]}}"#);
-    let config = |config: &str| format!(r#"{{"contents":"x","generation_config":{{{config}}}}}"#);
     for (body, want) in [
         ("{".to_owned(), "the body is not valid JSON (line 1, column 1)"),
         ("[]".to_owned(), "'the body' must be an object, not an array"),
@@ -325,6 +324,15 @@ fn mistakes_are_named() {
             parts(r#"{"functionResponse":{"name":"f","response":"ok"}}"#),
             "'contents[0].parts[0].functionResponse.response' must be an object, not a string",
         ),
+    ] {
+        assert_eq!(refused(&body), want, "{body}");
+    }
+}
+
+#[test]
+fn mistakes_of_settings_are_named() {
+    let config = |config: &str| format!(r#"{{"contents":"x","generation_config":{{{config}}}}}"#);
+    for (body, want) in [
         (config(r#""temperature":"hot""#), "'generation_config.temperature' must be a number, not a string"),
         (config(r#""seed":1.5"#), "'generation_config.seed' must be a whole number, not a number"),
         (
