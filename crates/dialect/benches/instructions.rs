@@ -1,5 +1,7 @@
 //! What `cargo run -p xtask -- instructions` counts: each function of `measured`, called once from `main`.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot go on has to say why")]
+
 mod common;
 
 use tollgate_dialect::Surface;
