@@ -110,8 +110,10 @@ fn count() -> Result<Vec<(String, u64)>> {
 /// Where the bench is, from Cargo's messages.
 fn executable(messages: &str) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut found = messages.filter(|message| message["target"]["name"] == "instructions");
-    found.find_map(|message| message["executable"].as_str().map(PathBuf::from))
+    let named =
+        |message: &Value| message.pointer("/target/name").and_then(Value::as_str) == Some("instructions");
+    let mut found = messages.filter(named);
+    found.find_map(|message| message.get("executable").and_then(Value::as_str).map(PathBuf::from))
 }
 
 /// The inclusive cost of all calls of each measured function (valgrind manual, "Callgrind format specification"): a
@@ -152,7 +154,11 @@ fn measured(function: &str) -> Option<&str> {
 /// What is allowed.
 fn allowed() -> Result<Map<String, Value>> {
     let limits: Value = serde_json::from_str(&fs::read_to_string(root().join(LIMITS))?)?;
-    limits["instructions"].as_object().cloned().ok_or_else(|| said(format!("{LIMITS} has no 'instructions'")))
+    limits
+        .get("instructions")
+        .and_then(Value::as_object)
+        .cloned()
+        .ok_or_else(|| said(format!("{LIMITS} has no 'instructions'")))
 }
 
 /// What is wrong, a line for each.

@@ -173,10 +173,15 @@ pub fn render_provider_error(
 }
 
 /// Whether an error body is one that clients of this dialect cannot read, although it is JSON: OpenRouter's errors are
-/// of OpenAI's shape on some of its paths for Anthropic's clients, and of its validator's on others.
+/// of OpenAI's shape on some of its paths for Anthropic's clients, and of its validator's on others; Google's are lists.
 #[must_use]
 pub fn is_foreign_error(format: Format, body: &[u8]) -> bool {
-    let Ok(Value::Object(body)) = serde_json::from_slice(body) else { return false };
+    // Google wraps its errors in a list, also on the API it has for OpenAI's clients.
+    let body = match serde_json::from_slice(body) {
+        Ok(Value::Object(body)) => body,
+        Ok(Value::Array(items)) => return items.iter().any(|item| item.get("error").is_some()),
+        _ => return false,
+    };
     let Some(Value::Object(error)) = body.get("error") else { return false };
     match format {
         Format::OpenAi => error.get("name").is_some_and(|name| name == "ZodError"),

@@ -16,6 +16,8 @@ const WAYS: [Thinking; 7] = [
     Thinking::Level,
     Thinking::None,
 ];
+/// What is said of a request that says nothing.
+const NOTHING: &str = "must have at least one message";
 const MODELS: [&str; 4] = ["some-model", "claude-sonnet-4-5", "gemini-3-pro", "gpt-5"];
 
 // The first byte says how the target thinks, and which model it is.
@@ -39,7 +41,10 @@ fuzz_target!(|input: (u8, &[u8])| {
             };
             let Ok(written) = conversation.write(&target) else { continue };
             serde_json::from_slice::<Value>(&written.body).expect("what is written is no JSON");
-            if let Err(error) = Conversation::read(to, &written.body) {
+            // A request without a conversation is written without one, and refused for that.
+            if let Err(error) = Conversation::read(to, &written.body)
+                && !error.to_string().ends_with(NOTHING)
+            {
                 panic!("{} to {}: {error}", from.name(), to.name());
             }
         }

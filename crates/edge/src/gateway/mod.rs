@@ -52,7 +52,7 @@ use runtime::Runtime;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tollgate_catalog::Catalog;
-use tollgate_dialect::{Endpoint, Format, Surface, route};
+use tollgate_dialect::{Endpoint, Format, Mount, Surface, mount, route};
 use tollgate_expr::{Program, Template};
 use tollgate_policy::JsonTemplate;
 use tollgate_select::{Passthrough, Selection, Universe};
@@ -228,10 +228,12 @@ impl Gateway {
         };
         cx.exchange.body = Some(body.clone());
         cx.exchange.request.body_received = Some(SystemTime::now());
-        let incoming = match self.peek(surface, body, path, started) {
+        let mut incoming = match self.peek(surface, body, path, started) {
             Ok(incoming) => incoming,
             Err(failure) => return self.fail(cx, Some(surface), *failure).await,
         };
+        // Clients of OpenRouter get figures at the end of every stream, and wait for them.
+        incoming.peek.include_usage |= mount(cx.exchange.request.uri.path()) == Some(Mount::OpenRouter);
         note_names(cx.exchange, &incoming.peek);
         let replaced = self.universe.names().replaced.as_ref();
         cx.exchange.record.overridden = replaced.map(tollgate_select::Replaced::option);

@@ -31,8 +31,12 @@ pub(super) fn config(request: &Request<'_>, target: &Target<'_>, lost: &mut Lost
         return None;
     }
     let limit = request.max_output_tokens.or(target.max_output_tokens);
-    let mut config =
-        Config { include: reasoning.show.or(reasoning.summary.as_ref().map(|_| true)), ..Config::default() };
+    // Who asks for thought expects to see it; Google leaves it out unless it is asked for.
+    let asked = reasoning.effort.as_deref().is_some_and(|effort| effort != "none")
+        || reasoning.budget.is_some_and(|budget| budget > 0)
+        || reasoning.summary.is_some();
+    let asked = asked && reasoning.enabled != Some(false);
+    let mut config = Config { include: reasoning.show.or(asked.then_some(true)), ..Config::default() };
     if by_level(target) {
         config.level = level(reasoning, limit, target.model, lost);
     } else {
