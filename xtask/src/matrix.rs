@@ -26,7 +26,9 @@ refuse what the providers refuse. Written by `cargo run -p xtask -- matrix`; do 
 
 \"yes\" means that plain and streamed answers passed with every client of the dialect; \"plain\" that the feature has no
 streamed form in the tests. \"asked as\" is the operation of the provider that the gateway calls: where it is not the
-client's own, requests and answers are translated.
+client's own, requests and answers are translated. \"reasoning\" means that thoughts can be read where the provider shows
+them: OpenAI's and Google's chat completions only count them. LangChain's and the AI SDK's clients are not sent to Azure,
+Bedrock and Vertex.
 ";
 
 /// One test.

@@ -16,6 +16,10 @@ const NODE: &str = "SDKs for Node";
 
 /// Runs both; a failure of one does not hide the other.
 pub(crate) fn run(binary: &Path) -> Result<Vec<Done>> {
+    // What an earlier run saw says nothing of this one.
+    if matrix::folder().exists() {
+        fs::remove_dir_all(matrix::folder())?;
+    }
     let python = python(binary).unwrap_or_else(|why| step::not_run(PYTHON, &why.to_string()));
     let node = node(binary).unwrap_or_else(|why| step::not_run(NODE, &why.to_string()));
     Ok(vec![python, node])

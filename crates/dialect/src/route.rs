@@ -33,6 +33,12 @@ pub fn route(path: &str) -> Endpoint {
     match below_version(&segments) {
         ["models"] => Endpoint::ListModels,
         ["models", id @ ..] => model_path(percent_decode(&id.join("/"))),
+        // Some clients leave out `models/` where the name has a slash.
+        rest @ [.., last]
+            if last.ends_with(":generateContent") || last.ends_with(":streamGenerateContent") =>
+        {
+            model_path(percent_decode(&rest.join("/")))
+        }
         rest => Surface::ALL
             .into_iter()
             .find(|surface| surface.path().split('/').skip(1).eq(rest.iter().copied()))
@@ -220,6 +226,11 @@ mod tests {
             ("/genai/v1/models/openrouter:a/b:free:generateContent", "openrouter:a/b:free", false),
             ("/genai/models/openrouter%3Aa%2Fb:generateContent", "openrouter:a/b", false),
             ("/models/x%3AgenerateContent", "x", false),
+            (
+                "/genai/v1beta/openrouter:openai/gpt-4o:streamGenerateContent",
+                "openrouter:openai/gpt-4o",
+                true,
+            ),
         ] {
             assert_eq!(route(path), Endpoint::Generate { model: model.to_owned(), stream }, "{path}");
         }

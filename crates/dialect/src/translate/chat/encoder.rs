@@ -6,7 +6,6 @@ use super::super::request::{Part, Thought};
 use super::super::state::State;
 use super::super::writer::Writer;
 use super::{details, stop, usage, write_answer};
-use crate::translate::state::State;
 use crate::{Surface, Usage};
 use std::borrow::Cow;
 
