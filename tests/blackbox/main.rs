@@ -9,12 +9,18 @@ mod admin;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bound_state;
+#[cfg(test)]
 mod bytes;
 #[cfg(test)]
 mod clocks;
 mod clouds;
 #[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod compare;
+#[cfg(test)]
+mod cost;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
@@ -30,11 +36,21 @@ mod leaving;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod naming;
 #[cfg(test)]
 mod odd;
 #[cfg(test)]
+mod openrouter;
+#[cfg(test)]
+mod openrouter_errors;
+#[cfg(test)]
+mod openrouter_streams;
+#[cfg(test)]
 mod order;
+#[cfg(test)]
+mod parameters;
 #[cfg(test)]
 mod params;
 #[cfg(test)]
@@ -51,6 +67,14 @@ mod reload;
 mod secrets;
 #[cfg(test)]
 mod serving;
+#[cfg(test)]
+mod translation;
+#[cfg(test)]
+mod translation_bodies;
+#[cfg(test)]
+mod translation_errors;
+#[cfg(test)]
+mod translation_paths;
 #[cfg(test)]
 mod uploads;
 #[cfg(test)]

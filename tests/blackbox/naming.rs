@@ -280,7 +280,7 @@ async fn what_cannot_hold_stops_the_start() {
         (["--default-backend", "openrouter|nobody:x"], 1, "there is no provider `nobody`"),
         (["--force-model", "nobody:x"], 1, "there is no provider `nobody`"),
         (["--default-backend", "a:x^b:y"], 2, "a draw by weight"),
-        (["--model-alias", "(=x"], 2, "--model-alias: model_aliases[0].pattern: is no regular expression"),
+        (["--model-alias", "(=x"], 2, "--model-alias: model_aliases[0].pattern is no regular expression"),
         (["--identity-title", "größe"], 2, "--identity-title"),
     ] {
         let (exit, said) = start(Gateway::builder(&policy).args(&args)).await.expect("no start");

@@ -79,9 +79,10 @@ async fn max_output_tokens_lowers_or_sets_the_limit() {
         ("/v1/responses", json!({}), json!({"max_output_tokens": 100})),
         ("/v1/responses", json!({"max_output_tokens": 101}), json!({"max_output_tokens": 100})),
     ] {
-        let body = merge(json!({"model": "one:m", "messages": []}), given.clone());
+        let prompt = if path == "/v1/responses" { json!({"input": []}) } else { json!({"messages": []}) };
+        let body = merge(merge(prompt.clone(), json!({"model": "one:m"})), given.clone());
         let (_, sent) = sent(json!({}), more(), post(path, &body)).await;
-        let expected = merge(json!({"model": "m", "messages": []}), expected);
+        let expected = merge(merge(prompt, json!({"model": "m"})), expected);
         assert_eq!(sent.unwrap().json(), expected, "{path} {given}");
     }
 }

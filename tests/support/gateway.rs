@@ -225,7 +225,7 @@ impl Builder {
 
     /// Starts it, or tells how it ended instead.
     pub(crate) async fn try_start(self) -> Result<Gateway, Exit> {
-        let mut command = clean_command();
+        let mut command = command();
         command.arg("run");
         if self.listen {
             command.args(self.named.then_some(&self.policy)).args(["--listen", "127.0.0.1:0"]);
@@ -260,7 +260,7 @@ fn announced(lines: &[String]) -> Option<(SocketAddr, SocketAddr, String)> {
 }
 
 /// The binary with nothing of this process's environment but the keys the tests know.
-fn clean_command() -> Command {
+pub(crate) fn command() -> Command {
     static TRUSTED: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, trusted) = TRUSTED.get_or_init(|| {
         // So that the tests do not depend on the machine's certificates.
@@ -287,7 +287,7 @@ pub(crate) async fn run(args: &[&str]) -> Exit {
 
 /// The same with variables of the environment.
 pub(crate) async fn run_with(args: &[&str], env: &[(&str, &str)]) -> Exit {
-    let output = soon(clean_command().args(args).envs(env.iter().copied()).output()).await.unwrap();
+    let output = soon(command().args(args).envs(env.iter().copied()).output()).await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Exit { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

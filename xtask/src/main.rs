@@ -4,6 +4,7 @@ mod bench;
 mod failure;
 mod fuzz;
 mod instructions;
+mod matrix;
 mod sdk;
 mod step;
 mod structure;
@@ -30,6 +31,8 @@ enum Command {
     Test,
     /// Run the official SDKs against the built binary
     Sdk,
+    /// Write docs/compatibility.md from what the last run of the SDKs saw
+    Matrix,
     /// Run every fuzz target
     Fuzz(fuzz::Options),
     /// Count the instructions of the hot paths, and compare them with what is allowed
@@ -56,6 +59,7 @@ fn run(command: Command) -> Result<()> {
         Command::Structure => structure::check(),
         Command::Test => suite::run(),
         Command::Sdk => suite::run_sdks(),
+        Command::Matrix => matrix::write(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions(options) => instructions::run(&options),
         Command::Bench(options) => bench::run(&options),

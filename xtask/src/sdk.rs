@@ -1,8 +1,10 @@
 //! The official SDKs against the built binary: installs pinned versions, runs their tests.
 //!
-//! The tests find the binary in `TOLLGATE_BIN` and the mock providers in `MOCK_BIN`. Installing is skipped while the pins have not changed.
+//! The tests find the binary in `TOLLGATE_BIN` and the mock providers in `MOCK_BIN`, and write what they saw to the
+//! folder in `MATRIX_FOLDER`. Installing is skipped while the pins have not changed.
 
 use crate::failure::{Result, said};
+use crate::matrix;
 use crate::step::{self, Done};
 use crate::workspace::{cache, root};
 use std::fs;
@@ -25,7 +27,7 @@ fn python(binary: &Path) -> Result<Done> {
     let mut pytest = Command::new(interpreter);
     pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/sdk/python"]).current_dir(root());
     pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("TOLLGATE_BIN", binary);
-    pytest.env("MOCK_BIN", binary.with_file_name("mock-providers"));
+    pytest.env("MOCK_BIN", binary.with_file_name("mock-providers")).env("MATRIX_FOLDER", matrix::folder());
     step::run(PYTHON, &mut pytest, step::pytest)
 }
 
@@ -48,7 +50,9 @@ fn node(binary: &Path) -> Result<Done> {
     node.args(["--test", "--test-reporter=spec"])
         .args(tests)
         .current_dir(&folder)
-        .env("TOLLGATE_BIN", binary);
+        .env("TOLLGATE_BIN", binary)
+        .env("MOCK_BIN", binary.with_file_name("mock-providers"))
+        .env("MATRIX_FOLDER", matrix::folder());
     step::run(NODE, &mut node, step::node_test)
 }
 

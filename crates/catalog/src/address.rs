@@ -2,7 +2,7 @@
 
 use crate::base_url;
 use crate::check::Report;
-use crate::model::Provider;
+use crate::model::{AuthStyle, Provider};
 use crate::overlay::ProviderOverlay;
 use std::collections::BTreeMap;
 
@@ -12,7 +12,26 @@ const MAX_VALUE: usize = 255;
 /// Not a setting: every request fills it in.
 const MODEL: &str = "model";
 
+/// The setting that a signature of AWS needs; any provider with such signatures has it.
+const REGION: &str = "region";
+const AWS: &str = ".amazonaws.com";
+
 impl Provider {
+    /// The value of a setting.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name)?.as_deref()
+    }
+
+    /// The AWS region that requests are signed for: the setting `region`, else the one in the host's name.
+    #[must_use]
+    pub fn aws_region(&self) -> Option<&str> {
+        let rest = self.base_url.split_once("://").map_or("", |(_, rest)| rest);
+        let host = rest.split(['/', '?', ':']).next().unwrap_or_default();
+        let named = host.strip_suffix(AWS).and_then(|host| host.rsplit_once('.')).map(|(_, region)| region);
+        self.setting(REGION).or(named)
+    }
+
     /// Whether a policy has to say something before the provider has an address.
     pub(crate) fn lacks_setting(&self) -> bool {
         let templates = templates(self);
@@ -43,7 +62,9 @@ pub(crate) fn replace(provider: &mut Provider, url: &str) {
 /// Fills the settings of the overlay into the provider's addresses.
 pub(crate) fn settle(provider: &mut Provider, overlay: &ProviderOverlay, report: &mut Report<'_>) {
     for (name, value) in &overlay.settings {
-        let known: Vec<&str> = provider.settings.keys().map(String::as_str).collect();
+        let region = (provider.auth == AuthStyle::AwsSigV4).then_some(REGION);
+        let region = region.filter(|region| !provider.settings.contains_key(*region));
+        let known: Vec<&str> = provider.settings.keys().map(String::as_str).chain(region).collect();
         if !known.contains(&name.as_str()) {
             let message = format!("`{name}` is not a setting of `{}`", provider.id);
             let help = match known.as_slice() {
@@ -66,9 +87,17 @@ pub(crate) fn settle(provider: &mut Provider, overlay: &ProviderOverlay, report:
             Err(_) => {}
         }
     }
+    // A custom address may not name the region of the signature.
+    if provider.auth == AuthStyle::AwsSigV4 && missing.is_empty() && provider.aws_region().is_none() {
+        missing.push(REGION.to_owned());
+    }
     for name in &missing {
         let message = format!("`{}` needs the setting `{name}`", provider.id);
-        let help = format!("add `settings: {{{name}: …}}`, or its whole address as `base_url`");
+        let help = if overlay.base_url.is_some() {
+            format!("add `settings: {{{name}: …}}`: requests are signed for a region")
+        } else {
+            format!("add `settings: {{{name}: …}}`, or its whole address as `base_url`")
+        };
         report.add(FIELD, None, message, &help);
     }
     let urls =

@@ -94,6 +94,13 @@ impl Catalog {
         &self.providers
     }
 
+    /// The built-in providers that no request reaches until a policy lists them: servers of one's own, and those whose
+    /// address has to be completed.
+    #[must_use]
+    pub fn unlisted(&self) -> &[Arc<Provider>] {
+        &self.unlisted
+    }
+
     /// All authors of models.
     #[must_use]
     pub fn authors(&self) -> &[Author] {

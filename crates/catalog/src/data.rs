@@ -43,6 +43,7 @@ pub(crate) fn provider(file: &str, text: &str) -> Result<Provider, DataError> {
         base_url: raw.base_url,
         format_base_urls: raw.format_base_urls.into_iter().collect(),
         auth: raw.auth,
+        auth_forced: raw.auth_everywhere,
         surfaces: surfaces.collect(),
         surfaces_complete: true,
         models,
@@ -101,6 +102,9 @@ struct ProviderFile {
     #[serde(default)]
     settings: BTreeMap<String, Option<String>>,
     auth: AuthStyle,
+    /// `auth` holds for every format.
+    #[serde(default)]
+    auth_everywhere: bool,
     #[serde(default)]
     key_env: Option<String>,
     #[serde(default)]

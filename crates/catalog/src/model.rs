@@ -29,7 +29,7 @@ pub struct Provider {
     pub format_base_urls: Vec<(Format, String)>,
     /// How the key is sent on OpenAI-format surfaces. Anthropic-format surfaces default to `x-api-key`.
     pub auth: AuthStyle,
-    /// `auth` was set by a policy, so it holds for every format.
+    /// `auth` was set by a policy, or the data say so: it holds for every format.
     pub auth_forced: bool,
     /// Surfaces it serves.
     pub surfaces: Vec<ApiSurface>,

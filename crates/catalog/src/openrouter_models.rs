@@ -239,7 +239,8 @@ fn features(supported: &[String], inputs: &[String], pricing: &Json) -> Vec<Stri
         ("prompt-caching", caches),
     ]
     .into_iter()
-    .filter_map(|(feature, has)| has.then(|| feature.to_owned()))
+    .filter(|(_, has)| *has)
+    .map(|(feature, _)| feature.to_owned())
     .collect()
 }
 

@@ -63,6 +63,14 @@ impl Price {
         self.0 as f64 / 1e12
     }
 
+    /// Dollars for one unit as exact decimal text, such as OpenRouter's `"0.00000025"`: what
+    /// [`Self::parse_per_unit`] reads.
+    #[must_use]
+    pub fn text_per_unit(self) -> String {
+        let text = format!("{}.{:012}", self.0 / 1_000_000_000_000, self.0 % 1_000_000_000_000);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
     /// Half of it, rounded up, so that what costs something does not become free.
     #[must_use]
     pub(crate) const fn half(self) -> Self {
@@ -226,6 +234,13 @@ mod tests {
             assert_eq!(Price::per_unit(dollars).expect("a price").dollars(), dollars);
         }
         assert_eq!(Price::per_million(1.1), Some(Price::from_pico(1_100_000)));
+    }
+
+    #[test]
+    fn texts_are_exact() {
+        for text in ["0", "1", "10", "0.00000025", "0.000000000001", "18000000", "2.5", "0.1"] {
+            assert_eq!(Price::parse_per_unit(text).unwrap().text_per_unit(), text);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a provider serves, where, and with which kind of credential.
 
-use crate::model::{AuthStyle, Provider};
+use crate::model::{AuthStyle, Model, Provider};
 use tollgate_dialect::{Format, Surface};
 
 /// Hosts that want Azure's `api-key` header.
@@ -42,6 +42,20 @@ impl Provider {
         }
         let entry = self.surfaces.iter().find(|entry| entry.surface == Some(surface));
         entry.map_or(&[], |entry| entry.supported_params.as_slice())
+    }
+
+    /// Whether a limit of output tokens goes into `max_completion_tokens` of a chat body; `None` for a model that is
+    /// not known. `OpenAI`'s reasoning models refuse `max_tokens`, and so may whatever it offers tomorrow; other
+    /// makers' APIs may know the older name only.
+    #[must_use]
+    pub fn wants_completion_tokens(&self, model: Option<&Model>) -> bool {
+        let model = model.filter(|model| model.known);
+        let reasons =
+            model.is_some_and(|m| m.supported_features.iter().any(|feature| feature == "reasoning"));
+        match self.id.as_str() {
+            "openai" => reasons || model.is_none(),
+            _ => reasons && (self.custom || model.is_some_and(|model| model.author_id == "openai")),
+        }
     }
 
     /// The base URL for requests of `format`.

@@ -1,6 +1,6 @@
 //! What `cargo run -p xtask -- instructions` counts: each function of `measured`, called once from `main`.
 
-#![expect(clippy::expect_used, reason = "a bench that cannot go on has to say why")]
+#![expect(clippy::expect_used, reason = "a bench that cannot go on says so")]
 
 mod common;
 

@@ -15,13 +15,22 @@ pub enum Answer {
     Good {
         /// What it used, if it says so.
         usage: Option<Usage>,
-        /// The model it says it comes from.
-        model: Option<String>,
+        /// Who it says it comes from.
+        served_by: ServedBy,
     },
     /// An error in spite of the status.
     Error(UpstreamError),
     /// No JSON object or list.
     NotJson,
+}
+
+/// Who an answer says it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServedBy {
+    /// The model: a dated name, or what a router chose.
+    pub model: Option<Box<str>>,
+    /// The provider behind OpenRouter, such as `Google AI Studio`.
+    pub provider: Option<Box<str>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -35,6 +44,8 @@ struct Body<'a> {
     status: Text<'a>,
     #[serde(borrow)]
     model: Text<'a>,
+    #[serde(borrow)]
+    provider: Text<'a>,
     #[serde(borrow)]
     choices: List<Choice<'a>>,
     output: Filled,
@@ -55,14 +66,16 @@ struct Body<'a> {
 #[must_use]
 pub fn inspect_answer(surface: Surface, body: &[u8]) -> Answer {
     let body = body.trim_ascii();
-    let good = |usage, model| Answer::Good { usage, model };
+    let good = |usage, served_by| Answer::Good { usage, served_by };
     let json = || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
     let answer = match body.first() {
         Some(b'{') => serde_json::from_slice::<Body<'_>>(body).ok(),
         Some(b'[') => None,
         _ => return Answer::NotJson,
     };
-    let Some(answer) = answer else { return if json() { good(None, None) } else { Answer::NotJson } };
+    let Some(answer) = answer else {
+        return if json() { good(None, ServedBy::default()) } else { Answer::NotJson };
+    };
     let filled = !answer.choices.0.is_empty()
         || answer.output.0
         || answer.content.0
@@ -82,7 +95,42 @@ pub fn inspect_answer(surface: Surface, body: &[u8]) -> Answer {
     let counted = (surface == Surface::CountTokens)
         .then(|| Usage { input_tokens: answer.input_tokens.count(), ..Usage::default() });
     let usage = answer.usage.0.or(answer.usage_metadata.0).map(|usage| usage.usage()).or(counted);
-    good(usage, answer.model.get().or(answer.model_version.get()).map(str::to_owned))
+    let model = answer.model.get().or(answer.model_version.get());
+    good(usage, ServedBy { model: model.map(Into::into), provider: answer.provider.get().map(Into::into) })
+}
+
+/// Who an event of a stream says the answer comes from.
+pub(crate) fn served_by(data: &[u8]) -> ServedBy {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        model: Text<'a>,
+        #[serde(borrow)]
+        provider: Text<'a>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Event<'a> {
+        #[serde(borrow)]
+        model: Text<'a>,
+        #[serde(rename = "modelVersion", borrow)]
+        model_version: Text<'a>,
+        #[serde(borrow)]
+        provider: Text<'a>,
+        /// Of Messages.
+        #[serde(borrow)]
+        message: Obj<Named<'a>>,
+        /// Of Responses.
+        #[serde(borrow)]
+        response: Obj<Named<'a>>,
+    }
+    let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else { return ServedBy::default() };
+    let inner = event.message.0.or(event.response.0).unwrap_or_default();
+    let names = [&event.model, &event.model_version, &inner.model];
+    let providers = [&event.provider, &inner.provider];
+    let first = |texts: &[&Text<'_>]| texts.iter().find_map(|text| text.get()).map(Into::into);
+    ServedBy { model: first(&names), provider: first(&providers) }
 }
 
 /// The top-level `id` of a whole answer.
@@ -147,7 +195,8 @@ mod tests {
                 None,
             ),
         ] {
-            let want = Answer::Good { usage: Some(usage), model: model.map(str::to_owned) };
+            let served_by = ServedBy { model: model.map(Into::into), provider: None };
+            let want = Answer::Good { usage: Some(usage), served_by };
             assert_eq!(inspect_answer(surface, body.as_bytes()), want, "{body}");
         }
         for body in [
@@ -157,11 +206,13 @@ mod tests {
             r#"{"choices":5,"usage":[]}"#,
             r#"{"choices":[{}],"error":{"message":"warning"}}"#,
         ] {
-            let want = Answer::Good { usage: None, model: None };
+            let want = Answer::Good { usage: None, served_by: ServedBy::default() };
             assert_eq!(inspect_answer(Surface::ChatCompletions, body.as_bytes()), want, "{body}");
         }
-        let counted =
-            Answer::Good { usage: Some(Usage { input_tokens: 9, ..Usage::default() }), model: None };
+        let counted = Answer::Good {
+            usage: Some(Usage { input_tokens: 9, ..Usage::default() }),
+            served_by: ServedBy::default(),
+        };
         assert_eq!(inspect_answer(Surface::CountTokens, br#"{"input_tokens":9}"#), counted);
     }
 
@@ -209,6 +260,27 @@ mod tests {
             ),
         ] {
             assert_eq!(error_of(surface, body).as_deref(), Some(message), "{body}");
+        }
+    }
+
+    #[test]
+    fn who_it_comes_from() {
+        let from = |model: Option<&str>, provider: Option<&str>| ServedBy {
+            model: model.map(Into::into),
+            provider: provider.map(Into::into),
+        };
+        for (data, want) in [
+            (r#"{"model":"m","provider":"P","choices":[]}"#, from(Some("m"), Some("P"))),
+            (
+                r#"{"type":"message_start","message":{"model":"m","provider":"P"}}"#,
+                from(Some("m"), Some("P")),
+            ),
+            (r#"{"type":"response.created","response":{"model":"m"}}"#, from(Some("m"), None)),
+            (r#"{"candidates":[],"modelVersion":"m"}"#, from(Some("m"), None)),
+            (r#"{"model":5,"provider":{"a":1}}"#, ServedBy::default()),
+            ("[DONE]", ServedBy::default()),
+        ] {
+            assert_eq!(served_by(data.as_bytes()), want, "{data}");
         }
     }
 

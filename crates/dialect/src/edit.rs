@@ -98,6 +98,7 @@ pub fn edit(body: &Bytes, peek: &Peek, edits: &Edits<'_>) -> Edited {
     let members = &peek.object.members;
     let mut left: Option<Range<usize>> = None;
     let mut kept = false;
+    let renames = plan.messages_are_input();
     for (index, member) in members.iter().enumerate() {
         let name = plan.name(index);
         if plan.removes(name) {
@@ -109,6 +110,9 @@ pub fn edit(body: &Bytes, peek: &Peek, edits: &Edits<'_>) -> Edited {
             });
         } else {
             kept = true;
+            if renames && name == "messages" {
+                splice.replace(member.key.clone(), "\"input\"".to_owned());
+            }
             if let Some(want) = plan.want(name) {
                 change(&mut splice, body, member.value.clone(), want);
             }

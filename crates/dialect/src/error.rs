@@ -172,6 +172,19 @@ pub fn render_provider_error(
     Bytes::from(body.to_string())
 }
 
+/// Whether an error body is one that clients of this dialect cannot read, although it is JSON: OpenRouter's errors are
+/// of OpenAI's shape on some of its paths for Anthropic's clients, and of its validator's on others.
+#[must_use]
+pub fn is_foreign_error(format: Format, body: &[u8]) -> bool {
+    let Ok(Value::Object(body)) = serde_json::from_slice(body) else { return false };
+    let Some(Value::Object(error)) = body.get("error") else { return false };
+    match format {
+        Format::OpenAi => error.get("name").is_some_and(|name| name == "ZodError"),
+        Format::Anthropic => body.get("type").is_none_or(|kind| kind != "error"),
+        Format::Gemini | Format::Bedrock => false,
+    }
+}
+
 /// The frame that ends a stream which had already begun. No `[DONE]` follows it.
 #[must_use]
 pub fn render_stream_error(surface: Surface, error: &GatewayError) -> Bytes {

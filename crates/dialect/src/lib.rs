@@ -21,9 +21,9 @@ mod upstream_error;
 pub mod url;
 mod usage;
 
-pub use answer::{Answer, answer_id, inspect_answer};
+pub use answer::{Answer, ServedBy, answer_id, inspect_answer};
 pub use edit::{Edited, Edits, edit, effort_of_budget};
-pub use error::{AttemptLine, GatewayError, render_provider_error, render_stream_error};
+pub use error::{AttemptLine, GatewayError, is_foreign_error, render_provider_error, render_stream_error};
 pub use eventstream::{EventStreamDecoder, EventStreamError};
 pub use models::ListedModel;
 pub use peek::{Peek, PeekError, peek};

@@ -98,6 +98,13 @@ pub fn retry_after(headers: &HeaderMap, error_body: Option<&[u8]>, now: SystemTi
     wait.map(|wait| wait.min(LONGEST_WAIT))
 }
 
+/// What a provider calls a request, for its support; OpenRouter's own name is the one its accounting knows.
+#[must_use]
+pub fn request_id(headers: &HeaderMap) -> Option<String> {
+    const NAMES: [&str; 4] = ["x-generation-id", "x-request-id", "request-id", "x-amzn-requestid"];
+    NAMES.iter().find_map(|name| text(headers, name)).filter(|id| !id.is_empty()).map(str::to_owned)
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ErrorBody {

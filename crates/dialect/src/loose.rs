@@ -41,6 +41,10 @@ impl Number {
     }
 }
 
+/// True or false, if it is one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flag(pub(crate) Option<bool>);
+
 /// A text or number, as text: error codes are either.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Label(pub(crate) Option<String>);
@@ -119,6 +123,16 @@ loose! { Number, NumberVisitor,
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Number, A::Error> { drain_map(map).map(|_| Number(None)) }
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Number, A::Error> { drain_seq(seq).map(|_| Number(None)) }
+}
+
+loose! { Flag, FlagVisitor,
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Flag, E> { Ok(Flag(Some(value))) }
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Flag, E> { Ok(Flag(None)) }
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Flag, E> { Ok(Flag(None)) }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Flag, E> { Ok(Flag(None)) }
+    fn visit_str<E: Error>(self, _: &str) -> Result<Flag, E> { Ok(Flag(None)) }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Flag, A::Error> { drain_map(map).map(|_| Flag(None)) }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Flag, A::Error> { drain_seq(seq).map(|_| Flag(None)) }
 }
 
 loose! { Label, LabelVisitor,

@@ -2,7 +2,7 @@
 
 use crate::time::format_rfc3339;
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::borrow::Borrow;
 
 /// Items of a page when the client does not say (Anthropic, "List models").
@@ -25,6 +25,10 @@ pub struct ListedModel {
     pub context_length: Option<u64>,
     /// Most tokens of output.
     pub max_output_tokens: Option<u64>,
+    /// What a token of the prompt costs, in US dollars, as exact decimal text.
+    pub prompt_price: Option<String>,
+    /// What a token of the answer costs.
+    pub completion_price: Option<String>,
     /// The provider that serves it; left out when empty.
     pub provider: String,
 }
@@ -111,6 +115,15 @@ fn openai(model: &ListedModel) -> Value {
                 .map(|(k, text)| ((*k).into(), text.as_str().into())),
         );
         object.extend(numbers.iter().filter_map(|(k, number)| Some(((*k).into(), (*number)?.into()))));
+        let prices = [("prompt", &model.prompt_price), ("completion", &model.completion_price)];
+        let pricing: Map<String, Value> = prices
+            .iter()
+            .filter_map(|(name, price)| Some(((*name).to_owned(), price.as_deref()?.into())))
+            .collect();
+        if !pricing.is_empty() {
+            // As OpenRouter lists them.
+            object.insert("pricing".into(), pricing.into());
+        }
     }
     value
 }
@@ -154,9 +167,11 @@ mod tests {
             context_length: Some(128_000),
             max_output_tokens: Some(16_384),
             provider: "openai".into(),
+            prompt_price: Some("0.0000025".into()),
+            completion_price: Some("0.00001".into()),
             ..model("gpt-4o")
         };
-        let one = r#"{"id":"gpt-4o","object":"model","created":784111777,"owned_by":"openai","display_name":"GPT-4o","provider":"openai","context_length":128000,"max_output_tokens":16384}"#;
+        let one = r#"{"id":"gpt-4o","object":"model","created":784111777,"owned_by":"openai","display_name":"GPT-4o","provider":"openai","context_length":128000,"max_output_tokens":16384,"pricing":{"prompt":"0.0000025","completion":"0.00001"}}"#;
         assert_eq!(one_openai(&full), one);
         let bare = r#"{"id":"x","object":"model","created":784111777,"owned_by":"openai"}"#;
         assert_eq!(list_openai([full, model("x")]), format!(r#"{{"object":"list","data":[{one},{bare}]}}"#));

@@ -70,6 +70,18 @@ fn segments(path: &str) -> Vec<&str> {
     path.split('/').filter(|segment| !segment.is_empty()).collect()
 }
 
+/// Operations of Gemini's API on a model that are not served: no names of models.
+const UNSERVED: [&str; 8] = [
+    "countTokens",
+    "embedContent",
+    "batchEmbedContents",
+    "asyncBatchEmbedContent",
+    "batchGenerateContent",
+    "predict",
+    "predictLongRunning",
+    "generateAnswer",
+];
+
 /// What stands behind `models/`: a name alone, or one with an operation of Gemini's API.
 fn model_path(id: String) -> Endpoint {
     let operation = id.rsplit_once(':').and_then(|(model, operation)| match operation {
@@ -77,7 +89,9 @@ fn model_path(id: String) -> Endpoint {
         "streamGenerateContent" => Some((model, true)),
         _ => None,
     });
+    let unserved = id.rsplit_once(':').is_some_and(|(_, operation)| UNSERVED.contains(&operation));
     match operation {
+        None if unserved => Endpoint::Other,
         Some((model, stream)) => Endpoint::Generate { model: model.to_owned(), stream },
         None => Endpoint::GetModel(id),
     }
@@ -209,7 +223,8 @@ mod tests {
         ] {
             assert_eq!(route(path), Endpoint::Generate { model: model.to_owned(), stream }, "{path}");
         }
-        assert_eq!(route("/v1beta/models/x:countTokens"), Endpoint::GetModel("x:countTokens".into()));
+        assert_eq!(route("/v1beta/models/x:countTokens"), Endpoint::Other);
+        assert_eq!(route("/v1beta/models/llama3.2:1b"), Endpoint::GetModel("llama3.2:1b".into()));
     }
 
     #[test]

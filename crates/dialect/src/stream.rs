@@ -12,7 +12,7 @@ mod tests;
 
 pub(crate) use chat::Choice;
 
-use crate::{Frame, Surface, UpstreamError, Usage, inspect_error};
+use crate::{Frame, ServedBy, Surface, UpstreamError, Usage, inspect_error};
 
 /// What one frame of a stream is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +42,15 @@ pub struct StreamReader {
     usage: Option<Usage>,
     finished: bool,
     id: Option<Box<str>>,
+    /// `None` before the first event with data.
+    served_by: Option<ServedBy>,
 }
 
 impl StreamReader {
     /// For an answer to a request of this surface.
     #[must_use]
     pub fn new(surface: Surface) -> Self {
-        Self { surface, usage: None, finished: false, id: None }
+        Self { surface, usage: None, finished: false, id: None, served_by: None }
     }
 
     /// Says what a frame is and keeps its figures.
@@ -62,7 +64,7 @@ impl StreamReader {
         let data = frame.data();
         let data = data.trim_ascii();
         if data == b"[DONE]" {
-            self.finished = true;
+            self.finished |= self.closes_with_done();
             return FrameKind::Done;
         }
         if frame.event() == Some("error") {
@@ -70,6 +72,9 @@ impl StreamReader {
         }
         if data.is_empty() {
             return FrameKind::Preamble;
+        }
+        if self.served_by.is_none() {
+            self.served_by = Some(crate::answer::served_by(data));
         }
         if self.surface == Surface::Responses && self.id.is_none() {
             self.id = responses::answer_id(data);
@@ -103,10 +108,23 @@ impl StreamReader {
         self.id.as_deref()
     }
 
+    /// Who the first event says the answer comes from.
+    #[must_use]
+    pub fn served_by(&self) -> Option<&ServedBy> {
+        self.served_by.as_ref()
+    }
+
     /// Whether the answer has come to its proper end: a stream that closes before was cut off.
     #[must_use]
     pub fn finished(&self) -> bool {
         self.finished
+    }
+
+    /// Whether streams of this dialect end with `[DONE]`. OpenRouter ends its Messages with it too, where it says
+    /// nothing: `message_stop` is the end.
+    #[must_use]
+    pub fn closes_with_done(&self) -> bool {
+        !matches!(self.surface, Surface::Messages | Surface::CountTokens)
     }
 
     /// Whether a frame carries usage and nothing a client that did not ask for it would miss.

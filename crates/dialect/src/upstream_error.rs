@@ -1,11 +1,13 @@
 //! Reading the errors of providers, whatever their shape.
 
-use crate::loose::{Label, List, Obj, Text};
+use crate::limits::LONGEST_WAIT;
+use crate::loose::{Label, List, Number, Obj, Text};
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// Longest message kept, in bytes.
 const MESSAGE_LIMIT: usize = 1024;
@@ -27,6 +29,9 @@ pub struct UpstreamError {
     pub status: Option<u16>,
     /// What the failure holds for, beyond this one request.
     pub scope: Scope,
+    /// How long it says to wait; at most [`crate::limits::LONGEST_WAIT`]. For errors in the place of an answer, which
+    /// have no headers of their own.
+    pub retry_after: Option<Duration>,
 }
 
 /// What a failure says beyond the request that met it. Only OpenRouter tells these kinds of 402 and 429 apart
@@ -38,7 +43,7 @@ pub enum Scope {
     Request,
     /// The model at this provider is limited for now; its other models are not.
     Model,
-    /// Every free model of the account is used up, until the next day.
+    /// Every free model of the account is used up, for the minute or until the next day.
     FreeModels,
     /// The account or the key has no money left: no model will be served with it.
     Account,
@@ -113,6 +118,7 @@ struct ErrorObject<'a> {
     error_type: Label,
     #[serde(borrow)]
     metadata: Obj<Metadata<'a>>,
+    availability: Obj<Availability>,
     #[serde(borrow)]
     response: Obj<Around<'a>>,
 }
@@ -128,6 +134,14 @@ struct Metadata<'a> {
     error_type: Label,
     limit_source: Label,
     reason: Label,
+    retry_after_seconds: Number,
+}
+
+/// OpenRouter's account of what could be had instead.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Availability {
+    retry_after: Number,
 }
 
 impl Metadata<'_> {
@@ -136,7 +150,7 @@ impl Metadata<'_> {
             return Scope::Request;
         }
         match self.limit_source.0.as_deref().unwrap_or_default() {
-            "openrouter_free_tier_daily" => Scope::FreeModels,
+            "openrouter_free_tier_daily" | "openrouter_free_tier_minute" => Scope::FreeModels,
             "openrouter_credits" | "openrouter_key_limit" => Scope::Account,
             "openrouter_in_flight_budget" => Scope::InFlight,
             "upstream_provider_shared_pool" => Scope::Model,
@@ -145,9 +159,9 @@ impl Metadata<'_> {
     }
 }
 
-/// Messages of OpenRouter that name the daily cap where the metadata do not.
+/// Messages of OpenRouter that name a cap on free models, by the minute or by the day, where the metadata do not.
 fn scope_of_message(message: &str) -> Scope {
-    if message.contains("free-models-per-day") { Scope::FreeModels } else { Scope::Request }
+    if message.contains("free-models-per-") { Scope::FreeModels } else { Scope::Request }
 }
 
 #[derive(Default, Deserialize)]
@@ -213,7 +227,17 @@ fn read_object(object: &ErrorObject<'_>, depth: u8) -> UpstreamError {
         Scope::Request => scope_of_message(&message),
         scope => scope,
     };
-    UpstreamError { message: tidy(&message, MESSAGE_LIMIT), code, kind, status, scope }
+    let named = metadata.and_then(|metadata| metadata.retry_after_seconds.0);
+    let retry_after = named.or_else(|| object.availability.0.as_ref()?.retry_after.0);
+    let retry_after = retry_after.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    UpstreamError {
+        message: tidy(&message, MESSAGE_LIMIT),
+        code,
+        kind,
+        status,
+        scope,
+        retry_after: retry_after.map(|wait| wait.min(LONGEST_WAIT)),
+    }
 }
 
 fn message_of(object: &ErrorObject<'_>, depth: u8) -> String {

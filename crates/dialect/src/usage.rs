@@ -1,6 +1,6 @@
 //! What a provider says was used.
 
-use crate::loose::{Label, List, Number, Obj};
+use crate::loose::{Flag, Label, List, Number, Obj};
 use serde::Deserialize;
 
 /// Tokens and cost of one answer, as reported. Absent counts are 0; an absent cost is `None`.
@@ -27,7 +27,8 @@ pub struct Usage {
     /// What the provider charged, in US dollars (OpenRouter `usage.cost`).
     pub cost: Option<f64>,
     /// What the provider behind the provider charged, in US dollars (OpenRouter
-    /// `cost_details.upstream_inference_cost`): the real expense with one's own key there.
+    /// `cost_details.upstream_inference_cost`): the real expense with one's own key there, beside [`Usage::cost`].
+    /// Without such a key it is part of the cost, and `None` here.
     pub upstream_cost: Option<f64>,
 }
 
@@ -75,6 +76,7 @@ pub(crate) struct RawUsage {
     /// Moonshot.
     cached_tokens: Number,
     cost: Number,
+    is_byok: Flag,
     cost_details: Obj<CostDetails>,
     /// Gemini's, in camel case.
     #[serde(rename = "promptTokenCount")]
@@ -186,6 +188,7 @@ impl RawUsage {
                 .cost_details
                 .0
                 .as_ref()
+                .filter(|_| self.is_byok.0 != Some(false))
                 .and_then(|details| money(details.upstream_inference_cost)),
         }
     }
@@ -240,6 +243,11 @@ mod tests {
                     upstream_cost: Some(0.2),
                     ..base
                 },
+            ),
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":20,"cost":0.2,"is_byok":false,
+                "cost_details":{"upstream_inference_cost":0.2}}"#,
+                Usage { cost: Some(0.2), ..base },
             ),
             (r#"{"prompt_tokens":100.0,"completion_tokens":"20","cost":null}"#, base),
             (r#"{"prompt_tokens":100,"completion_tokens":20,"cost":-1,"cost_details":null}"#, base),

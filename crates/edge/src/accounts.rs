@@ -10,6 +10,7 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 use tollgate_dialect::url::join;
 use tollgate_observe::AccountStatus;
 use tollgate_select::Key;
@@ -27,6 +28,8 @@ const KEYS: usize = 100;
 #[derive(Default)]
 pub struct Accounts {
     known: Mutex<HashMap<String, (Instant, AccountStatus)>>,
+    /// Held while somebody asks.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Accounts {
@@ -37,23 +40,28 @@ impl Accounts {
         known.get(&key.id).map(|(_, account)| account.clone())
     }
 
-    /// Asks about keys nobody has asked about for a minute.
-    pub(crate) async fn refresh(&self, upstream: &dyn Upstream, base: &str, keys: &[Arc<Key>]) {
-        for key in keys.iter().take(KEYS) {
-            let fresh = {
-                let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.get(&key.id).is_some_and(|(at, _)| at.elapsed() < KEPT)
-            };
-            if fresh {
-                continue;
-            }
-            let account = ask(upstream, base, key).await;
+    /// Asks about keys nobody has asked about for a minute, about all of them at once.
+    pub(crate) async fn refresh(&self, upstream: &Arc<dyn Upstream>, base: &str, keys: &[Arc<Key>]) {
+        // Who comes meanwhile waits for these answers, and asks nothing.
+        let _asking = self.asking.lock().await;
+        let mut asks = JoinSet::new();
+        for key in keys.iter().take(KEYS).filter(|key| !self.is_fresh(key)) {
+            let (upstream, base, key) = (Arc::clone(upstream), base.to_owned(), Arc::clone(key));
+            asks.spawn(async move { (key.id.clone(), ask(&*upstream, &base, &key).await) });
+        }
+        while let Some(asked) = asks.join_next().await {
+            let Ok((id, account)) = asked else { continue };
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() >= KEYS && !known.contains_key(&key.id) {
+            if known.len() >= KEYS && !known.contains_key(&id) {
                 known.clear();
             }
-            known.insert(key.id.clone(), (Instant::now(), account));
+            known.insert(id, (Instant::now(), account));
         }
+    }
+
+    fn is_fresh(&self, key: &Key) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&key.id).is_some_and(|(at, _)| at.elapsed() < KEPT)
     }
 }
 

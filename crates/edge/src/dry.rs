@@ -215,7 +215,7 @@ impl Upstream for ScriptedUpstream {
 
 fn reply(call: &Call, outcome: Outcome) -> Result<ScriptedReply, Fault> {
     let path = call.url.path_and_query.split('?').next().unwrap_or("");
-    let streamed = call.body.iter().any(|part| asks_for_stream(part));
+    let streamed = path.ends_with(GEMINI_STREAM) || call.body.iter().any(|part| asks_for_stream(part));
     let json =
         |status, body: String| ScriptedReply::new(status, "application/json", vec![body.into()], false);
     Ok(match outcome {
@@ -248,6 +248,11 @@ fn asks_for_stream(body: &[u8]) -> bool {
     tollgate_dialect::peek(body).is_ok_and(|peek| peek.stream)
 }
 
+/// How Gemini's streams are asked for: by the path.
+const GEMINI_STREAM: &str = ":streamGenerateContent";
+/// A short answer of Gemini, whole or as the only event of a stream.
+const GEMINI: &str = r#"{"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"ok"}]},"finishReason":"STOP"}],"modelVersion":"dry-run"}"#;
+
 /// A short answer in the shape of the operation.
 fn answer(path: &str) -> String {
     let text = if path.ends_with("/chat/completions") {
@@ -258,6 +263,11 @@ fn answer(path: &str) -> String {
         r#"{"id":"dry-run","type":"message","role":"assistant","model":"dry-run","content":[{"type":"text","text":"ok"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}"#
     } else if path.ends_with("/responses") {
         r#"{"id":"dry-run","object":"response","status":"completed","output":[{"type":"message","id":"dry-run","role":"assistant","status":"completed","content":[{"type":"output_text","text":"ok","annotations":[]}]}]}"#
+    } else if path.ends_with(":generateContent") || path.ends_with(GEMINI_STREAM) {
+        GEMINI
+    } else if path.ends_with("/converse") || path.ends_with("/converse-stream") {
+        // Its streams are binary; one that answers as a whole is understood.
+        r#"{"output":{"message":{"role":"assistant","content":[{"text":"ok"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2}}"#
     } else if path.ends_with("/embeddings") {
         r#"{"object":"list","data":[],"model":"dry-run"}"#
     } else {
@@ -268,6 +278,9 @@ fn answer(path: &str) -> String {
 
 /// A short stream in the shape of the operation.
 fn stream(path: &str) -> Vec<Bytes> {
+    if path.ends_with(GEMINI_STREAM) {
+        return vec![format!("data: {GEMINI}\r\n\r\n").into()];
+    }
     let frames: &[&str] = if path.ends_with("/messages") {
         &[
             "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"ok\"}}\n\n",

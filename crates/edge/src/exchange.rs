@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::SystemTime;
+use tollgate_dialect::ServedBy;
 use tollgate_expr::{
     Activation, ConnectionFacts, EndpointFacts, Map, RequestFacts, ResponseFacts, SecretSource, Value,
 };
@@ -70,6 +71,8 @@ pub struct Record {
     pub input_tokens: u64,
     /// Answer tokens as the provider counted them.
     pub output_tokens: u64,
+    /// Of these, tokens of reasoning.
+    pub reasoning_tokens: u64,
     /// From the request's head to the first content.
     pub first_token_ms: Option<u64>,
     /// Why the answer is an error of ours.
@@ -78,10 +81,27 @@ pub struct Record {
     pub outcome: Ending,
     /// Fields of the request or the answer that were not carried over (`x-tollgate-dropped`).
     pub dropped: Vec<String>,
+    /// The model the answer names, where it is not that one: a dated name, or what a router chose.
+    pub model_reported: Option<Box<str>>,
+    /// The provider behind the provider that the answer names.
+    pub provider_reported: Option<Box<str>>,
+    /// What the provider calls the last attempt.
+    pub upstream_request_id: Option<String>,
     /// What the answer cost, in millionths of a dollar, when it is known.
     pub cost_micros: Option<u64>,
+    /// With one's own key at the provider behind the provider: what that one charged, in millionths of a dollar.
+    pub upstream_cost_micros: Option<u64>,
     /// The API the path belongs to, for metrics.
     pub surface: Option<&'static str>,
+}
+
+impl Record {
+    /// Notes who an answer says it comes from.
+    pub(crate) fn reported(&mut self, served_by: &ServedBy) {
+        let asked = self.model_served.as_deref();
+        self.model_reported = served_by.model.clone().filter(|model| asked != Some(model));
+        self.provider_reported.clone_from(&served_by.provider);
+    }
 }
 
 /// How a request ended.

@@ -2,6 +2,7 @@
 //! loop over scripted providers.
 
 use crate::action::RequestCx;
+use crate::answer::Answer;
 use crate::dry::{DryClient, Outcome as Scripted, ScriptedOutcome, ScriptedUpstream};
 use crate::engine::{Engine, Shared};
 use crate::exchange::Exchange;
@@ -70,20 +71,17 @@ pub async fn explain(
     request: DryRequest,
     script: Vec<ScriptedOutcome>,
 ) -> Explanation {
-    let mut exchange = exchange(shared, &request);
+    let mut exchange = exchange(shared, &request, "req_explain".into(), true);
+    exchange.trace = Some(Box::default());
     let mut client = DryClient::new(request.body);
     let upstream = ScriptedUpstream::new(script);
     let mut cx = RequestCx { exchange: &mut exchange, client: &mut client, upstream: &upstream, engine };
     let (outcome, ended) = run_request(&engine.request, &mut cx).await;
     let (status, mut headers, body) = match outcome {
-        Outcome::Respond(answer) if answer.response_phase => {
-            let mut facts = ResponseFacts { status: answer.status, headers: answer.headers };
-            match run_response(&engine.response, &mut exchange, &mut facts) {
-                Some(replaced) => (Some(replaced.status), replaced.headers, replaced.body),
-                None => (Some(facts.status), facts.headers, answer.body),
-            }
+        Outcome::Respond(answer) => {
+            let answer = settled(engine, &mut exchange, answer);
+            (Some(answer.status), answer.headers, answer.body)
         }
-        Outcome::Respond(answer) => (Some(answer.status), answer.headers, answer.body),
         Outcome::Answered => {
             let (status, headers) = client.head.map_or((None, HeaderMap::new()), |(s, h)| (Some(s), h));
             (status, headers, client.answer.freeze())
@@ -105,6 +103,20 @@ pub async fn explain(
         trace,
         calls: upstream.calls(),
         logs: exchange.logs.iter().map(tollgate_expr::Value::to_json).collect(),
+    }
+}
+
+/// An answer that was not a provider's, after the rules of the response phase.
+pub(crate) fn settled(engine: &Engine, exchange: &mut Exchange, answer: Answer) -> Answer {
+    if !answer.response_phase {
+        return answer;
+    }
+    let mut facts = ResponseFacts { status: answer.status, headers: answer.headers };
+    match run_response(&engine.response, exchange, &mut facts) {
+        Some(replaced) => replaced,
+        None => {
+            Answer { status: facts.status, headers: facts.headers, body: answer.body, response_phase: true }
+        }
     }
 }
 
@@ -131,11 +143,12 @@ fn message_of(body: &[u8], code: u16) -> String {
     message.strip_prefix(&format!("ERR_NGROK_{code}: ")).unwrap_or(message).to_owned()
 }
 
-fn exchange(shared: &Shared, request: &DryRequest) -> Exchange {
+/// The exchange of a request that came over no connection.
+pub(crate) fn exchange(shared: &Shared, request: &DryRequest, id: Arc<str>, wants_results: bool) -> Exchange {
     let now = SystemTime::now();
     let host = request.headers.get(http::header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("localhost");
     let facts = RequestFacts {
-        id: "req_explain".into(),
+        id,
         method: request.method.clone(),
         uri: request.uri.clone(),
         raw_uri: request.uri.clone(),
@@ -158,8 +171,7 @@ fn exchange(shared: &Shared, request: &DryRequest) -> Exchange {
         host: "127.0.0.1".into(),
         port: 8080,
     });
-    let exchange = Exchange::new(facts, connection, endpoint, Arc::clone(&shared.secrets), true);
-    Exchange { trace: Some(Box::default()), ..exchange }
+    Exchange::new(facts, connection, endpoint, Arc::clone(&shared.secrets), wants_results)
 }
 
 impl Explanation {

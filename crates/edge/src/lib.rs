@@ -6,6 +6,7 @@ pub mod action;
 pub mod actions;
 pub mod answer;
 pub mod client;
+pub mod direct;
 pub mod dry;
 pub mod engine;
 pub mod exchange;

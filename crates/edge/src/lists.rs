@@ -108,7 +108,8 @@ async fn read(upstream: &dyn Upstream, base: &str) -> Result<Vec<tollgate_catalo
     if !status.is_success() {
         return Err(format!("status {}", status.as_u16()));
     }
-    openrouter_models::parse(&body).map_err(|error| error.to_string())
+    let models = openrouter_models::parse(&body).map_err(|error| error.to_string())?;
+    if models.is_empty() { Err("it is empty".to_owned()) } else { Ok(models) }
 }
 
 #[cfg(test)]

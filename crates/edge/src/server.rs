@@ -9,6 +9,7 @@ use crate::proxy::provider::Providers;
 use crate::proxy::service::EdgeProxy;
 use crate::proxy::targets::Targets;
 use crate::reload;
+use crate::upstream::Upstream;
 use arc_swap::ArcSwap;
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::apps::http_app::HttpServer;
@@ -138,7 +139,7 @@ pub fn serve(
     for endpoint in &options.endpoints {
         let (address, socket) = reserve(endpoint.listen, options.upgrade)?;
         reserved.extend(socket);
-        let upstream: Arc<dyn crate::upstream::Upstream> = Arc::<Providers>::clone(&providers);
+        let upstream: Arc<dyn Upstream> = Arc::<Providers>::clone(&providers);
         let listener = Listener {
             engine: ArcSwap::from_pointee(load(endpoint, &shared)?),
             shared: Arc::clone(&shared),
@@ -176,6 +177,14 @@ pub fn serve(
     announce_when_listening(addresses, reserved, move || announce(lines));
     server.run(RunArgs::default());
     Ok(())
+}
+
+/// The way to providers, for a command that serves nobody.
+///
+/// # Errors
+/// The system has no root certificates.
+pub fn providers() -> Result<Arc<dyn Upstream>, StartError> {
+    Ok(Arc::new(Providers::new(pools(&ServerConf::default())?)))
 }
 
 fn server(options: &ServerOptions) -> Server {

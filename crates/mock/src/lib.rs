@@ -5,7 +5,7 @@
 //! answers one fixed body at almost no cost.
 //!
 //! Which provider a path belongs to is decided in this order: [`Script::flavour`]; the longest matching
-//! [`Script::mounts`] prefix; paths that only one provider has (`/openai/deployments/`, `/projects/`); a path segment
+//! [`Script::mounts`] prefix; paths and queries that only one provider has (`/openai/deployments/`, `api-version`, `/projects/`); a path segment
 //! `anthropic`, `openrouter`, `google`, `v1beta`, `vertex`, `bedrock`, `azure` or `openai`; the endpoint itself
 //! (`/messages` is Anthropic, `:generateContent` Google, `/converse` Bedrock, all else OpenAI). Any prefix may stand
 //! before the endpoint.

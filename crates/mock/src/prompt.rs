@@ -6,7 +6,7 @@
 //! | `[[tools NAME {..}; NAME {..}]]` | parallel calls |
 //! | `[[think TEXT]]` | reasoning before the answer, shown where the request asks for it |
 //! | `[[refuse TEXT]]` | a refusal in the API's own way |
-//! | `[[json {..}]]` | this JSON; with words around it unless the request asks for JSON |
+//! | `[[json {..}]]` | this JSON; with words around it unless the request asks for JSON, as the arguments of a tool where one is demanded |
 //! | `[[say TEXT]]` | this text |
 //! | `[[see]]` | a list of the pictures and files that arrived |
 //! | `[[cut]]` | the answer ends at its limit of tokens |

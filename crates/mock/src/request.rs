@@ -3,7 +3,7 @@
 use crate::prompt::{Orders, orders};
 use crate::route::{decoded, flavour, route};
 use crate::script::{Flavour, Script, Surface, ToolUse};
-use crate::view::{Demand, View};
+use crate::view::{Demand, Tool, View};
 use base64::Engine as _;
 use bytes::Bytes;
 use http::request::Parts;
@@ -53,7 +53,7 @@ impl Facts {
             (_, path_model) => (None, path_model.unwrap_or(in_body)),
         };
         Self {
-            flavour: flavour(&path, route.surface, script),
+            flavour: flavour(&path, parts.uri.query().unwrap_or(""), route.surface, script),
             surface: route.surface,
             method: parts.method.clone(),
             path,
@@ -85,7 +85,11 @@ impl Facts {
 
     /// Whether it is Gemini's own API, not the imitation of OpenAI's beside it.
     pub(crate) fn speaks_gemini(&self) -> bool {
-        matches!(self.flavour, Flavour::Google | Flavour::Vertex) && !self.path.contains("/openai")
+        let beside = matches!(
+            self.surface,
+            Surface::ChatCompletions | Surface::Responses | Surface::Completions | Surface::Embeddings
+        );
+        matches!(self.flavour, Flavour::Google | Flavour::Vertex) && !beside && !self.path.contains("/openai")
     }
 
     /// A parameter of the query, decoded.
@@ -120,8 +124,12 @@ impl Facts {
         let asks = self.orders == Orders::default()
             && (prompt.contains("tool") || view.tools.iter().any(|t| asked(&t.name)));
         let wanted = when == ToolUse::Always || (fresh && (demanded || asks));
-        let call =
-            |tool: &crate::view::Tool| ToolCall { name: tool.name.clone(), arguments: tool.arguments() };
+        // Clients that know no structured output make a tool of it and demand that it is called.
+        let json = self.orders.json.as_ref().filter(|_| demanded).and_then(|j| serde_json::from_str(j).ok());
+        let call = |tool: &Tool| ToolCall {
+            name: tool.name.clone(),
+            arguments: json.clone().unwrap_or_else(|| tool.arguments()),
+        };
         chosen.filter(|_| wanted).map(call).into_iter().collect()
     }
 }

@@ -53,14 +53,14 @@ pub(crate) fn route(path: &str) -> Route {
 }
 
 /// Whose API is called.
-pub(crate) fn flavour(path: &str, surface: Surface, script: &Script) -> Flavour {
+pub(crate) fn flavour(path: &str, query: &str, surface: Surface, script: &Script) -> Flavour {
     let mounted = script
         .mounts
         .iter()
         .filter(|m| path.strip_prefix(&m.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
         .max_by_key(|m| m.prefix.len())
         .map(|m| m.flavour);
-    script.flavour.or(mounted).or_else(|| named(path)).unwrap_or(match surface {
+    script.flavour.or(mounted).or_else(|| named(path, query)).unwrap_or(match surface {
         Surface::Messages | Surface::CountTokens => Flavour::Anthropic,
         Surface::GenerateContent | Surface::GeminiCount | Surface::Token => Flavour::Google,
         Surface::Converse => Flavour::Bedrock,
@@ -69,8 +69,8 @@ pub(crate) fn flavour(path: &str, surface: Surface, script: &Script) -> Flavour 
     })
 }
 
-fn named(path: &str) -> Option<Flavour> {
-    if path.contains("/openai/deployments/") {
+fn named(path: &str, query: &str) -> Option<Flavour> {
+    if path.contains("/openai/deployments/") || query.contains("api-version=") {
         return Some(Flavour::Azure);
     }
     if path.contains("/projects/") {
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn whose_path_it_is() {
-        let of = |path: &str| flavour(path, route(path).surface, &Script::default());
+        let of = |path: &str| flavour(path, "", route(path).surface, &Script::default());
         for (path, expected) in [
             ("/google/v1beta/openai/chat/completions", Flavour::Google),
             ("/v1beta/models/g:generateContent", Flavour::Google),
@@ -182,7 +182,7 @@ mod tests {
             "mounts: [{prefix: /x, flavour: openrouter}, {prefix: /x/y, flavour: anthropic}]",
         )
         .unwrap();
-        let of = |path| flavour(path, Surface::ChatCompletions, &script);
+        let of = |path| flavour(path, "", Surface::ChatCompletions, &script);
         assert_eq!(of("/x/v1/chat/completions"), Flavour::OpenRouter);
         assert_eq!(of("/x/y/v1/chat/completions"), Flavour::Anthropic);
         assert_eq!(of("/xy/v1/chat/completions"), Flavour::OpenAi);

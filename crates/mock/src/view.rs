@@ -1,5 +1,6 @@
 //! What a request asks for, whatever its dialect.
 
+use crate::check::usual_base64;
 use crate::script::Surface;
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
@@ -362,6 +363,7 @@ fn address(url: &str) -> String {
 
 fn sized(kind: &str, data: &str) -> String {
     match base64::engine::general_purpose::STANDARD.decode(data) {
+        Err(_) if !data.contains(['+', '/']) && data.contains(['-', '_']) => sized(kind, &usual_base64(data)),
         Ok(bytes) => format!("{kind} of {} bytes", bytes.len()),
         Err(_) => format!("{kind} that is no base64"),
     }

@@ -1,5 +1,6 @@
 //! The words of the command line. Names are a contract: scripts use them.
 
+use crate::commands::compare::args::{self as compare, CompareArgs};
 use crate::naming::NameArgs;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     /// Show what would be tried for a request, and why not the rest; sends nothing
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
+    /// One prompt to several models, side by side: answers, tokens, cost, speed
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(CompareArgs),
     /// Mock providers and a gateway, to see it work without any key
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
@@ -462,6 +466,8 @@ mod tests {
             "http 3000 --traffic-policy-file f --url http://127.0.0.1:1",
             "check a.yml b.yml - --format json",
             "explain p --body {} --path /v1/messages --method POST --header a:b --client-ip ::1 --outcome a=503 --json",
+            "compare p.txt --model a -m b:c --policy f --repeat 3 --parallel 2 --no-stream --max-tokens 9 --system s --json",
+            "compare - --model a --full --secrets-dir d --vault-file v",
             "demo --once",
             "secrets create --name openrouter --secret-data {}",
             "secrets create --vault v --name n --value -",
@@ -479,6 +485,13 @@ mod tests {
             "test",
             "run --threads 0",
             "explain",
+            "compare p.txt",
+            "compare --model a",
+            "compare p.txt --model=",
+            "compare p.txt --model a --repeat 0",
+            "compare p.txt --model a --parallel 0",
+            "compare p.txt --model a --max-tokens 0",
+            "compare p.txt --model a --json --full",
             "secrets create --value x",
             "run --listen x",
             "run --force-model=",

@@ -14,7 +14,7 @@ mod wiring;
 
 use clap::Parser;
 use cli::{Cli, Command};
-use commands::{check, demo, explain, models, run, schema, secrets as vault, test};
+use commands::{check, compare, demo, explain, models, run, schema, secrets as vault, test};
 use error::CliError;
 use std::process::ExitCode;
 
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Http(args) => run::http(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Secrets { command } => vault::run(&command),
         Command::Models(args) => models::run(&args),

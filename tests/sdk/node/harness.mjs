@@ -15,11 +15,14 @@ const ROOT = dirname(dirname(SDK));
 export const PATIENCE = 30_000; // milliseconds
 
 // Where the mock serves each built-in provider.
-const BASES = { anthropic: '/anthropic/v1', openai: '/openai/v1', openrouter: '/openrouter/api/v1' };
+const BASES = {
+  anthropic: '/anthropic/v1', azure: '/openai', bedrock: '/bedrock', google: '/google/v1beta', openai: '/openai/v1',
+  openrouter: '/openrouter/api/v1', vertex: '/v1/projects/mock-project/locations/global/publishers/google',
+};
 
 // The clients read variables; a developer's own keys and addresses must not count.
 for (const name of Object.keys(process.env)) {
-  if (/^(OPENAI_|ANTHROPIC_)/.test(name)) delete process.env[name];
+  if (/^(OPENAI_|ANTHROPIC_|GOOGLE_|GEMINI_|OPENROUTER_)/.test(name)) delete process.env[name];
 }
 
 const children = new Set();
@@ -115,9 +118,10 @@ class Mock {
     await this.call('DELETE', '/__requests');
   }
 
-  /** What was received, in order. */
-  requests() {
-    return this.call('GET', '/__requests');
+  /** What was asked of models, in order; not what the gateway looks up on its own (lists of models, tokens). */
+  async requests() {
+    const everything = await this.call('GET', '/__requests');
+    return everything.filter((request) => request.method === 'POST' && request.surface !== 'token');
   }
 
   /** The one request that was received. */
@@ -169,6 +173,8 @@ function secretVariables(secrets) {
     Object.entries(values).map(([name, value]) => [`TOLLGATE_SECRET__${part(vault)}__${part(name)}`, value])));
 }
 
+export const EVERY_SECRET = Object.fromEntries(
+  ['openai', 'anthropic', 'google', 'openrouter', 'azure', 'bedrock', 'vertex'].map((name) => [name, { 'api-key': `test-key-of-${name}` }]));
 export const HELLO = [{ role: 'user', content: 'Hello' }];
 export const THREE_KEYS = {
   'gateway-auth': { 'access-token': 'team-token' },

@@ -1,16 +1,62 @@
 """What every test gets: clean variables, the mock providers, and a way to start the gateway."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
-from harness import Gateway, Mock
+from harness import ROOT, Gateway, Mock
+
+FOREIGN = ("OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "LANGSMITH_", "LANGCHAIN_")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cell(feature): a cell of the matrix of clients and providers")
+    config.cells = []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Writes down how a cell of the matrix ended."""
+    report = (yield).get_result()
+    mark = item.get_closest_marker("cell")
+    ended = report.when == "call" or (report.when == "setup" and not report.passed)
+    if mark is None or not ended or report.skipped:
+        return
+    params = item.callspec.params
+    item.config.cells.append({
+        "client": params["client"].name,
+        "dialect": params["client"].dialect,
+        "provider": params["provider"],
+        "feature": mark.args[0],
+        "mode": params.get("mode") or ("stream" if "stream" in mark.args[0] else "plain"),
+        "upstream": upstream(item),
+        "ok": report.passed,
+        "why": "" if report.passed else report.longrepr.reprcrash.message.splitlines()[0][:300],
+    })
+
+
+def upstream(item):
+    """The operation of the provider that was called, or None."""
+    try:
+        calls = item._request.getfixturevalue("mock").requests()
+    except Exception:  # the fixture itself failed: there is nothing to say
+        return None
+    return calls[0].surface if calls else None
+
+
+def pytest_sessionfinish(session):
+    if session.config.cells:
+        folder = Path(os.environ.get("MATRIX_FOLDER") or ROOT / "target" / "matrix")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "python.json").write_text(json.dumps(session.config.cells, indent=1) + "\n")
 
 
 @pytest.fixture(autouse=True)
 def no_settings_of_this_machine(monkeypatch):
     """The clients read variables; a developer's own keys, addresses and proxies must not count."""
     for name in list(os.environ):
-        if name.startswith(("OPENAI_", "ANTHROPIC_")) or name.lower().endswith("_proxy"):
+        if name.startswith(FOREIGN) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 

@@ -21,7 +21,15 @@ ROOT = SDK.parent.parent
 PATIENCE = 30  # seconds
 
 # Where the mock serves each built-in provider.
-BASES = {"anthropic": "/anthropic/v1", "openai": "/openai/v1", "openrouter": "/openrouter/api/v1"}
+BASES = {
+    "anthropic": "/anthropic/v1",
+    "azure": "/openai",
+    "bedrock": "/bedrock",
+    "google": "/google/v1beta",
+    "openai": "/openai/v1",
+    "openrouter": "/openrouter/api/v1",
+    "vertex": "/v1/projects/mock-project/locations/global/publishers/google",
+}
 # Addresses that policies in /policies name themselves.
 ADDRESSES = {
     "http://mock.invalid": "",
@@ -103,6 +111,10 @@ class Mock:
         self._call("DELETE", "/__requests")
 
     def requests(self):
+        """What was asked of models, in order; not what the gateway looks up on its own (lists of models, tokens)."""
+        return [r for r in self.everything() if r.method == "POST" and r.surface != "token"]
+
+    def everything(self):
         """What was received, in order."""
         return [SimpleNamespace(**request) for request in self._call("GET", "/__requests")]
 

@@ -174,9 +174,11 @@ def test_an_unknown_model_is_not_retrieved(client):
     assert "ERR_NGROK_3804" in str(caught.value)
 
 
-def test_a_provider_that_does_not_speak_messages(openrouter):
+def test_openrouter_in_its_own_skin(mock, openrouter):
     client = openrouter.anthropic(auth_token="sk-or-v1-test")
-    fails(client, anthropic.UnprocessableEntityError, "ERR_NGROK_3813", model="openrouter:anthropic/claude-3.5-sonnet")
+    answer = ask(client, model="openrouter:anthropic/claude-3.5-sonnet")
+    assert answer.content[0].text.startswith("Hello from anthropic/claude-3.5-sonnet at openrouter.")
+    assert (mock.only().path_and_query, mock.only().key) == ("/openrouter/api/v1/messages", "sk-or-v1-test")
 
 
 def test_models_that_are_no_list(client):

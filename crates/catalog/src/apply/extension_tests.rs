@@ -113,6 +113,30 @@ fn mistakes_in_settings_are_named() {
 }
 
 #[test]
+fn signed_requests_have_a_region() {
+    let signed = |settings, url| ProviderOverlay {
+        auth: Some(AuthStyle::AwsSigV4),
+        ..at("mine", settings, Some(url))
+    };
+    for (overlay, expected) in [
+        (overlay("bedrock", &[("region", "eu-west-1")]), "eu-west-1"),
+        (at("bedrock", &[], Some("https://bedrock-runtime.us-east-1.amazonaws.com")), "us-east-1"),
+        (
+            at("bedrock", &[], Some("https://vpce-1.bedrock-runtime.us-east-1.amazonaws.com:443/x")),
+            "us-east-1",
+        ),
+        (at("bedrock", &[("region", "eu-west-1")], Some("https://a.test")), "eu-west-1"),
+        (signed(&[("region", "eu-west-1")], "https://a.test"), "eu-west-1"),
+    ] {
+        assert_eq!(only(overlay.clone()).aws_region(), Some(expected), "{overlay:?}");
+    }
+    for overlay in [at("bedrock", &[], Some("https://a.test")), signed(&[], "https://a.test")] {
+        let found = errors(overlay);
+        assert!(found.len() == 1 && found[0].contains("needs the setting `region`"), "{found:?}");
+    }
+}
+
+#[test]
 fn without_settings_a_provider_is_not_there() {
     for name in ["azure", "bedrock", "vertex"] {
         assert_eq!(Catalog::builtin().provider(name).count(), 0, "{name}");
@@ -131,7 +155,8 @@ fn what_is_done_to_parameters_can_be_changed() {
         drop: ["prompt_cache_key", "verbosity", "store", "service_tier"].map(str::to_owned).to_vec(),
         reasoning: ReasoningParam::Keep,
         cache_control: CacheControl::Keep,
-        stream_usage: StreamUsage::Ask,
+        // Its streams have it in any case.
+        stream_usage: StreamUsage::Never,
     };
     assert_eq!(built_in.params, usual);
     let changed = only(ProviderOverlay {
@@ -139,11 +164,11 @@ fn what_is_done_to_parameters_can_be_changed() {
         drop_params: Some(Vec::new()),
         reasoning: Some(ReasoningParam::Effort),
         cache_control: Some(CacheControl::Strip),
-        stream_usage: Some(StreamUsage::Never),
+        stream_usage: Some(StreamUsage::Ask),
         translate_to: Some(Surface::Responses),
         ..overlay("openrouter", &[])
     });
-    let params = Params { stream_usage: StreamUsage::Never, ..Params::default() };
+    let params = Params::default();
     assert_eq!((changed.params, changed.extensions), (params, vec!["x".to_owned()]));
     assert_eq!(changed.translate_to, Some(Surface::Responses));
     assert_eq!(changed.variants, built_in.variants);

@@ -215,6 +215,8 @@ fn surfaces_of_the_built_in_providers() {
         only(&catalog, "anthropic").auth_for(Format::Anthropic, "api.anthropic.com"),
         [AuthStyle::XApiKey]
     );
+    let openrouter = only(&catalog, "openrouter").auth_for(Format::Anthropic, "openrouter.ai");
+    assert_eq!(openrouter, [AuthStyle::Bearer]);
     assert_eq!(
         only(&catalog, "openrouter").params.drop,
         ["prompt_cache_key", "verbosity", "store", "service_tier"],

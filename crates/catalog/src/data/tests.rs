@@ -268,7 +268,7 @@ fn decoding_is_strict() {
         (good.replace("auth: bearer", "auth: baerer"), "baerer"),
         (good.replace("display_name: X\n", ""), "display_name"),
     ] {
-        let error = provider("x", &bad).err().expect(word);
+        let error = provider("x", &bad).expect_err(word);
         assert_eq!(error.file, "x");
         assert!(error.reason.contains(word), "{word}: {}", error.reason);
     }

@@ -1,5 +1,7 @@
 //! What is measured: one conversation in the words of each dialect, and one answer as each provider streams it.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot go on says so")]
+
 use bytes::Bytes;
 use std::hint::black_box;
 use tollgate_dialect::{
@@ -44,6 +46,7 @@ pub(crate) fn translate_request(from: Surface, to: Surface, body: &[u8]) {
         max_output_tokens: Some(32_000),
         thinking: Thinking::Usual,
         strip_state: false,
+        completion_tokens: false,
     };
     let written = conversation.write(&target).expect("the target takes it");
     assert_eq!(written.lost, Vec::<String>::new(), "the conversation is one that every dialect can say");

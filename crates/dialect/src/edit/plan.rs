@@ -79,6 +79,15 @@ impl<'a> Plan<'a> {
         self.names.get(index).map_or("", |name| name)
     }
 
+    /// Whether a request of Responses has its input under the name that chat completions have for it, as some
+    /// documentation of OpenRouter shows it.
+    pub(super) fn messages_are_input(&self) -> bool {
+        self.edits.surface == Surface::Responses
+            && self.names.iter().all(|name| name != "input")
+            && self.want("input").is_none()
+            && self.want("messages").is_none()
+    }
+
     pub(super) fn removes(&self, name: &str) -> bool {
         !survives(self.edits, name)
             || self.removed.contains(&name)

@@ -1,5 +1,6 @@
 //! State in a request that only its issuer can read: found without translating the request, and taken out of it.
 
+use super::gemini;
 use super::state::{State, StateKind};
 use crate::Surface;
 use serde_json::Value;
@@ -15,6 +16,8 @@ pub struct BoundState {
     pub provider: Option<String>,
     /// What it is.
     pub kind: BoundKind,
+    /// It has the form of Claude's signatures, which no other maker's have.
+    pub looks_like_claude: bool,
 }
 
 /// What is bound to its issuer.
@@ -24,7 +27,12 @@ pub enum BoundKind {
     Thoughts,
     /// The id of an answer or a conversation that the provider stores: bound to the provider and its account.
     Stored(String),
+    /// Thoughts without a signature, as a translated answer may have them: Claude takes none, to others they are text.
+    Unsigned,
 }
+
+/// Shorter texts are no signature of Claude's; real ones have hundreds of characters.
+const CLAUDE_AT_LEAST: usize = 32;
 
 /// What to look for before a body is parsed: without one of these there is no state in it.
 fn needles(surface: Surface) -> &'static [&'static [u8]] {
@@ -60,7 +68,8 @@ pub fn bound_state(surface: Surface, body: &[u8]) -> Vec<BoundState> {
 }
 
 /// The request without the state for which `drop` says so, and the paths of what was taken out; `None` when that is
-/// nothing. Thoughts whose proof is gone go with it: Anthropic takes none without.
+/// nothing. Thoughts whose proof is gone go with it: Anthropic takes none without, and while tools are used it takes no
+/// request to think without the thoughts that led there, so that goes too.
 #[must_use]
 pub fn strip_state(
     surface: Surface,
@@ -79,7 +88,26 @@ pub fn strip_state(
     if lost.is_empty() {
         return None;
     }
+    if matches!(surface, Surface::Messages | Surface::CountTokens) && thinks_in_vain(&value) {
+        value.as_object_mut()?.remove("thinking");
+        lost.push("thinking".to_owned());
+    }
     Some((serde_json::to_vec(&value).ok()?, lost))
+}
+
+/// Whether thoughts are asked for in the middle of a turn that has lost its own (Anthropic, "Extended thinking with tool
+/// use"). Adaptive thinking does not mind.
+fn thinks_in_vain(body: &Value) -> bool {
+    let kind = |value: &Value| value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let blocks = |turn: &Value| turn.get("content").and_then(Value::as_array).cloned().unwrap_or_default();
+    let [.., answer, results] = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice)
+    else {
+        return false;
+    };
+    let runs = blocks(results).iter().any(|block| kind(block) == "tool_result");
+    let first = blocks(answer).first().map(kind).unwrap_or_default();
+    let enabled = body.get("thinking").is_some_and(|thinking| kind(thinking) == "enabled");
+    enabled && runs && !matches!(first.as_str(), "thinking" | "redacted_thinking")
 }
 
 /// Called with each piece of state and the value that holds it; `true` takes it out.
@@ -90,21 +118,31 @@ fn visit(surface: Surface, body: &mut Value, seen: Seen<'_>) {
         Surface::ChatCompletions => chat(body, seen),
         Surface::Responses => responses(body, seen),
         Surface::Messages | Surface::CountTokens => messages(body, seen),
-        Surface::GenerateContent => gemini(body, seen),
+        Surface::GenerateContent => contents(body, seen),
         _ => {}
     }
 }
 
 /// Thoughts, read through our mark if they have one.
 fn thoughts(surface: Surface, path: String, data: &str) -> BoundState {
-    let state = State::found(surface, StateKind::Signature, data.into());
+    bound(path, State::found(surface, StateKind::Signature, data.into()))
+}
+
+fn bound(path: String, state: State<'_>) -> BoundState {
     let provider = state.provider.map(std::borrow::Cow::into_owned);
-    BoundState { path, surface: state.surface, provider, kind: BoundKind::Thoughts }
+    let looks_like_claude = looks_like_claude(&state.data);
+    BoundState { path, surface: state.surface, provider, kind: BoundKind::Thoughts, looks_like_claude }
+}
+
+/// Claude's signatures and redacted thoughts are base64 of a message whose first field is its second, of bytes: an `E`
+/// and a letter from `g` to `v` come first.
+fn looks_like_claude(data: &str) -> bool {
+    data.len() >= CLAUDE_AT_LEAST && matches!(data.as_bytes(), [b'E', b'g'..=b'v', ..])
 }
 
 fn stored(surface: Surface, path: &str, id: &str) -> BoundState {
     let kind = BoundKind::Stored(id.to_owned());
-    BoundState { path: path.to_owned(), surface, provider: None, kind }
+    BoundState { path: path.to_owned(), surface, provider: None, kind, looks_like_claude: false }
 }
 
 fn items<'v>(value: &'v mut Value, name: &str) -> Option<&'v mut Vec<Value>> {
@@ -139,6 +177,19 @@ fn chat(body: &mut Value, seen: Seen<'_>) {
         }
         if empty && let Some(message) = message.as_object_mut() {
             message.remove("reasoning_details");
+        }
+        for (n, call) in items(message, "tool_calls").into_iter().flatten().enumerate() {
+            let data = call.pointer("/extra_content/google/thought_signature").and_then(Value::as_str);
+            let Some(data) = data else { continue };
+            let path = format!("messages[{at}].tool_calls[{n}].extra_content.google.thought_signature");
+            let state = thoughts(Surface::ChatCompletions, path, data);
+            // What has no mark of ours comes from an answer of this dialect: nobody else takes offence at it.
+            if state.provider.is_some()
+                && seen(state, call)
+                && let Some(call) = call.as_object_mut()
+            {
+                call.remove("extra_content");
+            }
         }
     }
 }
@@ -175,6 +226,20 @@ fn messages(body: &mut Value, seen: Seen<'_>) {
         let Some(content) = items(message, "content") else { continue };
         retain(content, |n, block| {
             let (name, data) = match text(block, "type") {
+                Some("thinking") if text(block, "signature").is_none() => {
+                    let path = format!("messages[{at}].content[{n}]");
+                    let kind = BoundKind::Unsigned;
+                    return seen(
+                        BoundState {
+                            path,
+                            surface: Surface::Messages,
+                            provider: None,
+                            kind,
+                            looks_like_claude: false,
+                        },
+                        block,
+                    );
+                }
                 Some("thinking") => ("signature", text(block, "signature")),
                 Some("redacted_thinking") => ("data", text(block, "data")),
                 _ => return false,
@@ -189,7 +254,7 @@ fn messages(body: &mut Value, seen: Seen<'_>) {
     }
 }
 
-fn gemini(body: &mut Value, seen: Seen<'_>) {
+fn contents(body: &mut Value, seen: Seen<'_>) {
     let cached = text(body, "cachedContent").map(str::to_owned);
     if let Some(id) = cached
         && seen(stored(Surface::GenerateContent, "cachedContent", &id), body)
@@ -202,7 +267,7 @@ fn gemini(body: &mut Value, seen: Seen<'_>) {
             for name in ["thoughtSignature", "thought_signature"] {
                 let Some(data) = text(part, name) else { continue };
                 let path = format!("contents[{at}].parts[{n}].{name}");
-                if seen(thoughts(Surface::GenerateContent, path, data), part)
+                if seen(bound(path, gemini::found_signature(data.into())), part)
                     && let Some(part) = part.as_object_mut()
                 {
                     part.remove(name);
@@ -260,7 +325,7 @@ mod tests {
             (
                 Messages,
                 r#"{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":""}]}]}"#,
-                vec![],
+                one("messages[0].content[0]", Messages),
             ),
             (Messages, r#"{"signature"#, vec![]),
         ] {
@@ -276,6 +341,51 @@ mod tests {
     }
 
     #[test]
+    fn our_mark_is_found_in_gemini_clients_bytes_and_in_calls() {
+        // base64 of "tg1.messages.s.anthropic.EqQB"
+        let body = r#"{"contents":[{"parts":[{"text":"t","thought":true,"thoughtSignature":"dGcxLm1lc3NhZ2VzLnMuYW50aHJvcGljLkVxUUI="}]}]}"#;
+        let want = (
+            "contents[0].parts[0].thoughtSignature".to_owned(),
+            Surface::Messages,
+            Some("anthropic".to_owned()),
+        );
+        assert_eq!(paths(Surface::GenerateContent, body), [want]);
+        let call = |data: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"assistant","tool_calls":[{{"id":"c","extra_content":{{"google":{{"thought_signature":"{data}"}}}}}}]}}]}}"#
+            )
+        };
+        let path = "messages[0].tool_calls[0].extra_content.google.thought_signature".to_owned();
+        let want = (path.clone(), Surface::GenerateContent, Some("google".to_owned()));
+        let marked = call("tg1.generate-content.s.google.CiQB");
+        assert_eq!(paths(Surface::ChatCompletions, &marked), [want]);
+        assert_eq!(paths(Surface::ChatCompletions, &call("CiQB")), []);
+        let (stripped, lost) = strip_state(Surface::ChatCompletions, marked.as_bytes(), |_| true).unwrap();
+        assert_eq!(lost, [path]);
+        assert_eq!(
+            String::from_utf8(stripped).unwrap(),
+            r#"{"messages":[{"role":"assistant","tool_calls":[{"id":"c"}]}]}"#
+        );
+    }
+
+    #[test]
+    fn claudes_signatures_have_a_form_of_their_own() {
+        for (data, claude) in [
+            ("EqQBCkYIBxgCIkAwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1", true),
+            ("EvYBCkYIBxgCIkAwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1", true),
+            ("EqQBCkYI", false),
+            ("gAAAAABowMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWF", false),
+            ("EXQBCkYIBxgCIkAwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1", false),
+        ] {
+            let body = format!(
+                r#"{{"messages":[{{"role":"assistant","content":[{{"type":"redacted_thinking","data":"{data}"}}]}}]}}"#
+            );
+            let found = bound_state(Surface::Messages, body.as_bytes());
+            assert_eq!(found.first().map(|state| state.looks_like_claude), Some(claude), "{data}");
+        }
+    }
+
+    #[test]
     fn what_is_stripped_is_named_and_the_rest_stays() {
         let body = r#"{"model":"m","x":1e3,"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"text","text":"a"}]},{"role":"assistant","content":[{"type":"redacted_thinking","data":"d"}]}]}"#;
         let (stripped, lost) = strip_state(Surface::Messages, body.as_bytes(), |_| true).unwrap();
@@ -283,5 +393,19 @@ mod tests {
         let want = r#"{"model":"m","x":1000.0,"messages":[{"role":"assistant","content":[{"type":"text","text":"a"}]},{"role":"assistant","content":[{"type":"text","text":"(reasoning omitted)"}]}]}"#;
         assert_eq!(String::from_utf8(stripped).unwrap(), want);
         assert_eq!(strip_state(Surface::Messages, body.as_bytes(), |_| false), None);
+    }
+
+    #[test]
+    fn a_turn_that_lost_its_thoughts_is_not_asked_for_more() {
+        let body = |kind: &str| {
+            format!(
+                r#"{{"thinking":{{"type":"{kind}"}},"messages":[{{"role":"assistant","content":[{{"type":"thinking","thinking":"t","signature":"s"}},{{"type":"tool_use","id":"c"}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c"}}]}}]}}"#
+            )
+        };
+        let (stripped, lost) = strip_state(Surface::Messages, body("enabled").as_bytes(), |_| true).unwrap();
+        assert_eq!(lost, ["messages[0].content[0].signature", "thinking"]);
+        assert!(!String::from_utf8(stripped).unwrap().contains("thinking"));
+        let (_, lost) = strip_state(Surface::Messages, body("adaptive").as_bytes(), |_| true).unwrap();
+        assert_eq!(lost, ["messages[0].content[0].signature"]);
     }
 }

@@ -59,6 +59,9 @@ pub struct Target<'t> {
     pub thinking: Thinking,
     /// State that another provider issued is left out instead of refused.
     pub strip_state: bool,
+    /// The limit of output tokens of a chat completion is called `max_completion_tokens`: OpenAI's reasoning models,
+    /// whoever serves them, refuse the older name.
+    pub completion_tokens: bool,
 }
 
 /// How a model is told to think.
@@ -160,10 +163,26 @@ impl<'a> Conversation<'a> {
         }?;
         translated.lost.splice(0..0, self.request.lost.iter().cloned());
         if foreign {
+            translated.lost.retain(|field| !self.is_granted(field));
             translated.lost.extend(self.request.own.iter().map(|own| own.path.clone()));
         }
         lost::cap(&mut translated.lost);
         Ok(translated)
+    }
+
+    /// Whether a field asks for what a translated answer has anyway: not to be stored by an API that stores none, and
+    /// state of thoughts that the client can keep.
+    fn is_granted(&self, field: &str) -> bool {
+        let Some((_, value)) = self.request.aside.iter().find(|(name, _)| name == field) else {
+            return false;
+        };
+        match (field, value) {
+            ("store", request::Json::Bool(stored)) => !stored,
+            ("include", request::Json::Array(asked)) => {
+                asked.iter().all(|one| one.as_str() == Some(responses::ENCRYPTED))
+            }
+            _ => false,
+        }
     }
 
     /// What its answer has to repeat of it, in the client's dialect.

@@ -20,6 +20,7 @@ fn target(surface: Surface) -> Target<'static> {
         max_output_tokens: None,
         thinking: Thinking::Usual,
         strip_state: true,
+        completion_tokens: false,
     }
 }
 

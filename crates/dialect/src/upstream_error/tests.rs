@@ -14,6 +14,7 @@ fn check(body: &str, want: &str) {
         kind: part(),
         status: part().map(|status| status.parse().unwrap()),
         scope: found.scope,
+        retry_after: found.retry_after,
     };
     assert_eq!(found, want, "{body}");
 }

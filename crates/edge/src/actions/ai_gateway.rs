@@ -171,8 +171,8 @@ const PROVIDER: &[Field] = &[
     Field::optional(
         "settings",
         Shape::Map { value: &Shape::Text, min: 0, max: 20, keys: KeyRule::Identifier },
-        "What completes a built-in address: `resource`, `api_version` and `host` of `azure`; `region` of `bedrock`; \
-         `project`, `location` and `host` of `vertex`.",
+        "What completes a built-in address: `resource`, `api_version` and `host` of `azure`; `region` of `bedrock`, \
+         and of any provider with `auth: aws-sigv4`; `project`, `location` and `host` of `vertex`.",
     )
     .ours(),
     Field::optional("display_name", Shape::Text, "Name for people."),
@@ -212,6 +212,12 @@ const PROVIDER: &[Field] = &[
         "drop_params",
         PARAMS,
         "Top-level body keys removed before a request goes to it. Replaces the built-in list.",
+    )
+    .ours(),
+    Field::optional(
+        "body",
+        Shape::Map { value: &Shape::Json, min: 0, max: 1000, keys: KeyRule::Any },
+        "JSON merged into the body of requests to it, over the policy's own `body`: what only this provider understands.",
     )
     .ours(),
     Field::optional(

@@ -1,21 +1,20 @@
 //! The attempt loop: one candidate and key after the other, until one answers.
 
+use super::call::BuiltCall;
+use super::cloud::Token;
 use super::errors::Failure;
+use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
 use super::receive::{Begun, Committed, Expected, Failed, receive};
 use super::relay::{Relayed, relay};
 use super::report::{Made, Report};
+use super::wire::Wire;
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
-use crate::answer::{Answer, Fault as PolicyFault};
+use crate::answer::Fault as PolicyFault;
 use crate::exchange::Ending;
-use bytes::Bytes;
-use secrecy::ExposeSecret;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tollgate_dialect::{
-    AnswerContext, AttemptLine, Edits, Scope, Surface, UpstreamError, answer_id, edit, limits, peek,
-    render_provider_error,
-};
+use tollgate_dialect::{AnswerContext, AttemptLine, Scope, Surface, answer_id, limits};
 use tollgate_observe::AttemptOutcome;
 use tollgate_select::{
     Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, OutcomeClass, Plan, Quota, Reach, Sample,
@@ -24,9 +23,6 @@ use tollgate_select::{
 
 /// Longest wait for the same model before the next one is asked instead.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The field in which OpenRouter's errors name the owner of the key.
-const ACCOUNT: &str = "user_id";
 
 /// One attempt that is under way or over.
 struct Try<'a> {
@@ -79,7 +75,7 @@ impl Gateway {
                 walk.timed_out(self.knobs.total_timeout);
                 break;
             }
-            let Some(this) = this_try(&prepared, attempt, (incoming.started, waited)) else { break };
+            let Some(mut this) = this_try(&prepared, attempt, (incoming.started, waited)) else { break };
             if let Some(fault) = self.too_large(this.candidate, &estimates) {
                 walk.failed(fault);
                 continue;
@@ -87,8 +83,11 @@ impl Gateway {
             if let Some(report) = &mut report {
                 report.candidate(this.candidate, &prepared);
             }
-            cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
-            match self.try_patiently(cx, &incoming, &prepared, &this, &mut walk, &mut report).await {
+            let record = &mut cx.exchange.record;
+            record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
+            record.provider = Some(this.candidate.provider.id.clone());
+            record.upstream_request_id = None;
+            match self.try_patiently(cx, &incoming, &prepared, &mut this, &mut walk, &mut report).await {
                 Tried::Committed(answer) => {
                     if walk.attempts() > 1 {
                         self.metrics.failovers.inc();
@@ -102,8 +101,8 @@ impl Gateway {
                 }
                 Tried::Failed(failed) => {
                     let total_spent = incoming.started.elapsed() >= self.knobs.total_timeout;
-                    let retry_after = failed.retry_after.map(|after| after.as_secs());
-                    waited += this.started.elapsed();
+                    let retry_after = failed.retry_after.map(whole_seconds);
+                    waited = this.waited + this.started.elapsed();
                     walk.failed_with(failed.fault.clone(), retry_after, reach(&failed));
                     last = Some((failed, this.key));
                     if total_spent {
@@ -142,7 +141,7 @@ impl Gateway {
         cx: &mut RequestCx<'_>,
         incoming: &Incoming,
         prepared: &Prepared,
-        this: &Try<'_>,
+        this: &mut Try<'_>,
         walk: &mut Walk<'_>,
         report: &mut Option<Report>,
     ) -> Tried {
@@ -154,7 +153,7 @@ impl Gateway {
         else {
             return tried;
         };
-        if walk.again(failed.fault.clone(), Some(wait.as_secs())).is_none() {
+        if walk.again(failed.fault.clone(), Some(whole_seconds(wait))).is_none() {
             return tried;
         }
         tokio::select! {
@@ -162,6 +161,10 @@ impl Gateway {
             () = tokio::time::sleep(wait) => {}
             () = cx.client.gone() => return Tried::ClientGone,
         }
+        cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
+        // It has the whole time of an attempt, and is measured as one.
+        this.waited += this.started.elapsed();
+        this.started = Instant::now();
         self.try_one(cx, incoming, prepared, this, left(), report).await
     }
 
@@ -176,17 +179,7 @@ impl Gateway {
         report: &mut Option<Report>,
     ) -> Tried {
         let time = self.knobs.per_request_timeout.min(left);
-        // A dry run exchanges nothing.
-        let key = this.key.filter(|_| cx.exchange.trace.is_none());
-        let token = match self.token(cx.upstream, &this.candidate.provider, key, time).await {
-            Ok(token) => token,
-            Err(fault) => return Tried::Failed(Box::new(fault.into())),
-        };
-        let built = self.wire(incoming, prepared, this.candidate).and_then(|wire| {
-            let (target, key) = ((this.candidate, wire), (this.attempt.key, token.as_ref()));
-            Ok((wire, self.call(cx.exchange, incoming, prepared, target, key, time)?))
-        });
-        let (wire, built) = match built {
+        let (wire, token, built) = match self.built(cx, incoming, prepared, this, time).await {
             Ok(built) => built,
             Err(fault) => return Tried::Failed(Box::new(fault.into())),
         };
@@ -230,17 +223,41 @@ impl Gateway {
                 Tried::Committed(Box::new(committed))
             }
             Err(failed) => {
-                if let (Some(token), Some(401)) = (&token, failed.fault.status()) {
-                    self.token_refused(token);
-                }
                 if let Some(report) = report {
                     report.made(made(Err(&failed)));
                 }
-                super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
-                self.record_failure(this, &failed, &cx.exchange.request.id);
+                self.note_failure(cx, this, token.as_ref(), &failed);
                 Tried::Failed(Box::new(failed))
             }
         }
+    }
+
+    /// The request of an attempt: how its candidate is spoken to, and with what proof.
+    async fn built(
+        &self,
+        cx: &mut RequestCx<'_>,
+        incoming: &Incoming,
+        prepared: &Prepared,
+        this: &Try<'_>,
+        time: Duration,
+    ) -> Result<(Wire, Option<Token>, BuiltCall), Fault> {
+        // A dry run exchanges nothing.
+        let key = this.key.filter(|_| cx.exchange.trace.is_none());
+        let token = self.token(cx.upstream, &this.candidate.provider, key, time).await?;
+        let wire = self.wire(incoming, prepared, this.candidate)?;
+        let (target, key) = ((this.candidate, wire), (this.attempt.key, token.as_ref()));
+        let built = self.call(cx.exchange, incoming, prepared, target, key, time)?;
+        Ok((wire, token, built))
+    }
+
+    /// Notes a failed attempt where somebody will look for it.
+    fn note_failure(&self, cx: &mut RequestCx<'_>, this: &Try<'_>, token: Option<&Token>, failed: &Failed) {
+        if let (Some(token), Some(401)) = (token, failed.fault.status()) {
+            self.token_refused(token);
+        }
+        super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
+        cx.exchange.record.upstream_request_id = failed.request_id();
+        self.record_failure(this, failed, &cx.exchange.request.id);
     }
 
     /// Counts a failed attempt: against the model, the key and the provider, each as far as it says something of it.
@@ -298,7 +315,7 @@ impl Gateway {
             report.success(this.candidate);
             if let Begun::Whole { usage, .. } = &committed.begun {
                 report.tokens(*usage, 0);
-                report.cost(cx.exchange.record.cost_micros);
+                report.cost(&cx.exchange.record);
             }
             cx.exchange.set_result(RESULT, || report.value());
         }
@@ -311,10 +328,11 @@ impl Gateway {
         cx.client.release_body();
         cx.exchange.late_logs = report.as_ref().map(|_| Vec::new());
         let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
+        self.charge_finally(cx.exchange, this.candidate, surface, relayed.usage.as_ref());
         if let Some(mut report) = report {
             // For what reads results when the request is over: a stream's tokens are known only now.
             report.tokens(relayed.usage, relayed.content_frames);
-            report.cost(cx.exchange.record.cost_micros);
+            report.cost(&cx.exchange.record);
             report.ended(this.started.elapsed());
             cx.exchange.set_result(RESULT, || report.value());
             cx.exchange.settle_logs();
@@ -325,19 +343,25 @@ impl Gateway {
 
     /// Notes what is known of an answer before its head is sent: its cost, what it lost, who stores it.
     fn note_begun(&self, cx: &mut RequestCx<'_>, incoming: &Incoming, this: &Try<'_>, committed: &Committed) {
+        if let Begun::Whole { usage, .. } = &committed.begun {
+            self.charge(cx.exchange, this.candidate, incoming.surface, usage.as_ref());
+        }
         let record = &mut cx.exchange.record;
+        record.upstream_request_id = limits::request_id(&committed.headers);
         let provider = this.candidate.provider.id.as_str();
         let stores = incoming.surface == Surface::Responses;
         match &committed.begun {
-            Begun::Whole { body, usage, lost } => {
+            Begun::Whole { body, lost, served_by, .. } => {
+                record.reported(served_by);
                 record.dropped.extend(lost.iter().cloned());
-                let settled = usage.map(|usage| self.settle(this.candidate, &usage, cx.exchange.now));
-                record.cost_micros = settled.and_then(|settled| settled.micros);
                 if let Some(id) = stores.then(|| answer_id(body)).flatten() {
                     self.ledger.note(&id, provider);
                 }
             }
             Begun::Stream(stream) => {
+                if let Some(served_by) = stream.reader.served_by() {
+                    record.reported(served_by);
+                }
                 record.dropped.extend(stream.lost().iter().cloned());
                 if let Some(id) = stream.reader.answer_id().filter(|_| stores) {
                     self.ledger.note(id, provider);
@@ -388,17 +412,11 @@ impl Gateway {
                 runtime.metrics.first_token(first);
             }
         }
-        let settled = relayed.usage.map(|usage| self.settle(this.candidate, &usage, cx.exchange.now));
         let record = &mut cx.exchange.record;
-        record.cost_micros = settled.and_then(|settled| settled.micros);
-        if let (Some(runtime), Some(micros)) =
-            (self.runtime.get(&this.candidate.provider), record.cost_micros)
-        {
-            runtime.metrics.cost(micros);
-        }
         record.outcome = relayed.ending;
         record.stream = relayed.stream;
         (record.input_tokens, record.output_tokens) = (usage.input_tokens, usage.output_tokens);
+        record.reasoning_tokens = usage.reasoning_tokens;
         let since_head = relayed.first_content.map(|at| at.saturating_duration_since(timing.started));
         record.first_token_ms = since_head.and_then(|d| u64::try_from(d.as_millis()).ok());
     }
@@ -426,50 +444,6 @@ impl Gateway {
     }
 }
 
-/// A provider's error answer in the client's dialect: as it came, if that is the provider's own.
-fn passed(failed: Failed, key: Option<&Key>, surface: Surface, id: &str) -> Option<Answer> {
-    let (translated, said) = (failed.translated, failed.said);
-    let mut answer = pass(failed.answer?, key);
-    if translated && let Some(said) = said {
-        let said = match key {
-            Some(key) => UpstreamError { message: super::report::blotted(&said.message, key), ..said },
-            None => said,
-        };
-        answer.body = render_provider_error(surface.format(), answer.status, &said, id);
-        answer.headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    }
-    Some(answer)
-}
-
-/// A provider's error answer as it goes to the client.
-///
-/// Some providers repeat the key in their errors: it goes no further than here.
-fn pass(answer: super::receive::FailedAnswer, key: Option<&Key>) -> Answer {
-    let mut headers = answer.headers;
-    super::relay::clean(&mut headers);
-    let mut body = without_account(answer.body);
-    if let Some(secret) = key.map(|key| key.value.expose_secret()).filter(|secret| !secret.is_empty()) {
-        if memchr::memmem::find(&body, secret.as_bytes()).is_some() {
-            body = String::from_utf8_lossy(&body).replace(secret, "***").into();
-        }
-        let repeats =
-            |value: &http::HeaderValue| memchr::memmem::find(value.as_bytes(), secret.as_bytes()).is_some();
-        let told: Vec<_> = headers.iter().filter(|(_, v)| repeats(v)).map(|(name, _)| name.clone()).collect();
-        for name in told {
-            headers.remove(name);
-        }
-    }
-    Answer { status: answer.status, headers, body, response_phase: false }
-}
-
-/// An error body without the account it belongs to: OpenRouter names the owner of the key beside the error.
-fn without_account(body: Bytes) -> Bytes {
-    let Ok(peek) = peek(&body) else { return body };
-    let account = [ACCOUNT.to_owned()];
-    let edits = Edits { deny: &[&account], ..Edits::none(Surface::Completions) };
-    edit(&body, &peek, &edits).chunks.concat().into()
-}
-
 /// Reports the candidates that were passed over since the last time, `noted` failures ago.
 fn passed_over(report: &mut Option<Report>, walk: &Walk<'_>, prepared: &Prepared, noted: &mut usize) {
     let fresh = walk.failures().get(*noted..).unwrap_or_default();
@@ -495,11 +469,17 @@ fn attempt_lines(walk: &Walk<'_>, plan: &Plan) -> Vec<AttemptLine> {
     walk.failures().iter().filter_map(line).collect()
 }
 
+/// Seconds, rounded up: who comes back too early is sent away again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 /// What a failure holds for, beyond its attempt.
 fn reach(failed: &Failed) -> Reach {
     match failed.said.as_ref().map(|said| said.scope) {
         Some(Scope::Account) => Reach::Key,
         Some(Scope::FreeModels) => Reach::FreeModels,
+        Some(Scope::Model) => Reach::Model,
         _ => Reach::Attempt,
     }
 }

@@ -7,6 +7,7 @@ use super::runtime::Operation;
 use super::wire::{Spoken, Wire};
 use super::{Gateway, Incoming, params};
 use crate::exchange::Exchange;
+use crate::lists;
 use crate::upstream::Call;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -112,13 +113,13 @@ impl Gateway {
         let own = body.as_ptr() == incoming.body.as_ptr();
         let other = if own { None } else { Some(peek(body).map_err(|_| Fault::BadAnswer)?) };
         let in_path = matches!(wire.surface, Surface::GenerateContent | Surface::Converse);
-        let merged = params::merge(candidate, wire.surface, prepared.rendered.body.as_ref());
+        let merged = params::merge(candidate, wire.surface, prepared.rendered.body_for(&provider.id));
         let edits = Edits {
             model: Some(candidate.upstream_model.as_str()).filter(|_| !in_path),
             remove_models: true,
             merge: merged.body.as_deref(),
             max_output_tokens: self.knobs.max_output_tokens,
-            reasoning_model: wants_completion_tokens(candidate),
+            reasoning_model: provider.wants_completion_tokens(Some(&candidate.model)),
             surface: wire.surface,
             allow: provider.supported_params(wire.surface),
             deny: &[&provider.params.drop, &candidate.model.unsupported_params, &merged.remove],
@@ -144,7 +145,8 @@ impl Gateway {
         let from = &exchange.request.headers;
         let mut headers = HeaderMap::with_capacity(from.len() + 6);
         for (name, value) in from {
-            if forwarded(name) && !(wire.translated && of_a_dialect(name.as_str())) {
+            let foreign = wire.translated && of_a_dialect(name.as_str(), provider);
+            if forwarded(name) && !foreign {
                 headers.append(name, value.clone());
             }
         }
@@ -177,17 +179,6 @@ impl Gateway {
     }
 }
 
-/// Whether a cap on output goes into `max_completion_tokens`. `OpenAI`'s reasoning models refuse `max_tokens`, and so
-/// may whatever it offers tomorrow; other makers' APIs may know the older name only.
-pub(super) fn wants_completion_tokens(candidate: &Candidate) -> bool {
-    let Candidate { provider, model, .. } = candidate;
-    let reasons = model.supported_features.iter().any(|feature| feature == "reasoning");
-    match provider.id.as_str() {
-        "openai" => reasons || !model.known,
-        _ => reasons && (provider.custom || model.author_id == "openai"),
-    }
-}
-
 /// Whether a header of the client goes on to a provider. Credentials never do by themselves: the key of the
 /// attempt is set afterwards.
 fn forwarded(name: &HeaderName) -> bool {
@@ -207,11 +198,13 @@ fn asked_for_usage(incoming: &Incoming, wire: Wire, provider: &Provider) -> bool
 }
 
 /// Headers that mean something in one dialect only, or that describe the client's library to its own provider.
-fn of_a_dialect(name: &str) -> bool {
-    ["anthropic-", "openai-", "x-stainless-", "x-goog-", "x-openrouter-"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-        || name == "x-session-id"
+/// OpenRouter's mean the same in each of its dialects.
+fn of_a_dialect(name: &str, provider: &str) -> bool {
+    let openrouters = name.starts_with("x-openrouter-") || name == "x-session-id";
+    if openrouters {
+        return provider != lists::PROVIDER;
+    }
+    ["anthropic-", "openai-", "x-stainless-", "x-goog-"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn authenticate(

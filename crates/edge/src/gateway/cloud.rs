@@ -138,9 +138,9 @@ pub(super) fn prove(
 fn sign(call: &mut Call, provider: &Provider, key: &str, now: SystemTime) -> Result<(), Fault> {
     let wrong = |error: &dyn std::fmt::Display| unusable(provider, &error.to_string());
     let credentials = AwsCredentials::parse(key).map_err(|error| wrong(&error))?;
-    let region = provider.settings.get("region").and_then(Option::as_deref);
-    let region = region.or_else(|| region_of(&call.url.host));
-    let region = region.ok_or_else(|| wrong(&"`settings: {region: ...}` says for which region to sign"))?;
+    let region = provider
+        .aws_region()
+        .ok_or_else(|| wrong(&"`settings: {region: ...}` says for which region to sign"))?;
     let kind = call.headers.get(CONTENT_TYPE).cloned();
     let headers: Vec<_> = kind.map(|kind| (CONTENT_TYPE, kind)).into_iter().collect();
     let request = AwsRequest {
@@ -156,13 +156,6 @@ fn sign(call: &mut Call, provider: &Provider, key: &str, now: SystemTime) -> Res
     Ok(())
 }
 
-/// `us-east-1` of `bedrock-runtime.us-east-1.amazonaws.com`.
-fn region_of(host: &str) -> Option<&str> {
-    let rest =
-        host.strip_prefix("bedrock-runtime.").or_else(|| host.strip_prefix("bedrock-runtime-fips."))?;
-    rest.split_once(".amazonaws.").map(|(region, _)| region)
-}
-
 fn bearer(headers: &mut HeaderMap, token: &str) {
     if let Ok(mut value) = HeaderValue::try_from(format!("Bearer {token}")) {
         value.set_sensitive(true);
@@ -173,22 +166,4 @@ fn bearer(headers: &mut HeaderMap, token: &str) {
 /// A key that cannot be used as this provider wants it. The texts of the clouds' errors hold no secret.
 fn unusable(provider: &Provider, why: &str) -> Fault {
     Fault::KeySelection(format!("the key of provider {} cannot be used: {why}", provider.id).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn regions_of_hosts() {
-        for (host, region) in [
-            ("bedrock-runtime.us-east-1.amazonaws.com", Some("us-east-1")),
-            ("bedrock-runtime-fips.us-gov-west-1.amazonaws.com", Some("us-gov-west-1")),
-            ("bedrock-runtime.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
-            ("127.0.0.1", None),
-            ("bedrock-runtime.example.com", None),
-        ] {
-            assert_eq!(region_of(host), region, "{host}");
-        }
-    }
 }

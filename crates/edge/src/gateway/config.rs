@@ -79,7 +79,9 @@ fn check_framing(config: &Config<'_>, checker: &mut Checker) {
 /// What would be accepted and do something else than it seems to.
 fn check_effects(config: &Config<'_>, checker: &mut Checker) {
     const CODE: &str = "ERR_NGROK_2225";
-    for (name, at) in config.get("body").map(|b| b.entries()).unwrap_or_default() {
+    let listed = config.get("providers").map(|list| list.as_list()).unwrap_or_default();
+    let bodies = listed.iter().chain([config]).filter_map(|owner| owner.get("body"));
+    for (name, at) in bodies.flat_map(|body| body.entries()) {
         let (message, help) = match name {
             "model" => (
                 "`body.model` has no effect: the model of each attempt is set afterwards",
@@ -167,9 +169,13 @@ pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, Buil
         },
     };
     let mut keys: HashMap<String, Vec<KeySlot>> = HashMap::default();
+    let mut provider_bodies = HashMap::default();
     for (index, entry) in listed.iter().enumerate() {
         // `gemini` in a policy is the built-in `google`: keys go by the catalogue's id, not by the name written.
         let Some(provider) = catalog.providers().iter().find(|p| p.order == Some(index)) else { continue };
+        if let Some(body) = entry.get("body").and_then(|body| body.json_template()) {
+            provider_bodies.insert(provider.id.clone(), body);
+        }
         let slots = keys.entry(provider.id.clone()).or_default();
         for key in entry.get("api_keys").map(|l| l.as_list()).unwrap_or_default() {
             let value = key.get("value").and_then(|v| v.template()).unwrap_or_else(|| Template::literal(""));
@@ -184,7 +190,7 @@ pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, Buil
         selection(config),
         key_strategies(config),
         keys,
-        Knobs { identity: naming::identity(config, &cx.shared.identity), ..knobs(config)? },
+        Knobs { identity: naming::identity(config, &cx.shared.identity), provider_bodies, ..knobs(config)? },
         cx.shared,
     ))
 }
@@ -213,6 +219,7 @@ fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
         headers,
         query_params: query.into_iter().filter_map(|(n, v)| Some((n.to_owned(), v.template()?))).collect(),
         body: config.get("body").and_then(|b| b.json_template()),
+        provider_bodies: HashMap::default(),
         on_error: if word(config, "on_error") == Some("continue") {
             OnError::Continue
         } else {

@@ -53,7 +53,10 @@ impl Failure {
     }
 
     pub(crate) fn unsupported_path(path: &str) -> Self {
-        let paths: Vec<String> = Surface::ALL.iter().map(|s| format!("/v1{}", s.path())).collect();
+        let served = |surface: &&Surface| **surface != Surface::Converse;
+        let version = |surface: &Surface| if surface.format() == Format::Gemini { "/v1beta" } else { "/v1" };
+        let paths = Surface::ALL.iter().filter(served).map(|s| format!("{}{}", version(s), s.path()));
+        let paths: Vec<String> = paths.collect();
         let message =
             format!("Unsupported path: {path}; the AI gateway serves {}, /v1/models", paths.join(", "));
         Self::new(27204, StatusCode::NOT_FOUND, message)

@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::header::AUTHORIZATION;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tollgate_catalog::{Model, Provider};
+use tollgate_catalog::{Model, Price, Provider};
 use tollgate_dialect::{Format, ListedModel, Mount, Surface, models, mount};
 
 /// Characters of a name of the client that an error repeats.
@@ -110,6 +110,8 @@ impl Gateway {
                 },
                 context_length: Some(model.max_context_window).filter(|n| *n > 0),
                 max_output_tokens: Some(model.max_output_tokens).filter(|n| *n > 0),
+                prompt_price: model.pricing.input.map(Price::text_per_unit),
+                completion_price: model.pricing.output.map(Price::text_per_unit),
                 provider: provider.id.clone(),
             };
             if !provider.prefix_required && bare.get(&model.id.to_ascii_lowercase()) == Some(&1) {

@@ -8,6 +8,7 @@ pub mod config;
 pub mod identity;
 pub mod keys;
 
+mod account;
 mod attempts;
 mod call;
 mod cloud;
@@ -16,9 +17,11 @@ mod count;
 mod errors;
 mod event_stream;
 mod ledger;
+mod listed;
 mod listing;
 mod naming;
 mod params;
+mod passed;
 mod prepare;
 mod receive;
 mod relay;
@@ -91,6 +94,8 @@ pub struct Knobs {
     pub query_params: Vec<(String, Template)>,
     /// `body`
     pub body: Option<JsonTemplate>,
+    /// `providers[].body`, by the catalogue's provider id.
+    pub provider_bodies: HashMap<String, JsonTemplate>,
     /// `on_error`
     pub on_error: OnError,
     /// `per_request_timeout`
@@ -183,23 +188,21 @@ impl Gateway {
                 self.serve(cx, Surface::GenerateContent, Some((model, stream)), started).await
             }
             Endpoint::ListModels => {
+                cx.exchange.record.surface = Some("models");
                 self.want_list(cx.exchange, true);
                 Ok(Flow::Respond(self.list_models(cx.exchange)))
             }
             Endpoint::GetModel(id) => match self.get_model(cx.exchange, &id) {
                 Ok(answer) => Ok(Flow::Respond(answer)),
                 Err(failure) => {
-                    let surface = match listing::format(cx.exchange) {
-                        Format::Anthropic => Some(Surface::Messages),
-                        Format::Gemini => Some(Surface::GenerateContent),
-                        Format::OpenAi | Format::Bedrock => None,
-                    };
+                    let surface = client_surface(cx.exchange);
                     self.fail(cx, surface, *failure).await
                 }
             },
             Endpoint::Other => {
                 let failure = Failure::unsupported_path(cx.exchange.request.uri.path());
-                self.fail(cx, None, failure).await
+                let surface = client_surface(cx.exchange);
+                self.fail(cx, surface, failure).await
             }
         }
     }
@@ -243,6 +246,8 @@ impl Gateway {
                 self.attempt_all(cx, incoming, prepared).await
             }
             Err(refused) => {
+                // What was not found may be in a newer list.
+                self.want_list(cx.exchange, false);
                 let Refused { failure, report } = *refused;
                 if let Some(report) = report {
                     trace::selection(cx.exchange, &report);
@@ -297,6 +302,15 @@ fn endpoint_surface(endpoint: &Endpoint) -> Option<Surface> {
         Endpoint::Ai(surface) => Some(*surface),
         Endpoint::Generate { .. } => Some(Surface::GenerateContent),
         _ => None,
+    }
+}
+
+/// A surface of the dialect a client of this path expects, for errors beside the operations.
+fn client_surface(exchange: &crate::exchange::Exchange) -> Option<Surface> {
+    match listing::format(exchange) {
+        Format::Anthropic => Some(Surface::Messages),
+        Format::Gemini => Some(Surface::GenerateContent),
+        Format::OpenAi | Format::Bedrock => None,
     }
 }
 

@@ -1,6 +1,5 @@
 //! Parameters behind a name, in the body that is sent.
 
-use super::call::wants_completion_tokens;
 use serde_json::{Map, Value as Json};
 use std::borrow::Cow;
 use tollgate_dialect::Surface;
@@ -8,6 +7,8 @@ use tollgate_select::{Candidate, ParamFields, ParamStyle};
 
 /// Fields of chat completions that say the same: of each pair only one may be sent.
 const PAIRS: [(&str, &str); 2] = [("reasoning_effort", "reasoning"), ("max_tokens", "max_completion_tokens")];
+
+const TOP_K: &str = "top_k";
 
 /// What is merged into a body, and what has to go.
 #[derive(Debug, Default)]
@@ -29,7 +30,13 @@ pub(super) fn merge<'p>(
     if candidate.params.is_empty() {
         return Merged { body: forced.map(Cow::Borrowed), ..Merged::default() };
     }
-    let ParamFields { mut fields, replaces, dropped } = candidate.params.to_body(surface, style(candidate));
+    let ParamFields { mut fields, replaces, mut dropped } =
+        candidate.params.to_body(surface, style(candidate));
+    // Chat completions have no such field; some providers take it all the same.
+    let takes_top_k = candidate.provider.extensions.iter().any(|field| field == TOP_K);
+    if surface == Surface::ChatCompletions && !takes_top_k && fields.remove(TOP_K).is_some() {
+        dropped.push(TOP_K);
+    }
     let mut remove = Vec::new();
     for name in replaces {
         let own =
@@ -40,20 +47,21 @@ pub(super) fn merge<'p>(
         }
     }
     if let Some(forced) = forced {
-        over(&mut fields, forced);
+        lay_over(&mut fields, forced);
     }
     Merged { body: (!fields.is_empty()).then_some(Cow::Owned(fields)), remove, dropped }
 }
 
 fn style(candidate: &Candidate) -> ParamStyle {
-    ParamStyle { thinking: candidate.model.thinking, completion_tokens: wants_completion_tokens(candidate) }
+    let Candidate { provider, model, .. } = candidate;
+    ParamStyle { thinking: model.thinking, completion_tokens: provider.wants_completion_tokens(Some(model)) }
 }
 
 /// Lays `upper` over `fields`: objects deeply, anything else as a whole.
-fn over(fields: &mut Map<String, Json>, upper: &Map<String, Json>) {
+pub(super) fn lay_over(fields: &mut Map<String, Json>, upper: &Map<String, Json>) {
     for (name, value) in upper {
         match (fields.get_mut(name), value) {
-            (Some(Json::Object(lower)), Json::Object(upper)) => over(lower, upper),
+            (Some(Json::Object(lower)), Json::Object(upper)) => lay_over(lower, upper),
             _ => drop(fields.insert(name.clone(), value.clone())),
         }
     }

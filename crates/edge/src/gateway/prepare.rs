@@ -4,7 +4,7 @@ use super::errors::Failure;
 use super::keys::{ClientKeyHeader, client_key, passing};
 use super::report::Report;
 use super::wire::home;
-use super::{Gateway, Incoming};
+use super::{Gateway, Incoming, params};
 use crate::answer::Fault as PolicyFault;
 use crate::exchange::Exchange;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use tollgate_catalog::{AuthStyle, Provider, Tokenizer};
 use tollgate_dialect::{BoundState, bound_state, tokens};
 use tollgate_expr::EvalError;
+use tollgate_policy::JsonTemplate;
 use tollgate_select::{
     Ask, Candidate, Fault, Key, NameTrace, Plan, client_key_fits, is_gateway_key, is_placeholder, order_keys,
     plan,
@@ -55,7 +56,17 @@ pub(crate) struct Keychain {
 pub(crate) struct Rendered {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) query: Vec<(String, String)>,
-    pub(crate) body: Option<JsonMap<String, Json>>,
+    body: Option<JsonMap<String, Json>>,
+    /// The same for providers with a body of their own, which lies over the policy's.
+    bodies: Vec<(String, JsonMap<String, Json>)>,
+}
+
+impl Rendered {
+    /// What is merged into the body of a request to this provider.
+    pub(crate) fn body_for(&self, provider: &str) -> Option<&JsonMap<String, Json>> {
+        let own = self.bodies.iter().find(|(id, _)| id == provider).map(|(_, body)| body);
+        own.or(self.body.as_ref())
+    }
 }
 
 /// Why a request gets no attempt.
@@ -103,7 +114,7 @@ impl Gateway {
             report.selection(&plan.rejected, &plan.reports);
         }
         warn_of_ignored(&exchange.request.id, &plan.names);
-        let shared = self.render(exchange).and_then(|rendered| {
+        let shared = self.render(exchange, &plan).and_then(|rendered| {
             let keychain = self.keychain(exchange, &plan, &ask, client.as_ref())?;
             Ok((rendered, keychain))
         });
@@ -126,9 +137,10 @@ impl Gateway {
         fits || may_go_without(provider)
     }
 
-    fn render(&self, exchange: &Exchange) -> Result<Rendered, PolicyFault> {
+    fn render(&self, exchange: &Exchange, plan: &Plan) -> Result<Rendered, PolicyFault> {
         let knobs = &self.knobs;
-        if knobs.headers.is_empty() && knobs.query_params.is_empty() && knobs.body.is_none() {
+        let bodies = knobs.body.is_some() || !knobs.provider_bodies.is_empty();
+        if knobs.headers.is_empty() && knobs.query_params.is_empty() && !bodies {
             return Ok(Rendered::default());
         }
         let activation = exchange.activation();
@@ -139,20 +151,28 @@ impl Gateway {
                 .map_err(|e| PolicyFault::interpolation(&format!("query parameter `{name}`"), &e))?;
             Ok((name.clone(), text.into_owned()))
         });
-        let body = match &knobs.body {
-            None => None,
-            Some(template) => {
-                let value = template.eval(&activation).map_err(|e| PolicyFault::interpolation("body", &e))?;
-                match value.to_json() {
-                    Json::Object(map) => Some(map),
-                    _ => None,
-                }
-            }
+        let object = |template: &JsonTemplate| {
+            let value = template.eval(&activation).map_err(|e| PolicyFault::interpolation("body", &e))?;
+            Ok(match value.to_json() {
+                Json::Object(map) => map,
+                _ => JsonMap::new(),
+            })
         };
+        let body = knobs.body.as_ref().map(object).transpose()?;
+        let mut bodies: Vec<(String, JsonMap<String, Json>)> = Vec::new();
+        for Candidate { provider, .. } in &plan.candidates {
+            let Some(own) = knobs.provider_bodies.get(&provider.id) else { continue };
+            if !bodies.iter().any(|(id, _)| *id == provider.id) {
+                let mut merged = body.clone().unwrap_or_default();
+                params::lay_over(&mut merged, &object(own)?);
+                bodies.push((provider.id.clone(), merged));
+            }
+        }
         Ok(Rendered {
             headers: headers.collect::<Result<_, PolicyFault>>()?,
             query: query.collect::<Result<_, PolicyFault>>()?,
             body,
+            bodies,
         })
     }
 

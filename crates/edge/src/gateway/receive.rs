@@ -8,8 +8,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::time::{Duration, Instant};
 use tollgate_dialect::{
-    Answer, AnswerContext, DecodeError, Echo, Frame, FrameKind, Splitter, StreamReader, StreamTranslator,
-    Surface, Translated, UpstreamError, Usage, inspect_answer, limits, translate_answer_with,
+    Answer, AnswerContext, DecodeError, Echo, Frame, FrameKind, ServedBy, Splitter, StreamReader,
+    StreamTranslator, Surface, Translated, UpstreamError, Usage, inspect_answer, limits,
+    translate_answer_with,
 };
 use tollgate_select::Fault;
 
@@ -37,7 +38,7 @@ pub(super) struct Committed {
 /// What has come of the answer so far.
 pub(super) enum Begun {
     /// All of a plain answer.
-    Whole { body: Bytes, usage: Option<Usage>, lost: Vec<String> },
+    Whole { body: Bytes, usage: Option<Usage>, served_by: ServedBy, lost: Vec<String> },
     /// The beginning of a long plain answer.
     Part { body: Bytes },
     /// The beginning of a stream of events, up to its first content.
@@ -73,6 +74,13 @@ pub(super) struct Failed {
     pub(super) said: Option<UpstreamError>,
     /// The answer is in another dialect than the client's.
     pub(super) translated: bool,
+}
+
+impl Failed {
+    /// What the provider calls the request.
+    pub(super) fn request_id(&self) -> Option<String> {
+        limits::request_id(&self.answer.as_ref()?.headers)
+    }
 }
 
 /// The HTTP answer of a failed attempt.
@@ -137,7 +145,8 @@ pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) 
         Ok(begun) => Ok(committed(reply, headers, begun)),
         Err(said) => {
             let (fault, said) = *said;
-            let retry_after = limits::retry_after(&headers, None, now);
+            let inside = said.as_ref().and_then(|said| said.retry_after);
+            let retry_after = limits::retry_after(&headers, None, now).or(inside);
             Err(Failed { fault, answer: None, retry_after, said, translated: false })
         }
     }
@@ -232,7 +241,6 @@ impl StreamBegun {
                 self.content_frames += 1;
                 true
             }
-            FrameKind::Finish | FrameKind::Done => true,
             // A provider that only says it lives has not begun to answer: comments do not add up to a commit, and
             // of many only the first are kept. The attempt's clock ends it.
             FrameKind::Comment => {
@@ -242,7 +250,8 @@ impl StreamBegun {
                 }
                 return Ok(false);
             }
-            FrameKind::Usage if self.hides(frame) => return Ok(false),
+            kind if self.withholds(&kind, frame) => return Ok(false),
+            FrameKind::Finish | FrameKind::Done => true,
             FrameKind::Preamble | FrameKind::Usage => false,
         };
         self.held_frames += 1;
@@ -252,9 +261,13 @@ impl StreamBegun {
         Ok(decided)
     }
 
-    /// Whether a frame has nothing but figures the client did not ask for.
-    pub(super) fn hides(&self, frame: &Frame) -> bool {
-        self.hides_usage && self.reader.is_usage_only(frame)
+    /// Whether a frame is not for the client: figures it did not ask for, or a closing mark its dialect does not have.
+    pub(super) fn withholds(&self, kind: &FrameKind, frame: &Frame) -> bool {
+        match kind {
+            FrameKind::Usage => self.hides_usage && self.reader.is_usage_only(frame),
+            FrameKind::Done => self.translator.is_none() && !self.reader.closes_with_done(),
+            _ => false,
+        }
     }
 
     /// A frame as the client gets it; empty when there is nothing to get yet.
@@ -318,12 +331,12 @@ async fn plain_answer(
     }
     let body = only.unwrap_or_else(|| joined.freeze());
     match inspect_answer(surface, &body) {
-        Answer::Good { usage, .. } => match expected.translation {
-            None => Ok(Begun::Whole { body, usage, lost: Vec::new() }),
+        Answer::Good { usage, served_by } => match expected.translation {
+            None => Ok(Begun::Whole { body, usage, served_by, lost: Vec::new() }),
             Some((context, echo)) => {
                 let Translated { body, lost } = translate_answer_with(surface, &body, context, echo)
                     .map_err(|_| not_an_answer(Fault::BadAnswer))?;
-                Ok(Begun::Whole { body: body.into(), usage, lost })
+                Ok(Begun::Whole { body: body.into(), usage, served_by, lost })
             }
         },
         Answer::Error(error) => Err(stream_error(error)),

@@ -1,8 +1,10 @@
-//! Sends a committed answer on to the client: every event as it comes, no byte changed.
+//! Sends a committed answer on to the client: every event as it comes.
 //!
 //! From here on nothing fails over. A stream that breaks off ends with an error in the client's dialect and without
 //! its closing mark, so that no client takes a part for the whole.
 
+use super::account;
+use super::listed::{Listed, wants_array};
 use super::receive::{Begun, Committed, StreamBegun};
 use crate::action::RequestCx;
 use crate::answer::Answer;
@@ -12,7 +14,7 @@ use crate::phase;
 use crate::proxy::headers as ours;
 use crate::upstream::Reply;
 use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use std::time::{Duration, Instant};
 use tollgate_dialect::{
@@ -54,6 +56,10 @@ pub(super) async fn relay(
         facts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
         facts.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     }
+    let array = stream && wants_array(surface, cx.exchange.request.uri.query());
+    if array {
+        facts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     let replaced = phase::run_response(&cx.engine.response, cx.exchange, &mut facts);
     if let Some(answer) = replaced {
         drop(reply);
@@ -65,6 +71,7 @@ pub(super) async fn relay(
         reply,
         idle,
         surface,
+        list: array.then(Listed::default),
         relayed: Relayed { stream, ..Relayed::default() },
     };
     let sent = match begun {
@@ -118,6 +125,8 @@ struct To<'a> {
     reply: Box<dyn Reply>,
     idle: Duration,
     surface: Surface,
+    /// The client wants its stream as an array.
+    list: Option<Listed>,
     relayed: Relayed,
 }
 
@@ -217,11 +226,10 @@ impl To<'_> {
                     if begun.reader.finished() {
                         return self.end_of_stream(&mut begun, id).await;
                     }
-                    if let Some(rest) = begun.splitter.finish() {
-                        let shown = begun.shown(&rest).unwrap_or_default();
-                        self.send(shown).await?;
-                    }
-                    return self.fail(why, id, true).await;
+                    return match self.rest(&mut begun).await? {
+                        Some(failure) => self.fail(&failure, id, !failure.is_empty()).await,
+                        None => self.fail(why, id, true).await,
+                    };
                 }
             }
         }
@@ -238,15 +246,19 @@ impl To<'_> {
             let translates = begun.translator.is_some();
             match kind {
                 FrameKind::Content => self.relayed.content_frames += 1,
-                FrameKind::Usage if begun.hides(&frame) => continue,
+                kind if begun.withholds(&kind, &frame) => continue,
                 FrameKind::Error(said) if translates => {
                     failed = Some(said.message);
                     break;
                 }
-                FrameKind::Error(_) => failed = Some(String::new()),
+                FrameKind::Error(_) => {
+                    ready.push(account::left_out_of_event(&frame));
+                    failed = Some(String::new());
+                    break;
+                }
                 _ => {}
             }
-            if translates && frame.overflow() {
+            if (translates || self.list.is_some()) && frame.overflow() {
                 failed = Some("an event of the provider is too long to be translated".to_owned());
                 break;
             }
@@ -264,17 +276,32 @@ impl To<'_> {
         Ok(failed)
     }
 
-    async fn end_of_stream(&mut self, begun: &mut StreamBegun, id: &str) -> Result<(), ClientGone> {
-        if let Some(rest) = begun.splitter.finish() {
-            begun.reader.read(&rest);
-            let shown = begun.shown(&rest).unwrap_or_default();
-            self.send(shown).await?;
-        }
+    /// Sends the last frame, when no blank line ended it. `Some` as with [`Self::frames`].
+    async fn rest(&mut self, begun: &mut StreamBegun) -> Result<Option<String>, ClientGone> {
+        let Some(rest) = begun.splitter.finish() else { return Ok(None) };
+        let (shown, failed) = match begun.reader.read(&rest) {
+            FrameKind::Error(said) if begun.translator.is_some() => (Bytes::new(), Some(said.message)),
+            FrameKind::Error(_) => {
+                // Without its blank line a client takes no notice of it.
+                let event = account::left_out_of_event(&rest);
+                (join(vec![event, Bytes::from_static(b"\n\n")]), Some(String::new()))
+            }
+            kind if begun.withholds(&kind, &rest) => (Bytes::new(), None),
+            _ => (begun.shown(&rest).unwrap_or_default(), None),
+        };
         self.relayed.usage = begun.reader.usage();
+        self.send(shown).await?;
+        Ok(failed)
+    }
+
+    async fn end_of_stream(&mut self, begun: &mut StreamBegun, id: &str) -> Result<(), ClientGone> {
+        if let Some(failure) = self.rest(begun).await? {
+            return self.fail(&failure, id, !failure.is_empty()).await;
+        }
         if begun.reader.finished() || self.relayed.overflowed {
             let closing = begun.closing();
             self.send(closing).await?;
-            self.client.chunk(Bytes::new(), true).await
+            self.client.chunk(self.last(), true).await
         } else {
             self.fail("the provider ended the stream before the answer was complete", id, true).await
         }
@@ -291,12 +318,21 @@ impl To<'_> {
                 request_id: id.to_owned(),
                 ..GatewayError::default()
             };
-            self.client.chunk(render_stream_error(self.surface, &error), false).await?;
+            self.send(render_stream_error(self.surface, &error)).await?;
         }
-        self.client.chunk(Bytes::new(), true).await
+        self.client.chunk(self.last(), true).await
+    }
+
+    /// What stands behind the last event.
+    fn last(&self) -> Bytes {
+        self.list.as_ref().map_or_else(Bytes::new, Listed::end)
     }
 
     async fn send(&mut self, data: Bytes) -> Result<(), ClientGone> {
+        let data = match &mut self.list {
+            Some(list) => list.elements(&data),
+            None => data,
+        };
         if data.is_empty() { Ok(()) } else { self.client.chunk(data, false).await }
     }
 

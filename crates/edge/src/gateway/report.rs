@@ -7,7 +7,7 @@ use super::Incoming;
 use super::keys::ClientKeyHeader;
 use super::prepare::{Keychain, Prepared};
 use super::receive::Failed;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Record};
 use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json, json};
@@ -194,11 +194,15 @@ impl Report {
     }
 
     /// What the answer cost, in dollars; null when that is not known.
-    pub(super) fn cost(&mut self, micros: Option<u64>) {
-        let dollars = micros.map_or(Json::Null, |micros| crate::proxy::headers::dollars(micros).into());
-        self.cost = dollars.clone();
-        if let Some(request) = self.last_request() {
-            request.insert("cost_usd".into(), dollars);
+    pub(super) fn cost(&mut self, record: &Record) {
+        let dollars = |micros: u64| Json::from(crate::proxy::headers::dollars(micros));
+        self.cost = record.cost_micros.map_or(Json::Null, dollars);
+        let cost = self.cost.clone();
+        let upstream = record.upstream_cost_micros.map(dollars);
+        let Some(request) = self.last_request() else { return };
+        request.insert("cost_usd".into(), cost);
+        if let Some(upstream) = upstream {
+            request.insert("upstream_cost_usd".into(), upstream);
         }
     }
 

@@ -110,7 +110,7 @@ fn url(
     let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let more: Vec<(String, String)> =
         own.chain(provider.query.iter().cloned()).chain(extra.iter().cloned()).collect();
-    join(base, provider.path_prefix.as_deref(), &path, client_query, &more).map(Arc::new)
+    join(base, provider.prefix_for(surface.format()), &path, client_query, &more).map(Arc::new)
 }
 
 /// A model's name as one part of a path (RFC 3986, section 2.3: only unreserved characters stay).

@@ -41,7 +41,10 @@ impl Gateway {
         let usual = provider.wire_for(incoming.surface, model);
         let bound = &prepared.bound;
         // State that was issued in another dialect of this provider is understood in that one only.
-        let issuing = bound.iter().map(|state| state.surface).find(|surface| {
+        let issued = |state: &&BoundState| {
+            claude(state.surface) || state.provider.as_deref().is_none_or(|issuer| issuer == provider.id)
+        };
+        let issuing = bound.iter().filter(issued).map(|state| state.surface).find(|surface| {
             incoming.surface.is_conversation()
                 && *surface != incoming.surface
                 && speaks(provider, model, *surface)
@@ -51,9 +54,12 @@ impl Gateway {
             Fault::Untranslatable(format!("it has no operation for this request of the {format} API").into())
         })?;
         let wire = Wire { surface, translated: surface != incoming.surface, strips: false };
-        match bound.iter().find(|state| !self.readable(state, wire.surface, prepared, candidate)) {
-            None => Ok(wire),
-            Some(_) if self.knobs.strip_state => Ok(Wire { strips: true, ..wire }),
+        let mut foreign =
+            bound.iter().filter(|state| !self.readable(state, wire.surface, prepared, candidate));
+        let strips = bound.iter().any(|state| !self.readable(state, wire.surface, prepared, candidate));
+        // Thoughts that nobody signed are worth no refusal.
+        match foreign.find(|state| state.kind != BoundKind::Unsigned && !self.knobs.strip_state) {
+            None => Ok(Wire { strips, ..wire }),
             Some(state) => Err(Fault::BoundState(refusal(state).into())),
         }
     }
@@ -67,7 +73,13 @@ impl Gateway {
         wire: Wire,
     ) -> Result<Spoken, Fault> {
         if wire.translated {
-            return self.translated(incoming, candidate, wire);
+            let mut spoken = self.translated(incoming, candidate, wire)?;
+            let foreign =
+                prepared.bound.iter().filter(|s| !self.readable(s, wire.surface, prepared, candidate));
+            for state in foreign.filter(|state| state.kind != BoundKind::Unsigned) {
+                name_precisely(&mut spoken.lost, &state.path);
+            }
+            return Ok(spoken);
         }
         let stripped = wire.strips.then(|| {
             strip_state(incoming.surface, &incoming.body, |state| {
@@ -98,6 +110,7 @@ impl Gateway {
             max_output_tokens: Some(model.max_output_tokens).filter(|limit| *limit > 0),
             thinking: model.thinking,
             strip_state: wire.strips,
+            completion_tokens: provider.wants_completion_tokens(Some(model)),
         };
         let Translated { body, lost } =
             conversation.write(&target).map_err(|why| Fault::Untranslatable(why.to_string().into()))?;
@@ -113,8 +126,10 @@ impl Gateway {
         candidate: &Candidate,
     ) -> bool {
         let (provider, model) = (&candidate.provider, &candidate.model);
-        // Claude's signatures hold at every platform that serves Claude (Anthropic, "Extended thinking").
-        let claude = |surface| matches!(surface, Surface::Messages | Surface::Converse);
+        if state.kind == BoundKind::Unsigned {
+            return wire != Surface::Messages
+                || !makes(model, &candidate.upstream_model, "anthropic", "claude");
+        }
         let same_dialect = wire == state.surface || claude(wire) && claude(state.surface);
         if !same_dialect {
             return false;
@@ -123,7 +138,12 @@ impl Gateway {
             return prepared.home.as_deref() == Some(provider.id.as_str());
         }
         match (&state.provider, state.surface) {
-            (_, surface) if claude(surface) => makes(model, &candidate.upstream_model, "anthropic", "claude"),
+            (issuer, surface) if claude(surface) => {
+                // Other makers imitate Anthropic's API, with signatures of their own.
+                let issuer = issuer.as_deref().or(prepared.home.as_deref());
+                makes(model, &candidate.upstream_model, "anthropic", "claude")
+                    || !state.looks_like_claude && wire == surface && issuer == Some(provider.id.as_str())
+            }
             (Some(issuer), _) => *issuer == provider.id,
             (None, Surface::GenerateContent) => makes(model, &candidate.upstream_model, "google", "gemini"),
             (None, Surface::ChatCompletions) => provider.extensions.iter().any(|field| field == "reasoning"),
@@ -141,13 +161,19 @@ pub(super) fn home(
 ) -> Option<String> {
     let ids = bound.iter().filter_map(|state| match &state.kind {
         BoundKind::Stored(id) => Some(id.as_str()),
-        BoundKind::Thoughts => None,
+        BoundKind::Thoughts | BoundKind::Unsigned => None,
     });
     ids.into_iter().find_map(remembered).or_else(|| {
-        let surface = bound.iter().find(|state| state.provider.is_none())?.surface;
+        let surface = bound.iter().find(|s| s.provider.is_none() && s.kind != BoundKind::Unsigned)?.surface;
         let first = candidates.iter().find(|c| speaks(&c.provider, &c.model, surface))?;
         Some(first.provider.id.clone())
     })
+}
+
+/// The operations whose answers have Claude's signatures, which hold at every platform that serves Claude (Anthropic,
+/// "Extended thinking").
+fn claude(surface: Surface) -> bool {
+    matches!(surface, Surface::Messages | Surface::Converse)
 }
 
 fn speaks(provider: &Provider, model: &Model, surface: Surface) -> bool {
@@ -160,6 +186,18 @@ fn makes(model: &Model, upstream: &str, author: &str, word: &str) -> bool {
         upstream.to_ascii_lowercase().contains(word)
     } else {
         model.author_id.eq_ignore_ascii_case(author)
+    }
+}
+
+/// Names state that was left out, in place of what the translation calls the part it stood in.
+fn name_precisely(lost: &mut Vec<String>, path: &str) {
+    if lost.iter().any(|name| name == path) {
+        return;
+    }
+    let around = |name: &String| path.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));
+    match lost.iter_mut().find(|name| around(name)) {
+        Some(name) => path.clone_into(name),
+        None => lost.push(path.to_owned()),
     }
 }
 

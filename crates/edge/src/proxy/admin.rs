@@ -27,7 +27,7 @@ impl AdminApp {
             let engine = listener.engine.load_full();
             let accounts: Vec<_> = engine.gateways().filter_map(|gateway| gateway.accounts_of()).collect();
             for (base, keys) in accounts {
-                listener.shared.accounts.refresh(&*listener.upstream, &base, &keys).await;
+                listener.shared.accounts.refresh(&listener.upstream, &base, &keys).await;
             }
         }
     }
@@ -40,10 +40,11 @@ impl ServeHttp for AdminApp {
         let text = |name| head.headers.get(name).and_then(|v| v.to_str().ok());
         // Without a token only the address protects the pages; a web page whose name is made to point here
         // (DNS rebinding) sends its own name.
-        if head.uri.path() == "/status" && self.state.allows(text(AUTHORIZATION)) {
+        let rebound = self.state.token.is_none() && !is_local(text(HOST).unwrap_or(""));
+        if head.uri.path() == "/status" && !rebound && self.state.allows(text(AUTHORIZATION)) {
             self.ask_about_accounts().await;
         }
-        let (status, kind, body) = if self.state.token.is_none() && !is_local(text(HOST).unwrap_or("")) {
+        let (status, kind, body) = if rebound {
             (StatusCode::MISDIRECTED_REQUEST, "text/plain; charset=utf-8", REBOUND.to_owned())
         } else {
             respond(head.uri.path(), &head.method, text(AUTHORIZATION), &self.state)

@@ -77,7 +77,9 @@ pub fn host_missing(session: &Session) -> Option<Fault> {
     })
 }
 
-fn request_id() -> Arc<str> {
+/// A name for a request.
+#[must_use]
+pub(crate) fn request_id() -> Arc<str> {
     format!("req_{:024x}", fastrand::u128(..) >> 32).into()
 }
 

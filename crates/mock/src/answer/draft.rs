@@ -35,6 +35,7 @@ pub(crate) struct Draft {
     pub(crate) finish_error: bool,
     pub(crate) request_id: String,
     pub(crate) generation_id: String,
+    pub(crate) response_id: String,
     pub(crate) encoding_format: String,
 }
 
@@ -99,6 +100,7 @@ impl Draft {
             finish_error: behaviour.fault == Some(Fault::FinishError),
             request_id,
             generation_id,
+            response_id: ids.hex("resp_", 48),
             encoding_format: facts
                 .field("encoding_format")
                 .and_then(Value::as_str)

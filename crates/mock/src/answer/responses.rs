@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 /// `response`, complete.
 pub(crate) fn whole(draft: &mut Draft) -> Value {
-    let id = draft.ids.hex("resp_", 48);
+    let id = draft.response_id.clone();
     let items = items(draft);
     finished(draft, &id, &items)
 }
 
 /// From `response.created` to `response.completed`, numbered.
 pub(crate) fn streamed(draft: &mut Draft) -> Vec<Event> {
-    let id = draft.ids.hex("resp_", 48);
+    let id = draft.response_id.clone();
     let items = items(draft);
     let mut out = Numbered::default();
     let begun = response(draft, &id, "in_progress");
@@ -49,7 +49,7 @@ pub(crate) fn streamed(draft: &mut Draft) -> Vec<Event> {
 
 /// The last event of a stream that failed.
 pub(crate) fn failed(draft: &mut Draft, code: &str, message: &str) -> Value {
-    let id = draft.ids.hex("resp_", 48);
+    let id = draft.response_id.clone();
     let mut response = response(draft, &id, "failed");
     set(&mut response, "error", json!({"code": code, "message": message}));
     json!({"type": "response.failed", "sequence_number": 99, "response": response})

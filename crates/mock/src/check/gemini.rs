@@ -1,6 +1,6 @@
 //! The rules of Gemini's API. Names are accepted as JSON has them and as the proto files have them.
 
-use super::{Checked, is_base64, items, word};
+use super::{Checked, is_any_base64, items, usual_base64, word};
 use crate::answer::errors::Problem;
 use crate::request::Facts;
 use crate::script::Flavour;
@@ -314,7 +314,7 @@ fn parts(content: &Value, index: usize) -> Checked {
         if !either(blob, "mimeType", "mime_type").and_then(Value::as_str).is_some_and(|m| m.contains('/')) {
             return Err(Problem::bad(format!("* {path}.inline_data.mime_type: must be set\n")));
         }
-        if !word(blob, "data").is_some_and(is_base64) {
+        if !word(blob, "data").is_some_and(is_any_base64) {
             return Err(Problem::bad(
                 "Invalid value at 'contents.parts.inline_data.data' (TYPE_BYTES), Base64 decoding failed",
             ));
@@ -380,13 +380,14 @@ fn signatures(model: &str, contents: &[Value]) -> Checked {
         for part in items(content.get("parts")) {
             let call = either(part, "functionCall", "function_call").and_then(|c| word(c, "name"));
             let signature = either(part, "thoughtSignature", "thought_signature").and_then(Value::as_str);
+            let usual = signature.map(usual_base64);
             let text = word(part, "text").unwrap_or_default();
             let fitting = |s: &str| match call {
-                Some(name) => fits(GEMINI, name, s) || DUMMIES.contains(&s),
+                Some(name) => fits(GEMINI, name, s),
                 // An answer's last part signs the whole answer, so only texts that stand alone can be compared.
                 None => text.is_empty() || s.len() == crate::seal::seal(GEMINI, "").len(),
             };
-            if signature.is_some_and(|s| !fitting(s)) {
+            if signature.is_some_and(|s| !DUMMIES.contains(&s)) && usual.is_some_and(|s| !fitting(&s)) {
                 return Err(Problem::bad("Thought signature is not valid"));
             }
             if let Some(name) = call {

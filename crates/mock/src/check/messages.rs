@@ -7,7 +7,7 @@ use crate::script::Flavour;
 use crate::seal::{CLAUDE, fits};
 use serde_json::{Map, Value};
 
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 23] = [
     "cache_control",
     "container",
     "context_management",
@@ -30,10 +30,11 @@ const KNOWN: [&str; 22] = [
     "tool_choice",
     "tools",
     "top_k",
+    "top_p",
 ];
 /// Families that take an effort and think adaptively; earlier ones do not.
-const ADAPTIVE: [&str; 7] =
-    ["opus-4-6", "opus-4-7", "opus-4-8", "sonnet-4-6", "opus-5", "sonnet-5", "haiku-5"];
+const ADAPTIVE: [&str; 8] =
+    ["opus-4-6", "opus-4-7", "opus-4-8", "sonnet-4-6", "opus-5", "sonnet-5", "haiku-5", "fable-5"];
 /// The least budget of thoughts, in tokens.
 const LEAST_BUDGET: u64 = 1024;
 /// Most marks for the prompt cache.
@@ -47,9 +48,8 @@ pub(super) fn version(facts: &Facts) -> Checked {
 }
 
 pub(super) fn check(facts: &Facts, body: &Map<String, Value>) -> Checked {
-    let strange = unknown(body, &KNOWN).filter(|name| *name != "top_p");
     if facts.flavour == Flavour::Anthropic
-        && let Some(name) = strange
+        && let Some(name) = unknown(body, &KNOWN)
     {
         return Err(Problem::bad(format!("{name}: Extra inputs are not permitted")));
     }

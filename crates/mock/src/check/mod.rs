@@ -106,6 +106,18 @@ fn is_base64(text: &str) -> bool {
     !text.is_empty() && base64::engine::general_purpose::STANDARD.decode(text).is_ok()
 }
 
+/// The same for Google, which takes both alphabets of RFC 4648 and no padding; its clients send the second one.
+fn is_any_base64(text: &str) -> bool {
+    is_base64(&usual_base64(text))
+}
+
+/// Base64 in the first alphabet of RFC 4648, padded.
+pub(crate) fn usual_base64(text: &str) -> String {
+    let text = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    let padding = (4 - text.len() % 4) % 4;
+    text + &"=".repeat(padding)
+}
+
 /// Letters, digits, `_` and `-`, and not too many of them.
 fn is_name(text: &str, longest: usize) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';

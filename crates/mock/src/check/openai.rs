@@ -13,7 +13,7 @@ pub(super) fn is_native(facts: &Facts) -> bool {
 
 /// Whether the model reasons, by its name.
 pub(super) fn reasons(model: &str) -> bool {
-    ["o1", "o3", "o4", "gpt-5"].iter().any(|family| model.starts_with(family))
+    ["o1", "o3", "o4", "gpt-5", "gpt-6"].iter().any(|family| model.starts_with(family))
 }
 
 /// Whether the model is an older one, which does not reason.

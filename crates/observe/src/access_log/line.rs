@@ -44,11 +44,15 @@ fn visit(fields: &mut impl Fields, record: &AccessRecord<'_>) {
     optional_text(fields, "model_asked", record.model_asked);
     optional_text(fields, "model_served", record.model_served);
     optional_text(fields, "provider", record.provider);
+    optional_text(fields, "model_reported", record.model_reported);
+    optional_text(fields, "provider_reported", record.provider_reported);
+    optional_text(fields, "upstream_request_id", record.upstream_request_id);
     fields.plain("attempts", record.attempts);
     fields.plain("stream", record.stream);
     optional(fields, "input_tokens", record.input_tokens);
     optional(fields, "output_tokens", record.output_tokens);
     optional(fields, "cost_usd", record.cost_micro_usd.map(Dollars));
+    optional(fields, "upstream_cost_usd", record.upstream_cost_micro_usd.map(Dollars));
     fields.plain("duration_ms", Millis(record.duration));
     optional(fields, "first_token_ms", record.first_token.map(Millis));
     fields.plain("bytes_in", record.bytes_in);

@@ -69,6 +69,12 @@ pub struct AccessRecord<'a> {
     pub model_served: Option<&'a str>,
     /// The provider that answered, or was tried last.
     pub provider: Option<&'a str>,
+    /// The model the answer names, where it is not `model_served`.
+    pub model_reported: Option<&'a str>,
+    /// The provider behind `provider` that the answer names.
+    pub provider_reported: Option<&'a str>,
+    /// What the provider calls the last attempt.
+    pub upstream_request_id: Option<&'a str>,
     /// Requests sent upstream.
     pub attempts: u32,
     /// The client asked for a stream.
@@ -79,6 +85,8 @@ pub struct AccessRecord<'a> {
     pub output_tokens: Option<u64>,
     /// What it cost, in millionths of a US dollar, when known.
     pub cost_micro_usd: Option<u64>,
+    /// With one's own key at the provider behind OpenRouter: what that one charged, in millionths of a US dollar.
+    pub upstream_cost_micro_usd: Option<u64>,
     /// From `time` to the last byte to the client.
     pub duration: Duration,
     /// From `time` to the first content to the client.

@@ -19,11 +19,15 @@ fn record<'a>() -> AccessRecord<'a> {
         model_asked: Some("openrouter:anthropic/claude-3.5-sonnet"),
         model_served: Some("anthropic/claude-3.5-sonnet"),
         provider: Some("openrouter"),
+        model_reported: Some("claude-3-5-sonnet-20241022"),
+        provider_reported: Some("Amazon Bedrock"),
+        upstream_request_id: Some("gen-1"),
         attempts: 2,
         stream: true,
         input_tokens: Some(12),
         output_tokens: None,
         cost_micro_usd: Some(1_000_050),
+        upstream_cost_micro_usd: Some(7),
         duration: Duration::from_micros(1_234_567),
         first_token: None,
         bytes_in: 345,
@@ -59,8 +63,10 @@ fn a_json_line_has_every_known_field_and_no_unknown_one() {
             "time": "2023-11-14T22:13:20.123Z", "request_id": "01HX", "client_ip": "2001:db8::1",
             "method": "POST", "path": "/v1/chat/completions", "status": 200,
             "model_asked": "openrouter:anthropic/claude-3.5-sonnet",
-            "model_served": "anthropic/claude-3.5-sonnet", "provider": "openrouter", "attempts": 2,
-            "stream": true, "input_tokens": 12, "cost_usd": 1.00005, "duration_ms": 1234.567,
+            "model_served": "anthropic/claude-3.5-sonnet", "provider": "openrouter", "model_reported": "claude-3-5-sonnet-20241022",
+            "provider_reported": "Amazon Bedrock", "upstream_request_id": "gen-1", "attempts": 2,
+            "stream": true, "input_tokens": 12, "cost_usd": 1.00005, "upstream_cost_usd": 0.000007,
+            "duration_ms": 1234.567,
             "bytes_in": 345, "bytes_out": 6789, "outcome": "success", "policy": "3f2a",
             "traffic_policy": {"logs": [{"metadata": {"a": 1}}]},
         })
@@ -92,7 +98,7 @@ fn the_documentation_names_every_field() {
         assert!(documentation.contains(&format!("`{name}`")), "{name}");
     }
     assert!(documentation.contains("`traffic_policy.logs`"));
-    assert_eq!(line.as_object().unwrap().len(), 22);
+    assert_eq!(line.as_object().unwrap().len(), 26);
 }
 
 #[test]

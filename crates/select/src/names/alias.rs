@@ -31,7 +31,7 @@ pub struct AliasError {
     pub index: usize,
     /// `pattern` or `replacement`.
     pub field: &'static str,
-    /// What is wrong.
+    /// What is wrong, to be read after the field: `is empty`.
     pub message: String,
     /// What would be right.
     pub help: Option<String>,
@@ -39,7 +39,7 @@ pub struct AliasError {
 
 impl std::fmt::Display for AliasError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "model_aliases[{}].{}: {}", self.index, self.field, self.message)?;
+        write!(f, "model_aliases[{}].{} {}", self.index, self.field, self.message)?;
         self.help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
     }
 }
@@ -82,7 +82,7 @@ impl Aliases {
     pub fn compile(rules: &[AliasRule]) -> Result<Self, Vec<AliasError>> {
         let mut errors = Vec::new();
         if rules.len() > MAX_RULES {
-            let message = format!("{} rules; at most {MAX_RULES} are possible", rules.len());
+            let message = format!("is one too many: at most {MAX_RULES} rules are possible");
             errors.push(AliasError { index: MAX_RULES, field: "pattern", message, help: None });
         }
         let mut compiled = Vec::new();
@@ -166,7 +166,11 @@ fn compile(rule: &AliasRule) -> Result<Compiled, Wrong> {
     })?;
     let pieces =
         pieces(&rule.replacement, &compiled).map_err(|(message, help)| replacement(message, &help))?;
-    check_sample(&pieces).map_err(|message| Wrong { field: "replacement", message, help: None })?;
+    check_sample(&pieces).map_err(|why| Wrong {
+        field: "replacement",
+        message: format!("is no name: {why}"),
+        help: None,
+    })?;
     Ok(Compiled { rule: rule.clone(), pattern: compiled, replacement: pieces })
 }
 
@@ -174,10 +178,11 @@ fn compile(rule: &AliasRule) -> Result<Compiled, Wrong> {
 fn why(error: &regex::Error) -> (String, &'static str) {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or("").trim().trim_start_matches("error: ");
-    if last.contains("look-around") || last.contains("backreference") {
+    let uses = [("look-around", "uses look-around"), ("backreference", "uses a back-reference")];
+    if let Some((_, message)) = uses.iter().find(|(word, _)| last.contains(word)) {
         let help = "look-around and back-references are not possible, because patterns run in linear time; write an \
                     earlier rule for the exceptions";
-        return (last.to_owned(), help);
+        return ((*message).to_owned(), help);
     }
     if let regex::Error::CompiledTooBig(_) = error {
         return ("takes too much memory".into(), "use smaller repetitions");
@@ -208,7 +213,7 @@ fn pieces(text: &str, pattern: &Regex) -> Result<Vec<Piece>, (String, String)> {
         } else {
             let shown: String = after.chars().take(1).collect();
             let help = "write `\\1` or `\\g<name>` for a group, `\\\\` for a backslash".to_owned();
-            return Err((format!("`\\{shown}` has no meaning"), help));
+            return Err((format!("has the escape `\\{shown}`, which has no meaning"), help));
         };
         if !literal.is_empty() {
             pieces.push(Piece::Text(std::mem::take(&mut literal)));
@@ -239,7 +244,7 @@ fn group(name: &str, pattern: &Regex) -> Result<usize, (String, String)> {
             (_, []) => format!("it has `\\1` to `\\{last}`"),
             (_, names) => format!("it has `\\1` to `\\{last}`, by name {}", names.join(", ")),
         };
-        (format!("the pattern has no group `{name}`"), help)
+        (format!("names the group `{name}`, which the pattern has not"), help)
     })
 }
 

@@ -99,10 +99,26 @@ pub(crate) fn expand<'a>(
     knows: &dyn Fn(&str) -> bool,
 ) -> Expanded<'a> {
     let mut out = Expanded::default();
-    if let Some(replaced) = &rules.replaced {
-        replace(rules, replaced, ask, &mut out);
-        return out;
+    match &rules.replaced {
+        Some(replaced) => replace(rules, replaced, ask, most, &mut out),
+        None => from_client(rules, ask, most, is_backend, knows, &mut out),
     }
+    if out.auto.is_some() && out.names.len() == 1 {
+        out.names.clear();
+        out.auto = None;
+    }
+    out
+}
+
+/// The names of the client, or those for a client that gives none.
+fn from_client<'a>(
+    rules: &Names,
+    ask: &Ask<'a>,
+    most: usize,
+    is_backend: &dyn Fn(&str) -> bool,
+    knows: &dyn Fn(&str) -> bool,
+    out: &mut Expanded<'a>,
+) {
     let first = ask.model.map(|name| (name.trim(), true));
     let others = ask.models.iter().map(|name| (name.trim(), false));
     let mut fresh = Vec::new();
@@ -120,18 +136,14 @@ pub(crate) fn expand<'a>(
     }
     if let (true, Some(backend)) = (silent, &rules.default_backend) {
         for leaf in backend.leaves().iter().filter(|leaf| !is_backend(&leaf.name)) {
-            out.names.push(Name {
+            let name = Name {
                 params: Arc::clone(&leaf.params),
                 by: Some("default-backend"),
                 ..Name::new(None, Cow::Owned(leaf.name.clone()))
-            });
+            };
+            out.push("", name, most);
         }
     }
-    if out.auto.is_some() && out.names.len() == 1 {
-        out.names.clear();
-        out.auto = None;
-    }
-    out
 }
 
 pub(crate) fn is_auto(name: &str) -> bool {
@@ -160,19 +172,20 @@ impl<'a> Expanded<'a> {
 
 /// The names that stand in the place of the client's. Parameters of the client's own name count where these leave
 /// them open.
-fn replace<'a>(rules: &Names, replaced: &Replaced, ask: &Ask<'a>, out: &mut Expanded<'a>) {
+fn replace<'a>(rules: &Names, replaced: &Replaced, ask: &Ask<'a>, most: usize, out: &mut Expanded<'a>) {
     let query = ask.model.filter(|text| rules.uri_params.enabled && text.len() <= MAX_TEXT);
     let query = query.filter(|text| parts(text).is_ok_and(|parts| parts.len() == 1));
     let query = query.and_then(|text| split_query(text).1);
     let (own, mut ignored) = query.map(params::parse).unwrap_or_default();
     for leaf in replaced.selector().leaves() {
-        out.names.push(Name {
+        let name = Name {
             params: if own.is_empty() { Arc::clone(&leaf.params) } else { Arc::new(leaf.params.or(&own)) },
             by: Some(replaced.option()),
             backend_first: matches!(replaced, Replaced::Model(_)),
             ignored: std::mem::take(&mut ignored),
             ..Name::new(None, Cow::Owned(leaf.name.clone()))
-        });
+        };
+        out.push("", name, most);
     }
 }
 

@@ -103,6 +103,8 @@ pub enum Reach {
     /// Nothing.
     #[default]
     Attempt,
+    /// The model with every key: its provider limits it for everybody.
+    Model,
     /// Every model with this key: it is not used again in this request.
     Key,
     /// Every `:free` model with this key.
@@ -195,6 +197,7 @@ impl<'p> Walk<'p> {
         let provider = candidate.provider.id.as_str();
         match (reach, key) {
             (Reach::Key, Some(key)) => self.refused.push((provider, key)),
+            (Reach::Model, _) => self.keys = Some(Vec::new().into_iter()),
             (Reach::FreeModels, Some(key)) => self.capped.push((provider, key)),
             _ => {}
         }

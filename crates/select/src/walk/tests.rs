@@ -202,7 +202,8 @@ fn a_failure_may_reach_further_than_its_attempt() {
     let order = |reach: Reach, names: &[&str]| {
         let plan = made(names);
         let mut walk = Walk::new(&plan, Knobs::default());
-        walk.next(|_| Ok(vec![Some(0)])).expect("first");
+        let keys = if reach == Reach::Model { vec![Some(0), Some(1)] } else { vec![Some(0)] };
+        walk.next(|_| Ok(keys.clone())).expect("first");
         walk.failed_with(Fault::Status(429), None, reach);
         let mut next = Vec::new();
         while let Some(attempt) = walk.next(|_| Ok(vec![Some(0), Some(1)])) {
@@ -214,6 +215,8 @@ fn a_failure_may_reach_further_than_its_attempt() {
     let names = ["o:a:free", "o:b:FREE:online", "o:c", "p:a:free"];
     let (next, _) = order(Reach::Attempt, &names);
     assert_eq!(next, [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1)]);
+    let (next, _) = order(Reach::Model, &["o:a", "o:b"]);
+    assert_eq!(next, [(1, 0), (1, 1)], "another key fares no better with the same model");
     let (next, _) = order(Reach::FreeModels, &names);
     assert_eq!(
         next,

@@ -3,9 +3,9 @@
 use super::super::AnswerContext;
 use super::super::answer::{Event, Stop};
 use super::super::request::{Part, Thought};
-use super::super::state::State;
 use super::super::writer::Writer;
 use super::{details, stop, usage, write_answer};
+use crate::translate::state::State;
 use crate::{Surface, Usage};
 use std::borrow::Cow;
 
@@ -76,19 +76,29 @@ impl Encoder {
             Event::Reasoning { choice, item, delta, summary } => {
                 self.reasoning(choice, item, &delta, summary, out);
             }
-            Event::ReasoningState { choice, item, state, id } => {
-                let (text, summary, index) = self.choice(choice, out).close(item);
-                let thought = Thought { text: text.into(), summary, state: Some(state), id };
-                let provider = std::mem::take(&mut self.provider);
-                self.delta(choice, out, |w| {
-                    w.member_array("reasoning_details", |w| {
-                        write_answer::detail(w, &thought, index, &provider);
-                    });
-                });
-                self.provider = provider;
-            }
+            Event::ReasoningState { choice, item, state, id } => self.state(choice, item, state, id, out),
             Event::ToolStart { choice, call, id, name, state } => {
-                self.tool_start(choice, call, (&id, &name), state.as_ref(), out);
+                let calls = &mut self.choice(choice, out).calls;
+                calls.push(Call { number: call, has_arguments: false });
+                let at = calls.len() - 1;
+                let id = write_answer::call_id(&id, &self.id, choice as usize, at);
+                let written = state.as_ref().map(|state| {
+                    if state.surface == Surface::ChatCompletions {
+                        return Cow::Borrowed(details::unpacked(state).1);
+                    }
+                    state.written(Surface::ChatCompletions, &self.provider)
+                });
+                self.tool(choice, at, out, |w| {
+                    w.member("id", &*id);
+                    w.member("type", "function");
+                    w.member_object("function", |w| {
+                        w.member("name", &*name);
+                        w.member("arguments", "");
+                    });
+                    if let Some(data) = &written {
+                        write_answer::extra_content(w, data);
+                    }
+                });
             }
             Event::ToolArguments { choice, call, delta } => self.arguments(choice, call, &delta, out),
             Event::ToolEnd { choice, call } => {
@@ -110,6 +120,26 @@ impl Encoder {
             Event::End => self.end(out),
         }
         None
+    }
+
+    /// The whole of a thought that has its proof now.
+    fn state(
+        &mut self,
+        choice: u32,
+        item: u32,
+        state: State<'_>,
+        id: Option<Cow<'_, str>>,
+        out: &mut Vec<u8>,
+    ) {
+        let (text, summary, index) = self.choice(choice, out).close(item);
+        let thought = Thought { text: text.into(), summary, state: Some(state), id };
+        let provider = std::mem::take(&mut self.provider);
+        self.delta(choice, out, |w| {
+            w.member_array("reasoning_details", |w| {
+                write_answer::detail(w, &thought, index, &provider);
+            });
+        });
+        self.provider = provider;
     }
 
     fn start(&mut self, id: &str, model: &str, created: Option<u64>, out: &mut Vec<u8>) {
@@ -183,37 +213,6 @@ impl Encoder {
         let text =
             if between.is_empty() { Cow::Borrowed(delta) } else { Cow::Owned(format!("{between}{delta}")) };
         self.delta(choice, out, |w| w.member("reasoning_content", &*text));
-    }
-
-    fn tool_start(
-        &mut self,
-        choice: u32,
-        call: u32,
-        (id, name): (&str, &str),
-        state: Option<&State<'_>>,
-        out: &mut Vec<u8>,
-    ) {
-        let calls = &mut self.choice(choice, out).calls;
-        calls.push(Call { number: call, has_arguments: false });
-        let at = calls.len() - 1;
-        let id = write_answer::call_id(id, &self.id, choice as usize, at);
-        let written = state.map(|state| {
-            if state.surface == Surface::ChatCompletions {
-                return details::unpacked(state).1.to_owned();
-            }
-            state.written(Surface::ChatCompletions, &self.provider).into_owned()
-        });
-        self.tool(choice, at, out, |w| {
-            w.member("id", &*id);
-            w.member("type", "function");
-            w.member_object("function", |w| {
-                w.member("name", name);
-                w.member("arguments", "");
-            });
-            if let Some(data) = &written {
-                write_answer::extra_content(w, data);
-            }
-        });
     }
 
     fn tool(&mut self, choice: u32, at: usize, out: &mut Vec<u8>, call: impl FnOnce(&mut Writer)) {

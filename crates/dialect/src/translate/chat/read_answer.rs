@@ -40,6 +40,9 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<Answer<'_>, DecodeError> {
     let choices = path.key("choices");
     let list = match fields.take("choices") {
         None => return Err(DecodeError::missing(&choices)),
+        Some(Json::Array(list)) if list.is_empty() => {
+            return Err(DecodeError::value(&choices, "must not be empty"));
+        }
         Some(Json::Array(list)) => list,
         Some(other) => return Err(DecodeError::wrong(&choices, "an array", &other)),
     };

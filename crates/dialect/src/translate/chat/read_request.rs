@@ -151,6 +151,8 @@ fn user<'a>(fields: &mut Fields<'a, '_>, lost: &mut Vec<String>) -> Result<Optio
 fn is_default(name: &str, value: &Json<'_>) -> bool {
     match (name, value) {
         ("logprobs", Json::Bool(false)) => true,
+        // Empty, it asks for a search.
+        ("web_search_options", _) => false,
         ("modalities", Json::Array(items)) => matches!(&**items, [Json::Str(one)] if one == "text"),
         (_, value) => is_empty(value),
     }

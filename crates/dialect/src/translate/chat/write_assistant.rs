@@ -199,17 +199,17 @@ fn field(messages: &Messages<'_>) -> Option<&'static str> {
     }
 }
 
-/// The id of a call, in a form the target takes: OpenAI refuses more than 40 characters, Mistral all but nine letters
-/// and digits.
+/// The id of a call, in a form the target takes: OpenAI, and who serves its models under another name, refuses more than
+/// 40 characters, Mistral all but nine letters and digits.
 fn written_id<'r>(call: &'r ToolCall<'r>, messages: &Messages<'_>) -> Cow<'r, str> {
     let position = messages.calls.len();
     let id =
         if call.id.is_empty() { Cow::Owned(call_id(&call.name, position)) } else { Cow::Borrowed(&*call.id) };
     let mistral = matches!(messages.target.provider, "mistral" | "mistralai");
-    if is_openai(messages.target) && id.chars().count() > 40 {
-        Cow::Owned(format!("call_at_{position}"))
-    } else if mistral && !(id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric())) {
+    if mistral && !(id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric())) {
         Cow::Owned(format!("call{position:05}"))
+    } else if id.chars().count() > 40 {
+        Cow::Owned(format!("call_at_{position}"))
     } else {
         id
     }

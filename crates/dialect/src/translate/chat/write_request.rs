@@ -1,6 +1,6 @@
 //! Writing a request for a provider.
 
-use super::super::request::{Output, Reasoning, Request};
+use super::super::request::{Json, Output, Reasoning, Request};
 use super::super::writer::Writer;
 use super::super::{Target, Thinking, Translated, Unsupported};
 use super::write_messages::Messages;
@@ -71,7 +71,8 @@ fn sampling(
     lost: &mut Vec<String>,
 ) {
     // OpenAI's reasoning models refuse the old name, most others do not know the new one.
-    let limit = if is_openai(target) { "max_completion_tokens" } else { "max_tokens" };
+    let newer = is_openai(target) || target.completion_tokens;
+    let limit = if newer { "max_completion_tokens" } else { "max_tokens" };
     w.optional(limit, request.max_output_tokens);
     w.optional("temperature", request.temperature);
     w.optional("top_p", request.top_p);
@@ -208,6 +209,10 @@ fn output(w: &mut Writer, output: &Output<'_>) {
 
 fn aside(w: &mut Writer, request: &Request<'_>, from: Surface, target: &Target<'_>, lost: &mut Vec<String>) {
     for (field, value) in &request.aside {
+        // Chat completions are not stored unless asked for, and only OpenAI knows the word.
+        if from != Surface::ChatCompletions && field == "store" && matches!(value, Json::Bool(false)) {
+            continue;
+        }
         let own = from == Surface::ChatCompletions && OWN.contains(&&**field);
         let shared = matches!(from, Surface::ChatCompletions | Surface::Responses);
         let known = own || (shared && SHARED.contains(&&**field));

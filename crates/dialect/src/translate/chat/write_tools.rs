@@ -44,7 +44,11 @@ pub(super) fn write(
     w.member_array("tools", |w| {
         for tool in request.tools.iter().filter(shown) {
             match tool {
-                Tool::Function(function) => write_function(w, function, target, lost),
+                Tool::Function(function) => {
+                    // Responses are strict unless told otherwise, chat completions the other way round.
+                    let strict = function.strict.filter(|strict| *strict || from == Surface::ChatCompletions);
+                    write_function(w, function, strict, target, lost);
+                }
                 Tool::Native(tool) => w.value(tool),
             }
         }
@@ -73,14 +77,20 @@ fn named(w: &mut Writer, name: &str) {
     w.member_object("function", |w| w.member("name", name));
 }
 
-fn write_function(w: &mut Writer, function: &Function<'_>, target: &Target<'_>, lost: &mut Vec<String>) {
+fn write_function(
+    w: &mut Writer,
+    function: &Function<'_>,
+    strict: Option<bool>,
+    target: &Target<'_>,
+    lost: &mut Vec<String>,
+) {
     w.object(|w| {
         w.member("type", "function");
         w.member_object("function", |w| {
             w.member("name", &function.name);
             w.optional("description", function.description.as_ref());
             w.optional("parameters", function.parameters.as_ref());
-            w.optional("strict", function.strict);
+            w.optional("strict", strict);
         });
         match &function.cache {
             Some(cache) if marks(target) => cache_control(w, cache),

@@ -26,6 +26,7 @@ pub(super) use decoder::Decoder;
 pub(super) use encoder::Encoder;
 pub(super) use read_answer::read_answer;
 pub(super) use read_request::read_request;
+pub(super) use signature::found as found_signature;
 pub(super) use write_answer::write_answer;
 pub(super) use write_request::write_request;
 

@@ -35,6 +35,10 @@ pub(in super::super) fn read_answer(body: &[u8]) -> Result<Answer<'_>, DecodeErr
         answer.usage = figures.usage_metadata.0.as_ref().map(RawUsage::usage);
     }
     let list = root.key("candidates");
+    // Of a prompt that was refused there is no candidate, but always the reason.
+    if !fields.has("candidates") && !fields.has("promptFeedback") {
+        return Err(DecodeError::missing(&list));
+    }
     for (at, value) in fields.list("candidates")?.into_iter().enumerate() {
         answer.choices.push(candidate(value, &list.index(at), &mut reader)?);
     }

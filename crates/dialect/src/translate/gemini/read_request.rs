@@ -29,7 +29,7 @@ pub(in super::super) fn read_request(body: &[u8]) -> Result<Request<'_>, DecodeE
     each(contents, &root.key("contents"), |value, path| {
         let (role, parts) = content(value, path, &mut reader)?;
         if !parts.is_empty() {
-            request.turns.push(Turn { role, parts, name: None });
+            add_turn(&mut request.turns, role, parts);
         }
         Ok(())
     })?;
@@ -47,6 +47,32 @@ pub(in super::super) fn read_request(body: &[u8]) -> Result<Request<'_>, DecodeE
     request.aside.extend(fields.rest());
     request.lost = reader.lost;
     Ok(request)
+}
+
+/// Adds a turn. The SDKs send a streamed answer back chunk by chunk, each as a content of its own: neighbours of the
+/// model are one turn, and a thought in pieces is one thought, signed by whichever piece has the signature.
+fn add_turn<'a>(turns: &mut Vec<Turn<'a>>, role: Role, parts: Vec<Part<'a>>) {
+    let mut joined = match turns.last_mut().filter(|last| role == Role::Assistant && last.role == role) {
+        Some(last) => std::mem::take(&mut last.parts),
+        None => {
+            turns.push(Turn { role, parts: Vec::new(), name: None });
+            Vec::new()
+        }
+    };
+    for part in parts {
+        match (joined.last_mut(), part) {
+            (Some(Part::Reasoning(open)), Part::Reasoning(next))
+                if open.state.is_none() && open.id.is_none() =>
+            {
+                open.text.to_mut().push_str(&next.text);
+                open.state = next.state;
+            }
+            (_, part) => joined.push(part),
+        }
+    }
+    if let Some(last) = turns.last_mut() {
+        last.parts = joined;
+    }
 }
 
 /// The items of a list; Google takes a single object for one.

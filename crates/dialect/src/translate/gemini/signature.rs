@@ -11,7 +11,7 @@ use std::borrow::Cow;
 const WRAPPED: &str = "dGcxL";
 
 /// Reads a signature. Google's SDKs hold it as bytes, so a wrapped state comes as base64, in either alphabet.
-pub(super) fn found(data: Text<'_>) -> State<'_> {
+pub(in crate::translate) fn found(data: Text<'_>) -> State<'_> {
     let inner = data.starts_with(WRAPPED).then(|| base64::decode(&data)).flatten();
     if let Some(inner) = inner.and_then(|bytes| String::from_utf8(bytes).ok()) {
         let state = State::found(Surface::GenerateContent, StateKind::Signature, Cow::Owned(inner));

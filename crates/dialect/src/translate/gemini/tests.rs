@@ -24,6 +24,7 @@ fn target(model: &str) -> Target<'_> {
         max_output_tokens: None,
         thinking: Thinking::Usual,
         strip_state: false,
+        completion_tokens: false,
     }
 }
 

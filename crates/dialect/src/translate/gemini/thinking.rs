@@ -145,6 +145,7 @@ mod tests {
             max_output_tokens: None,
             thinking,
             strip_state: false,
+            completion_tokens: false,
         };
         let mut lost = Lost::new(Surface::ChatCompletions);
         (config(request, &target, &mut lost), lost.names)

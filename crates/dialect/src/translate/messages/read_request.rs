@@ -12,6 +12,7 @@ pub(in super::super) fn read_request(body: &[u8]) -> Result<Request<'_>, DecodeE
     let root = Path::Root;
     let mut fields = Fields::of(parse(body)?, &root)?;
     let mut reader = Reader::default();
+    // The gateway knows it already, and may have it from elsewhere: from `models`, from a rule.
     let mut request = Request { model: fields.text("model")?.unwrap_or_default(), ..Request::default() };
     if let Some(system) = fields.take("system") {
         request.system = reader.content(system, &root.key("system"))?;

@@ -35,7 +35,7 @@ use std::borrow::Cow;
 const FREE_TEXT: &str = "input";
 
 /// The value of `include` that asks for state a client can keep.
-const ENCRYPTED: &str = "reasoning.encrypted_content";
+pub(super) const ENCRYPTED: &str = "reasoning.encrypted_content";
 
 /// Names what is left of an object as lost, unless it says nothing.
 fn leave(fields: Fields<'_, '_>, lost: &mut Vec<String>) {

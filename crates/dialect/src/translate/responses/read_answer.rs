@@ -38,6 +38,9 @@ pub(in super::super) fn read_answer(body: &[u8]) -> Result<Answer<'_>, DecodeErr
         ..Answer::default()
     };
     let path = root.key("output");
+    if !fields.has("output") {
+        return Err(DecodeError::missing(&path));
+    }
     let mut choice = Choice::default();
     for (at, item) in fields.list("output")?.into_iter().enumerate() {
         read_item(item, &path.index(at), &mut choice.parts, &mut answer.lost)?;

@@ -65,13 +65,17 @@ fn a_provider_of_ones_own_may_speak_any_format() {
 #[test]
 fn ways_to_send_a_key() {
     for (word, expected) in [
-        ("aws-sigv4", AuthStyle::AwsSigV4),
+        ("aws-sigv4\nsettings: {region: eu-west-1}", AuthStyle::AwsSigV4),
         ("google-service-account", AuthStyle::GoogleServiceAccount),
         ("bearer", AuthStyle::Bearer),
     ] {
         assert_eq!(provider(&format!("id: mine\nbase_url: https://a.test\nauth: {word}\n")).auth, expected);
     }
-    assert!(loads(&policy("id: mine\nbase_url: https://a.test\nauth: aws-sigv5\n")).is_err());
+    for wrong in ["aws-sigv5", "aws-sigv4"] {
+        let said = loads(&policy(&format!("id: mine\nbase_url: https://a.test\nauth: {wrong}\n")));
+        let word = if wrong == "aws-sigv4" { "needs the setting `region`" } else { "no way to send a key" };
+        assert!(said.as_ref().is_err_and(|said| said.contains(word)), "{wrong}: {said:?}");
+    }
 }
 
 #[test]

@@ -223,11 +223,11 @@ fn mistakes_have_their_places() {
     for (config, expected) in [
         (
             "model_aliases: [{pattern: ^a, replacement: b}, {pattern: '^(?=x)', replacement: c}]",
-            "`model_aliases[1].pattern` look-around",
+            "`model_aliases[1].pattern` uses look-around",
         ),
         (
             "model_aliases: [{pattern: ^a, replacement: '\\1'}]",
-            "`model_aliases[0].replacement` the pattern has no group `1`",
+            "`model_aliases[0].replacement` names the group `1`",
         ),
         ("model_aliases: [{pattern: ^a}]", "`model_aliases[0].replacement` is missing"),
         ("default_backend: a^b", "`default_backend`: `^` (a draw by weight)"),

@@ -49,8 +49,12 @@ fn client(client: &Json) -> String {
         .chain(client["models"].as_array().into_iter().flatten().filter_map(Json::as_str))
         .filter(|name| !name.is_empty())
         .collect();
-    let names =
-        if named.is_empty() { "no model: the strategies choose".to_owned() } else { named.join(", ") };
+    let open = client["names"].as_array().is_none_or(Vec::is_empty);
+    let names = match (named.is_empty(), open) {
+        (true, true) => "no model: the strategies choose".to_owned(),
+        (true, false) => "no model".to_owned(),
+        (false, _) => named.join(", "),
+    };
     let mut out = format!("\nthe client names\n  {names}\n");
     out.push_str(&rewritten(&client["names"]));
     let mut table = Table::new(&["name", "reason"]);

@@ -27,6 +27,7 @@ fn target(provider: &str) -> Target<'_> {
         max_output_tokens: None,
         thinking: Thinking::Usual,
         strip_state: false,
+        completion_tokens: false,
     }
 }
 

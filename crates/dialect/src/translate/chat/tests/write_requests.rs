@@ -276,7 +276,7 @@ fn ids_in_a_form_the_target_takes() {
     for (provider, first, second, lost) in [
         ("openai", "abcDEF123", "call_at_1", &["metadata.user_id"][..]),
         ("mistral", "abcDEF123", "call00001", &[]),
-        ("groq", "abcDEF123", &*long, &[]),
+        ("groq", "abcDEF123", "call_at_1", &[]),
     ] {
         let (body, named) = write(&request, &target(provider));
         let messages = &body["messages"];

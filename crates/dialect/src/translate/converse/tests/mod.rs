@@ -21,6 +21,7 @@ pub(super) fn target(model: &str) -> Target<'_> {
         max_output_tokens: None,
         thinking: Thinking::Usual,
         strip_state: false,
+        completion_tokens: false,
     }
 }
 

@@ -156,9 +156,11 @@ fn other_dialects_answers() {
 
 #[test]
 fn an_empty_answer_is_a_valid_one() {
-    for body in ["{}", r#"{"candidates":[]}"#, r#"{"candidates":null,"usageMetadata":null}"#] {
-        let answer = read_answer(body.as_bytes()).unwrap();
-        assert_eq!(answer.choices, [Choice::default()], "{body}");
+    let answer = read_answer(br#"{"candidates":[],"usageMetadata":null}"#).unwrap();
+    assert_eq!(answer.choices, [Choice::default()]);
+    for body in ["{}", r#"{"usageMetadata":{"promptTokenCount":1}}"#] {
+        let error = read_answer(body.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "'candidates' is missing", "{body}");
     }
     let want =
         json(br#"[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP","index":0}]"#);

@@ -286,6 +286,23 @@ fn what_google_ran_is_text() {
 }
 
 #[test]
+fn a_thought_in_pieces_is_one_thought() {
+    let request = read(
+        r#"{"contents":[{"parts":[{"text":"q"}]},
+            {"role":"model","parts":[{"text":"Look ","thought":true}]},
+            {"role":"model","parts":[{"text":"first","thought":true}]},
+            {"role":"model","parts":[{"text":"","thought":true,"thoughtSignature":"c2ln"}]},
+            {"role":"model","parts":[{"text":"Hi"}]}]}"#,
+    );
+    assert_eq!(request.turns.len(), 2);
+    let [Part::Reasoning(thought), Part::Text(text)] = &request.turns[1].parts[..] else {
+        panic!("{:?}", request.turns[1].parts)
+    };
+    assert_eq!((&*thought.text, &*text.text), ("Look first", "Hi"));
+    assert_eq!(thought.state.as_ref().map(|state| &*state.data), Some("c2ln"));
+}
+
+#[test]
 fn mistakes_are_named() {
     let parts = |parts: &str| format!(r#"{{"contents":[{{"parts":[{parts}]}}]}}"#);
     for (body, want) in [
@@ -330,7 +347,7 @@ fn mistakes_are_named() {
 }
 
 #[test]
-fn mistakes_of_settings_are_named() {
+fn mistakes_in_settings_are_named() {
     let config = |config: &str| format!(r#"{{"contents":"x","generation_config":{{{config}}}}}"#);
     for (body, want) in [
         (config(r#""temperature":"hot""#), "'generation_config.temperature' must be a number, not a string"),

@@ -20,6 +20,7 @@ const TARGET: Target<'_> = Target {
     max_output_tokens: Some(64_000),
     thinking: Thinking::Usual,
     strip_state: false,
+    completion_tokens: false,
 };
 
 const CONTEXT: AnswerContext<'_> = AnswerContext {

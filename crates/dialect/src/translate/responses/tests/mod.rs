@@ -26,6 +26,7 @@ pub(super) const OPENAI: Target<'_> = Target {
     max_output_tokens: None,
     thinking: Thinking::Usual,
     strip_state: false,
+    completion_tokens: false,
 };
 
 pub(super) const CONTEXT: AnswerContext<'_> = AnswerContext {
