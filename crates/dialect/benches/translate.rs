@@ -1,7 +1,5 @@
 //! How long it takes to translate a request, and an event of a stream. `cargo bench -p tollgate-dialect`.
 
-#![expect(clippy::expect_used, reason = "a bench that cannot go on has to say why")]
-
 #[expect(dead_code, reason = "the other bench needs more of it")]
 mod common;
 

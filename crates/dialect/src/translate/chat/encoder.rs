@@ -3,7 +3,6 @@
 use super::super::AnswerContext;
 use super::super::answer::{Event, Stop};
 use super::super::request::{Part, Thought};
-use super::super::state::State;
 use super::super::writer::Writer;
 use super::{details, stop, usage, write_answer};
 use crate::{Surface, Usage};
@@ -78,7 +77,27 @@ impl Encoder {
             }
             Event::ReasoningState { choice, item, state, id } => self.state(choice, item, state, id, out),
             Event::ToolStart { choice, call, id, name, state } => {
-                self.tool_start(choice, call, (&id, &name), state.as_ref(), out);
+                let calls = &mut self.choice(choice, out).calls;
+                calls.push(Call { number: call, has_arguments: false });
+                let at = calls.len() - 1;
+                let id = write_answer::call_id(&id, &self.id, choice as usize, at);
+                let written = state.as_ref().map(|state| {
+                    if state.surface == Surface::ChatCompletions {
+                        return Cow::Borrowed(details::unpacked(state).1);
+                    }
+                    state.written(Surface::ChatCompletions, &self.provider)
+                });
+                self.tool(choice, at, out, |w| {
+                    w.member("id", &*id);
+                    w.member("type", "function");
+                    w.member_object("function", |w| {
+                        w.member("name", &*name);
+                        w.member("arguments", "");
+                    });
+                    if let Some(data) = &written {
+                        write_answer::extra_content(w, data);
+                    }
+                });
             }
             Event::ToolArguments { choice, call, delta } => self.arguments(choice, call, &delta, out),
             Event::ToolEnd { choice, call } => {
@@ -193,37 +212,6 @@ impl Encoder {
         let text =
             if between.is_empty() { Cow::Borrowed(delta) } else { Cow::Owned(format!("{between}{delta}")) };
         self.delta(choice, out, |w| w.member("reasoning_content", &*text));
-    }
-
-    fn tool_start(
-        &mut self,
-        choice: u32,
-        call: u32,
-        (id, name): (&str, &str),
-        state: Option<&State<'_>>,
-        out: &mut Vec<u8>,
-    ) {
-        let calls = &mut self.choice(choice, out).calls;
-        calls.push(Call { number: call, has_arguments: false });
-        let at = calls.len() - 1;
-        let id = write_answer::call_id(id, &self.id, choice as usize, at);
-        let written = state.map(|state| {
-            if state.surface == Surface::ChatCompletions {
-                return details::unpacked(state).1.to_owned();
-            }
-            state.written(Surface::ChatCompletions, &self.provider).into_owned()
-        });
-        self.tool(choice, at, out, |w| {
-            w.member("id", &*id);
-            w.member("type", "function");
-            w.member_object("function", |w| {
-                w.member("name", name);
-                w.member("arguments", "");
-            });
-            if let Some(data) = &written {
-                write_answer::extra_content(w, data);
-            }
-        });
     }
 
     fn tool(&mut self, choice: u32, at: usize, out: &mut Vec<u8>, call: impl FnOnce(&mut Writer)) {
