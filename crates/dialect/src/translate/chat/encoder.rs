@@ -3,6 +3,7 @@
 use super::super::AnswerContext;
 use super::super::answer::{Event, Stop};
 use super::super::request::{Part, Thought};
+use super::super::state::State;
 use super::super::writer::Writer;
 use super::{details, stop, usage, write_answer};
 use crate::{Surface, Usage};
