@@ -24,6 +24,9 @@ use tollgate_select::{
 /// Longest wait for the same model before the next one is asked instead.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// `ERR_NGROK_3801`
+const INVALID_BODY: u16 = 3801;
+
 /// One attempt that is under way or over.
 struct Try<'a> {
     attempt: Attempt,
@@ -432,7 +435,9 @@ impl Gateway {
     ) -> Result<Flow, PolicyFault> {
         cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
         let verdict = walk.verdict();
-        let mut failure = Failure::verdict(&verdict, attempt_lines(walk, plan));
+        // A request nobody can read is the client's own affair: there is nothing to say of providers.
+        let lines = if verdict.code == INVALID_BODY { Vec::new() } else { attempt_lines(walk, plan) };
+        let mut failure = Failure::verdict(&verdict, lines);
         if verdict.pass_through.is_some() {
             let id: &str = &cx.exchange.request.id;
             failure.passed = last.and_then(|(last, key)| passed(*last, key, surface, id));

@@ -193,7 +193,7 @@ mod tests {
             ("gemini-2.5-flash", "low", Some(1_000), None, Some(512)),
             ("gemini-2.5-flash", "none", None, None, Some(0)),
         ] {
-            let want = Config { include: None, level, budget };
+            let want = Config { include: (word != "none").then_some(true), level, budget };
             let got = said(model, Thinking::Usual, &request(effort(word), limit));
             assert_eq!(got, (Some(want), vec![]), "{model} {word}");
         }
