@@ -204,6 +204,19 @@ async fn futures_join<T>(futures: impl Iterator<Item = impl Future<Output = T>>)
 }
 
 #[tokio::test]
+async fn keys_stay_on_the_status_page_when_the_list_has_come() {
+    let mock = mock(listed(&models())).await;
+    let policy = ai_gateway(json!({"providers": [openrouter(&mock)]}));
+    let gateway = Gateway::builder(&policy).env("TOLLGATE_MODEL_LISTS", "live").start().await;
+    assert_eq!(gateway.send(post(CHAT, &names(&["openrouter:a/b"]))).await.status, 200);
+    wait_listed(&gateway, "openrouter:new/cheap").await;
+    let status = gateway.status().await;
+    let providers = status["providers"].as_array().unwrap();
+    let shown = providers.iter().find(|provider| provider["id"] == "openrouter").unwrap();
+    assert_eq!(shown["keys"].as_array().map(Vec::len), Some(1), "{shown}");
+}
+
+#[tokio::test]
 async fn lists_can_be_turned_off() {
     let mock = mock(listed(&models())).await;
     let policy = ai_gateway(json!({"providers": [openrouter(&mock)]}));

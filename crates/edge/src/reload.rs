@@ -108,9 +108,14 @@ impl Watched {
     fn rebuild(&self) {
         let source = Source::new(self.name.clone(), self.text.to_string());
         let loaded = Engine::load(&source, &self.listener.shared);
-        let live = self.listener.engine.load().revision.clone();
+        let live = self.listener.engine.load_full();
         match loaded.engine {
-            Some(engine) if engine.revision == live => self.listener.engine.store(Arc::new(engine)),
+            Some(engine) if engine.revision == live.revision => {
+                for (new, old) in engine.gateways().zip(live.gateways()) {
+                    new.remember_keys_of(old);
+                }
+                self.listener.engine.store(Arc::new(engine));
+            }
             // The file has changed into something that is not in force.
             Some(_) => {}
             None => tracing::error!(

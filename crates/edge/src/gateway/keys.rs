@@ -52,6 +52,11 @@ impl KeySlot {
         self.last.load_full()
     }
 
+    /// Takes over what another slot of the same policy gave last.
+    pub(super) fn remember(&self, other: &Self) {
+        self.last.store(other.last());
+    }
+
     /// The expression the key comes from, for `explain`; never the key.
     #[must_use]
     pub fn source(&self) -> &str {

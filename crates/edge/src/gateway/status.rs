@@ -15,6 +15,14 @@ impl Gateway {
         Some((provider.base_url.clone(), slots.iter().filter_map(|slot| slot.last()).collect()))
     }
 
+    /// Takes over the keys that the same gateway had before it was built anew, so that `/status` goes on showing them.
+    pub(crate) fn remember_keys_of(&self, old: &Self) {
+        for (provider, slots) in &self.keys {
+            let known = old.keys.get(provider).into_iter().flatten();
+            slots.iter().zip(known).for_each(|(slot, known)| slot.remember(known));
+        }
+    }
+
     /// Providers that are configured or have been used, with what is known of their models and keys.
     #[must_use]
     pub fn status(&self) -> Vec<ProviderStatus> {
