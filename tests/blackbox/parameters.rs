@@ -213,3 +213,22 @@ async fn what_the_client_did_not_ask_for_it_does_not_see() {
         );
     }
 }
+
+#[tokio::test]
+async fn fields_of_openrouter_do_not_reach_those_who_refuse_them() {
+    let own = json!({
+        "provider": {"order": ["a"]}, "route": "fallback", "plugins": [{"id": "web"}], "transforms": ["middle-out"],
+        "include_reasoning": true, "usage": {"include": true}, "session_id": "s", "trace": {"trace_id": "t"},
+    });
+    let ask = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "Say hello."}]});
+    let (answer, sent) = through(openai, &merge(ask("openai:gpt-4o"), own.clone())).await;
+    assert_eq!(sent.json(), ask("gpt-4o"));
+    let dropped = answer.header("x-tollgate-dropped").to_owned();
+    let named: Vec<&str> = dropped.split(", ").collect();
+    let fields = own.as_object().unwrap();
+    assert_eq!(named.len(), fields.len(), "{dropped}");
+    assert!(fields.keys().all(|field| named.contains(&field.as_str())), "{dropped}");
+    // A server nobody knows gets what the client wrote.
+    let (_, sent) = through(plain, &merge(ask("one:m"), own.clone())).await;
+    assert_eq!(sent.json(), merge(ask("m"), own));
+}
