@@ -8,8 +8,6 @@ mod splice;
 #[cfg(test)]
 mod tests;
 
-pub use params::effort_of_budget;
-
 use crate::json;
 use crate::{Peek, Surface};
 use bytes::Bytes;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod edit;
+mod effort;
 pub mod error;
 pub mod eventstream;
 pub mod headers;
@@ -22,7 +23,7 @@ pub mod url;
 mod usage;
 
 pub use answer::{Answer, ServedBy, answer_id, inspect_answer};
-pub use edit::{Edited, Edits, edit, effort_of_budget};
+pub use edit::{Edited, Edits, edit};
 pub use error::{AttemptLine, GatewayError, is_foreign_error, render_provider_error, render_stream_error};
 pub use eventstream::{EventStreamDecoder, EventStreamError};
 pub use models::ListedModel;

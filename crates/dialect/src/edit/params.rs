@@ -1,25 +1,10 @@
 //! Parameters that compatible servers spell differently from one another.
 
 use super::plan::{Plan, Want};
+use crate::effort::{USUAL_LIMIT, effort_of_budget};
 use crate::{Peek, Surface};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-
-/// The limit a budget of thought is compared with when the request has none.
-const USUAL_LIMIT: u64 = 4096;
-
-/// The word for a budget of thought: its share of the output limit, none at or below 1 token, low to a quarter, medium
-/// to 60 %, high above.
-#[must_use]
-pub fn effort_of_budget(budget: u64, limit: u64) -> &'static str {
-    let (over, range) = (u128::from(budget.saturating_sub(1)), u128::from(limit.saturating_sub(1).max(1)));
-    match over {
-        0 => "none",
-        over if over * 4 <= range => "low",
-        over if over * 5 <= range * 3 => "medium",
-        _ => "high",
-    }
-}
 
 /// Where the prompt-cache marks of a chat body stand.
 const MARKED: [&str; 2] = ["messages", "tools"];
@@ -114,29 +99,8 @@ fn strip(value: &mut Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::effort_of_budget;
     use crate::{Edits, Surface, edit, peek};
     use bytes::Bytes;
-
-    #[test]
-    fn budgets_are_shares_of_the_limit() {
-        for (budget, limit, want) in [
-            (0, 4096, "none"),
-            (1, 4096, "none"),
-            (2, 4096, "low"),
-            (1024, 4096, "low"),
-            (1025, 4097, "low"),
-            (1026, 4097, "medium"),
-            (2458, 4096, "medium"),
-            (2459, 4096, "high"),
-            (10_000, 4096, "high"),
-            (5, 1, "high"),
-            (61, 101, "medium"),
-            (62, 101, "high"),
-        ] {
-            assert_eq!(effort_of_budget(budget, limit), want, "{budget} of {limit}");
-        }
-    }
 
     fn edited(body: &str) -> (String, Vec<String>) {
         let body = Bytes::copy_from_slice(body.as_bytes());

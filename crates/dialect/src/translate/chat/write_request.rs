@@ -6,6 +6,7 @@ use super::super::{Target, Thinking, Translated, Unsupported};
 use super::write_messages::Messages;
 use super::{lose, write_tools};
 use crate::Surface;
+use crate::effort::{USUAL_LIMIT, effort_of_budget};
 use std::borrow::Cow;
 
 /// Fields that only chat completions know by these names and meanings.
@@ -21,8 +22,6 @@ const STOP_LIMIT: usize = 4;
 const SWITCHES: [&str; 3] = ["deepseek", "moonshotai", "z-ai"];
 /// Most characters of `user` that OpenAI takes.
 const USER_LIMIT: usize = 64;
-/// The share of the answer that a budget of thought is measured by where no limit is known, in tokens.
-const USUAL_LIMIT: u64 = 4096;
 
 pub(crate) fn write_request(
     request: &Request<'_>,
@@ -160,23 +159,9 @@ fn effort<'r>(reasoning: &'r Reasoning<'_>, max: Option<u64>) -> Option<Cow<'r, 
         return Some(Cow::Borrowed("none"));
     }
     match reasoning.budget {
-        Some(budget) => Some(Cow::Borrowed(effort_of(budget, max.unwrap_or(USUAL_LIMIT)))),
+        Some(budget) => Some(Cow::Borrowed(effort_of_budget(budget, max.unwrap_or(USUAL_LIMIT)))),
         None if reasoning.enabled == Some(true) && !reasoning.adaptive => Some(Cow::Borrowed("medium")),
         None => None,
-    }
-}
-
-/// By the share of the whole answer that a budget is.
-fn effort_of(budget: u64, max: u64) -> &'static str {
-    let (part, whole) = (u128::from(budget.saturating_sub(1)), u128::from(max.saturating_sub(1)));
-    if part == 0 {
-        "none"
-    } else if part * 100 <= whole * 25 {
-        "low"
-    } else if part * 100 <= whole * 60 {
-        "medium"
-    } else {
-        "high"
     }
 }
 

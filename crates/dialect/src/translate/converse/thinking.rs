@@ -3,14 +3,13 @@
 use super::family::Family;
 use super::names::{Field, Notes};
 use crate::Surface;
+use crate::effort::{USUAL_LIMIT, budget_of_effort, some_effort_of_budget};
 use crate::translate::request::{Reasoning, Request};
 use crate::translate::state::State;
 use crate::translate::{Target, Thinking};
 
 /// Fewest tokens of thought Claude takes.
 const LEAST_BUDGET: u64 = 1024;
-/// Limit of the answer when neither the client nor the catalogue knows one, in tokens.
-const USUAL_LIMIT: u64 = 4096;
 /// Most tokens that are allowed to an answer nobody limited, in tokens.
 const MODEST_LIMIT: u64 = 32_000;
 /// Lowest `top_p` Claude takes while it thinks (Anthropic, "Extended thinking").
@@ -189,7 +188,8 @@ fn with_budget(
         notes.field(Field::Reasoning);
         return;
     }
-    let budget = given.unwrap_or_else(|| share(reasoning.effort.as_deref().unwrap_or("medium"), limit));
+    let budget =
+        given.unwrap_or_else(|| budget_of_effort(reasoning.effort.as_deref().unwrap_or("medium"), limit));
     let budget = budget.clamp(LEAST_BUDGET, limit - 1);
     decision.max_tokens = Some(limit);
     decision.field = Some(("thinking", format!(r#"{{"type":"enabled","budget_tokens":{budget}}}"#)));
@@ -229,25 +229,7 @@ fn effort<'r>(reasoning: &'r Reasoning<'_>, request: &Request<'_>, target: &Targ
         return Some(effort);
     }
     let limit = request.max_output_tokens.or(target.max_output_tokens).unwrap_or(USUAL_LIMIT);
-    #[expect(clippy::cast_precision_loss, reason = "numbers of tokens are far below 2^53")]
-    let ratio = |budget: u64| budget.saturating_sub(1) as f64 / limit.saturating_sub(1).max(1) as f64;
-    reasoning.budget.map(|budget| match ratio(budget) {
-        share if share <= 0.25 => "low",
-        share if share <= 0.60 => "medium",
-        _ => "high",
-    })
-}
-
-/// The share of the answer's tokens an effort comes to.
-fn share(effort: &str, limit: u64) -> u64 {
-    let percent = match effort {
-        "max" | "xhigh" => 95,
-        "high" => 80,
-        "low" => 20,
-        "minimal" => 10,
-        _ => 50,
-    };
-    limit.saturating_mul(percent) / 100
+    reasoning.budget.map(|budget| some_effort_of_budget(budget, limit))
 }
 
 fn claude_effort(effort: &str) -> &'static str {

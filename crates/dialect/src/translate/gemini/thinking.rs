@@ -3,6 +3,7 @@
 use super::super::request::{Reasoning, Request};
 use super::super::{Target, Thinking};
 use super::vocabulary::Lost;
+use crate::effort::{USUAL_LIMIT, effort_of_budget};
 
 /// Most tokens of thought (ai.google.dev/gemini-api/docs/thinking): Gemini 2.5 Pro, and the others.
 const BUDGET_PRO: u64 = 32_768;
@@ -11,8 +12,6 @@ const BUDGET_FLASH: u64 = 24_576;
 const BUDGET_LEAST: u64 = 512;
 /// Fewest tokens of thought of a model that always thinks (2.5 Pro).
 const BUDGET_LEAST_PRO: u64 = 128;
-/// The output limit a share is taken of when nobody names one.
-const LIMIT: u64 = 4_096;
 
 /// What stands in `thinkingConfig`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +73,7 @@ fn level(
     let effort = match (reasoning.enabled, reasoning.effort.as_deref(), reasoning.budget) {
         (Some(false), _, _) => "none",
         (_, Some(effort), _) => effort,
-        (_, None, Some(budget)) => effort_of(budget, limit),
+        (_, None, Some(budget)) => effort_of_budget(budget, limit.unwrap_or(USUAL_LIMIT)),
         // As much as the model likes is what it does by itself.
         _ => return None,
     };
@@ -121,18 +120,6 @@ fn share(effort: &str, limit: Option<u64>, most: u64) -> u64 {
         _ => (95, most),
     };
     limit.map_or(table, |limit| (limit.saturating_mul(percent) / 100).clamp(BUDGET_LEAST, most))
-}
-
-/// A number of tokens as a word, by its share of the limit.
-fn effort_of(budget: u64, limit: Option<u64>) -> &'static str {
-    let room = u128::from(limit.unwrap_or(LIMIT).saturating_sub(1).max(1));
-    let share = u128::from(budget.saturating_sub(1)) * 100 / room;
-    match (budget, share) {
-        (0, _) => "none",
-        (_, 0..=25) => "low",
-        (_, 26..=60) => "medium",
-        _ => "high",
-    }
 }
 
 #[cfg(test)]
@@ -209,9 +196,13 @@ mod tests {
     #[test]
     fn budgets() {
         let budget = |budget| Reasoning { budget: Some(budget), show: Some(true), ..Reasoning::default() };
-        for (tokens, limit, word) in
-            [(1_024, 4_096, "LOW"), (2_048, 4_096, "MEDIUM"), (4_000, 4_096, "HIGH"), (1_025, 4_097, "LOW")]
-        {
+        for (tokens, limit, word) in [
+            (1_024, 4_096, "LOW"),
+            (2_048, 4_096, "MEDIUM"),
+            (4_000, 4_096, "HIGH"),
+            (1_025, 4_097, "LOW"),
+            (1_060, 4_097, "MEDIUM"),
+        ] {
             let (got, _) = said("m", Thinking::Level, &request(budget(tokens), Some(limit)));
             let want = Config { include: Some(true), level: Some(word), budget: None };
             assert_eq!(got, Some(want), "{tokens}");

@@ -10,11 +10,10 @@ use super::blocks::Block;
 use super::names::Setting;
 use super::read_blocks::Reader;
 use crate::Surface;
+use crate::effort::{USUAL_LIMIT, budget_of_effort, some_effort_of_budget};
 
 /// Fewest tokens of thought the API takes.
 const LEAST_BUDGET: u64 = 1024;
-/// Output tokens asked for when neither client nor catalogue says: what every model since Claude 3 can write.
-const USUAL_LIMIT: u64 = 4096;
 /// Most output tokens asked for on behalf of a client that set no limit: what every model since Claude 4 can write.
 const MOST_UNASKED: u64 = 32_000;
 
@@ -160,7 +159,7 @@ impl Plan {
             self.say_effort(asked, leave);
         } else if let Some(budget) = asked.budget {
             let most = request.max_output_tokens.or(target.max_output_tokens).unwrap_or(USUAL_LIMIT);
-            self.effort = Some(effort_of(budget, most));
+            self.effort = Some(some_effort_of_budget(budget, most));
         }
     }
 
@@ -176,10 +175,10 @@ impl Plan {
         // In its own dialect a budget and an effort are two things.
         let share = asked.effort.as_deref().filter(|_| !(own && asked.budget.is_some()));
         let budget = match (share, asked.budget) {
-            (Some(effort), _) => share_of(effort, self.limit),
+            (Some(effort), _) => budget_of_effort(effort, self.limit),
             (None, Some(budget)) => budget,
             // Adaptive thinking is as much as `high` when nothing is said.
-            (None, None) => share_of(if asked.adaptive { "high" } else { "medium" }, self.limit),
+            (None, None) => budget_of_effort(if asked.adaptive { "high" } else { "medium" }, self.limit),
         }
         .max(LEAST_BUDGET);
         if request.max_output_tokens.is_none() && budget >= self.limit {
@@ -247,28 +246,4 @@ fn word(effort: &str) -> Option<&'static str> {
         "max" => "max",
         _ => return None,
     })
-}
-
-/// The budget for an effort, as a share of the limit.
-fn share_of(effort: &str, limit: u64) -> u64 {
-    let percent = match effort {
-        "max" | "xhigh" => 95,
-        "high" => 80,
-        "low" => 20,
-        "minimal" => 10,
-        _ => 50,
-    };
-    limit.saturating_mul(percent) / 100
-}
-
-/// The effort for a budget, by its share of the limit.
-fn effort_of(budget: u64, limit: u64) -> &'static str {
-    let (part, whole) = (budget.saturating_sub(1).saturating_mul(100), limit.saturating_sub(1).max(1));
-    if part <= whole.saturating_mul(25) {
-        "low"
-    } else if part <= whole.saturating_mul(60) {
-        "medium"
-    } else {
-        "high"
-    }
 }

@@ -5,11 +5,9 @@ use super::super::request::{Function, Json, Output, Reasoning, Request, Tool, To
 use super::super::writer::Writer;
 use super::write_input::plain_text;
 use crate::Surface;
+use crate::effort::{USUAL_LIMIT, effort_of_budget};
 use std::collections::HashMap;
 use std::sync::LazyLock;
-
-/// Most tokens of an answer that a share of thought is reckoned of when nobody says.
-const USUAL_OUTPUT_TOKENS: u64 = 4096;
 
 /// What the answer to a request of this dialect repeats of it. It was not stored, whatever the request wanted, as no
 /// provider of another dialect does so.
@@ -198,18 +196,6 @@ fn effort<'r>(reasoning: &'r Reasoning<'_>, limit: Option<u64>) -> Option<&'r st
         (Some(effort), _) => Some(effort),
         (None, _) if reasoning.enabled == Some(false) => Some("none"),
         (None, None) => None,
-        (None, Some(budget)) => {
-            let limit = limit.unwrap_or(USUAL_OUTPUT_TOKENS).max(2);
-            let (budget, limit) = (budget.saturating_sub(1), limit - 1);
-            // In hundredths of the limit, so that the comparison is exact.
-            let share = u128::from(budget) * 100;
-            let of = |percent: u64| u128::from(limit) * u128::from(percent);
-            Some(match share {
-                0 => "none",
-                share if share <= of(25) => "low",
-                share if share <= of(60) => "medium",
-                _ => "high",
-            })
-        }
+        (None, Some(budget)) => Some(effort_of_budget(budget, limit.unwrap_or(USUAL_LIMIT))),
     }
 }
