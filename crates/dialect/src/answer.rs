@@ -69,7 +69,11 @@ pub fn inspect_answer(surface: Surface, body: &[u8]) -> Answer {
     let good = |usage, served_by| Answer::Good { usage, served_by };
     let json = || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
     let answer = match body.first() {
-        Some(b'{') => serde_json::from_slice::<Body<'_>>(body).ok(),
+        // Known to be UTF-8, a text is checked once and not again for every string in it.
+        Some(b'{') => match std::str::from_utf8(body) {
+            Ok(text) => serde_json::from_str::<Body<'_>>(text).ok(),
+            Err(_) => serde_json::from_slice::<Body<'_>>(body).ok(),
+        },
         Some(b'[') => None,
         _ => return Answer::NotJson,
     };

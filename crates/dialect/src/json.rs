@@ -24,11 +24,32 @@ pub(crate) struct Object {
 
 /// Reads `text` as one JSON object, checking all of it. Nothing is copied but the positions.
 pub(crate) fn members(text: &[u8]) -> Result<Object, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let members = deserializer.deserialize_map(Members { text })?;
-    deserializer.end()?;
+    // Known to be UTF-8, a text is checked once and not again for every string in it.
+    let members = match std::str::from_utf8(text) {
+        Ok(utf8) => read(serde_json::Deserializer::from_str(utf8), text)?,
+        Err(_) => read(serde_json::Deserializer::from_slice(text), text)?,
+    };
     let start = text.iter().position(|byte| *byte == b'{').map_or(0, |brace| brace + 1);
     Ok(Object { members, start })
+}
+
+fn read<'t, R: serde_json::de::Read<'t>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    text: &'t [u8],
+) -> Result<SmallVec<[Member; 12]>, serde_json::Error> {
+    let members = deserializer.deserialize_map(Members { text })?;
+    deserializer.end()?;
+    Ok(members)
+}
+
+/// Whether a key as it stands in the text, with its quotes, is this name.
+pub(crate) fn is_key(raw: &[u8], name: &str) -> bool {
+    match raw {
+        [b'"', inner @ .., b'"'] if inner == name.as_bytes() => true,
+        // An escape may spell the name another way.
+        [b'"', inner @ .., b'"'] => inner.contains(&b'\\') && string(raw).is_some_and(|key| key == name),
+        _ => false,
+    }
 }
 
 /// The text of a key or string without quotes and escapes. `None` if it is no JSON string.
@@ -122,6 +143,16 @@ mod tests {
     fn deep_nesting_is_no_stack() {
         let text = format!("{{\"a\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
         assert_eq!(members(text.as_bytes()).unwrap().members.len(), 1);
+    }
+
+    #[test]
+    fn keys() {
+        assert!(is_key(br#""a""#, "a") && is_key(br#""\u0061""#, "a") && is_key(br#""""#, ""));
+        // A name with a backslash in it is spelled with two.
+        assert!(is_key(br#""a\\b""#, "a\\b"));
+        for raw in [&br#""b""#[..], br#""ab""#, b"a", b"1", br#"""#, br#""\u0062""#] {
+            assert!(!is_key(raw, "a"), "{raw:?}");
+        }
     }
 
     #[test]

@@ -35,9 +35,12 @@ impl Peek {
     /// The raw JSON of a top-level member of the body this was made from. Of duplicates, the last.
     #[must_use]
     pub fn raw<'b>(&self, body: &'b [u8], name: &str) -> Option<&'b [u8]> {
-        let found = self.object.members.iter().rev().find(|member| {
-            body.get(member.key.clone()).and_then(json::string).is_some_and(|key| key == name)
-        })?;
+        let found = self
+            .object
+            .members
+            .iter()
+            .rev()
+            .find(|member| body.get(member.key.clone()).is_some_and(|key| json::is_key(key, name)))?;
         body.get(found.value.clone())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Surface;
 use http::Method;
+use smallvec::SmallVec;
 
 /// What a request path is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub enum Endpoint {
 /// [`Mount`]. Duplicate slashes count as one, a doubled `/v1/v1` as a single one, and a slash at the end is ignored.
 #[must_use]
 pub fn route(path: &str) -> Endpoint {
-    let segments = segments(path);
+    let segments: SmallVec<[&str; 8]> = segments(path).collect();
     match below_version(&segments) {
         ["models"] => Endpoint::ListModels,
         ["models", id @ ..] => model_path(percent_decode(&id.join("/"))),
@@ -39,10 +40,7 @@ pub fn route(path: &str) -> Endpoint {
         {
             model_path(percent_decode(&rest.join("/")))
         }
-        rest => Surface::ALL
-            .into_iter()
-            .find(|surface| surface.path().split('/').skip(1).eq(rest.iter().copied()))
-            .map_or(Endpoint::Other, Endpoint::Ai),
+        rest => operation(rest),
     }
 }
 
@@ -62,7 +60,7 @@ pub enum Mount {
 /// The mount a path begins with, if it does.
 #[must_use]
 pub fn mount(path: &str) -> Option<Mount> {
-    match segments(path).first().copied()? {
+    match segments(path).next()? {
         "openai" => Some(Mount::OpenAi),
         "anthropic" => Some(Mount::Anthropic),
         "openrouter" => Some(Mount::OpenRouter),
@@ -71,9 +69,22 @@ pub fn mount(path: &str) -> Option<Mount> {
     }
 }
 
-fn segments(path: &str) -> Vec<&str> {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    path.split('/').filter(|segment| !segment.is_empty()).collect()
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    let end = memchr::memchr2(b'?', b'#', path.as_bytes()).unwrap_or(path.len());
+    path.get(..end).unwrap_or_default().split('/').filter(|segment| !segment.is_empty())
+}
+
+/// The operation these segments name.
+fn operation(segments: &[&str]) -> Endpoint {
+    let is = |surface: &Surface| {
+        let mut rest = surface.path();
+        let all = segments.iter().all(|segment| {
+            let after = rest.strip_prefix('/').and_then(|rest| rest.strip_prefix(segment));
+            after.inspect(|after| rest = after).is_some()
+        });
+        all && rest.is_empty()
+    };
+    Surface::ALL.into_iter().find(is).map_or(Endpoint::Other, Endpoint::Ai)
 }
 
 /// Operations of Gemini's API on a model that are not served: no names of models.

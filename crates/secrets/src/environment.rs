@@ -1,28 +1,34 @@
 //! Secrets in environment variables.
 
 use secrecy::SecretString;
-use std::collections::HashMap;
 use std::ffi::OsString;
 
 const PREFIX: &str = "TOLLGATE_SECRET__";
 
 /// The variables that matter, read once: nobody else can change the environment of a running process.
 pub(crate) struct Environment {
-    values: HashMap<String, SecretString>,
-    /// `(vault, name)` and the variable that usually holds it.
-    known: Vec<(String, String, String)>,
+    /// Variables of our own, without their prefix. Not a map: few are set, and finding one costs less than spelling the
+    /// name of a variable to look it up.
+    own: Vec<(Box<str>, SecretString)>,
+    /// Vault, name and the value of the variable that usually holds it.
+    usual: Vec<(String, String, SecretString)>,
 }
 
 /// The variable that holds a secret: `TOLLGATE_SECRET__<VAULT>__<NAME>`, in upper case, where whatever is
 /// neither letter nor digit is `_`.
 #[must_use]
 pub fn variable(vault: &str, name: &str) -> String {
-    let plain = |text: &str| -> String {
-        let letters =
-            text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
-        letters.collect()
+    let spelled: String = spelling(vault, name).map(char::from).collect();
+    format!("{PREFIX}{spelled}")
+}
+
+/// The letters of a secret's variable behind the prefix.
+fn spelling(vault: &str, name: &str) -> impl Iterator<Item = u8> {
+    let letter = |c: char| match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii_alphanumeric() => byte.to_ascii_uppercase(),
+        _ => b'_',
     };
-    format!("{PREFIX}{}__{}", plain(vault), plain(name))
+    vault.chars().map(letter).chain(*b"__").chain(name.chars().map(letter))
 }
 
 impl Environment {
@@ -31,23 +37,27 @@ impl Environment {
         variables: impl IntoIterator<Item = (OsString, OsString)>,
         known: Vec<(String, String, String)>,
     ) -> Self {
-        let mut values = HashMap::new();
+        let (mut own, mut usual) = (Vec::new(), Vec::new());
         for (name, value) in variables {
             let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else { continue };
-            let wanted = name.starts_with(PREFIX) || known.iter().any(|(_, _, variable)| *variable == name);
-            if wanted && !value.is_empty() {
-                values.insert(name, SecretString::from(value));
+            if value.is_empty() {
+                continue;
+            }
+            let value = SecretString::from(value);
+            for (vault, secret, _) in known.iter().filter(|(_, _, variable)| *variable == name) {
+                usual.push((vault.clone(), secret.clone(), value.clone()));
+            }
+            if let Some(spelled) = name.strip_prefix(PREFIX) {
+                own.push((spelled.into(), value));
             }
         }
-        Self { values, known }
+        Self { own, usual }
     }
 
     pub(crate) fn get(&self, vault: &str, name: &str) -> Option<SecretString> {
-        let usual = || {
-            let known = self.known.iter().find(|(v, n, _)| v == vault && n == name);
-            known.and_then(|(_, _, variable)| self.values.get(variable))
-        };
-        self.values.get(&variable(vault, name)).or_else(usual).cloned()
+        let own = self.own.iter().find(|(spelled, _)| spelling(vault, name).eq(spelled.bytes()));
+        let usual = || self.usual.iter().find(|(v, n, _)| v == vault && n == name).map(|(_, _, value)| value);
+        own.map(|(_, value)| value).or_else(usual).cloned()
     }
 }
 
@@ -60,6 +70,11 @@ mod tests {
     fn variables() {
         assert_eq!(variable("openai", "api-key"), "TOLLGATE_SECRET__OPENAI__API_KEY");
         assert_eq!(variable("team/prod", "a.b1"), "TOLLGATE_SECRET__TEAM_PROD__A_B1");
+        assert_eq!(
+            variable("größe", "é"),
+            "TOLLGATE_SECRET__GR__E___",
+            "a letter is one, however many bytes it has"
+        );
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let upstream = servers::upstream()?;
     let mut report = Report::new(options.rounds, options.seconds, &options.profile);
     {
-        let nginx = servers::nginx(&gateway.folder, &upstream)?;
+        let nginx = servers::nginx(&gateway.folder, upstream.fast, true)?;
         let tollgate = gateway.start(&upstream, Policy::Metrics)?;
         std::thread::sleep(SETTLE);
         report.idle = vec![(nginx.name, nginx.memory()?), (tollgate.name, tollgate.memory()?)];
@@ -73,7 +73,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("large bodies that fail over");
     report.large = Some(runtime.block_on(memory::measure(&gateway, &upstream))?);
     println!("{} streams at once", options.streams);
-    report.streams = Some(runtime.block_on(streams::measure(&gateway, &upstream, options.streams))?);
+    for server in ["nginx", "tollgate"] {
+        let target = match server {
+            "nginx" => servers::nginx(&gateway.folder, upstream.slow, false)?,
+            _ => gateway.start(&upstream, Policy::Streams)?,
+        };
+        let streams = runtime.block_on(streams::measure(&target, options.streams))?;
+        report.streams.push((target.name, streams));
+    }
     println!("\n{report}");
     if let Some(file) = &options.json {
         fs::write(file, serde_json::to_string_pretty(&report.json())?)?;

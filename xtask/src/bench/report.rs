@@ -27,7 +27,7 @@ pub(crate) struct Report {
     pub(crate) idle: Vec<(&'static str, Memory)>,
     pub(crate) loaded: Vec<(&'static str, Memory)>,
     pub(crate) large: Option<Memory>,
-    pub(crate) streams: Option<Streams>,
+    pub(crate) streams: Vec<(&'static str, Streams)>,
 }
 
 /// The rounds of one server at one number of connections, together.
@@ -44,9 +44,9 @@ struct Row {
 
 impl Report {
     pub(crate) fn new(rounds: usize, seconds: u64, profile: &str) -> Self {
-        let (cells, idle, loaded) = (Vec::new(), Vec::new(), Vec::new());
+        let (cells, idle, loaded, streams) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let profile = profile.to_owned();
-        Self { rounds, seconds, profile, cells, idle, loaded, large: None, streams: None }
+        Self { rounds, seconds, profile, cells, idle, loaded, large: None, streams }
     }
 
     /// The numbers for programs.
@@ -65,12 +65,12 @@ impl Report {
             "idle_mib": memory(&self.idle),
             "after_load_mib": memory(&self.loaded),
             "large_bodies_peak_mib": self.large.map(|memory| mib(memory.peak)),
-            "streams": self.streams.map(|s| json!({
+            "streams": self.streams.iter().map(|(name, s)| ((*name).to_owned(), json!({
                 "count": s.count,
                 "worst_gap_ms": millis(s.worst_gap),
                 "memory_each_kib": s.memory_each,
                 "cpu_an_event_us": micros(s.cpu_an_event),
-            })),
+            }))).collect::<Json>(),
         })
     }
 
@@ -170,11 +170,11 @@ impl Report {
                 verdict(peak, PEAK_LIMIT)
             )?;
         }
-        if let Some(Streams { count, worst_gap, memory_each, cpu_an_event }) = self.streams {
-            let (gap, cpu) = (millis(worst_gap), micros(cpu_an_event));
+        for (name, Streams { count, worst_gap, memory_each, cpu_an_event }) in &self.streams {
+            let (gap, cpu) = (millis(*worst_gap), micros(*cpu_an_event));
             writeln!(
                 f,
-                "{count} streams at once: longest pause {gap:.0} ms, {memory_each} KiB each, {cpu:.1} µs CPU an event"
+                "{name}, {count} streams at once: longest pause {gap:.0} ms, {memory_each} KiB each, {cpu:.1} µs CPU an event"
             )?;
         }
         Ok(())

@@ -63,13 +63,14 @@ pub(crate) fn upstream() -> Result<Upstream> {
     Ok(Upstream { fast: next()?, slow: next()?, _process: process })
 }
 
-/// Starts nginx: one worker, no log, connections kept on both sides.
-pub(crate) fn nginx(folder: &Path, upstream: &Upstream) -> Result<Target> {
+/// Starts nginx in front of `upstream`: one worker, no log, connections kept on both sides. It holds nothing back only
+/// when told to, as for streams.
+pub(crate) fn nginx(folder: &Path, upstream: SocketAddr, buffering: bool) -> Result<Target> {
     let address = free_address()?;
     let folder = folder.join("nginx");
     fs::create_dir_all(&folder)?;
     let file = folder.join("nginx.conf");
-    fs::write(&file, nginx_conf(&folder, address, upstream.fast))?;
+    fs::write(&file, nginx_conf(&folder, address, upstream, buffering))?;
     let mut command = pinned(nginx_program());
     command.args(["-e", "stderr", "-p"]).arg(&folder).arg("-c").arg(&file);
     Ok(Target { name: "nginx", address, server: Some(Process::start(&mut command, address)?) })
@@ -100,8 +101,9 @@ impl Gateway {
     }
 }
 
-fn nginx_conf(folder: &Path, listen: SocketAddr, upstream: SocketAddr) -> String {
+fn nginx_conf(folder: &Path, listen: SocketAddr, upstream: SocketAddr, buffering: bool) -> String {
     let folder = folder.display();
+    let buffering = if buffering { "on" } else { "off" };
     let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary: String =
         kinds.iter().map(|kind| format!("    {kind}_temp_path {folder}/{kind};\n")).collect();
@@ -113,7 +115,7 @@ fn nginx_conf(folder: &Path, listen: SocketAddr, upstream: SocketAddr) -> String
          keepalive_requests 1000000000;\n    }}\n\
          \x20   server {{\n        listen {listen};\n        location / {{\n            \
          proxy_pass http://provider;\n            proxy_http_version 1.1;\n            \
-         proxy_set_header Connection \"\";\n        }}\n    }}\n}}\n"
+         proxy_set_header Connection \"\";\n            proxy_buffering {buffering};\n        }}\n    }}\n}}\n"
     )
 }
 

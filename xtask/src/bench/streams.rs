@@ -1,7 +1,7 @@
 //! Many slow streams at once: none may stall, and each event must come when it was sent.
 
 use super::client::{Connection, SMALL, chat_request};
-use super::servers::{Gateway, Policy, Upstream};
+use super::servers::Target;
 use super::upstream::{EVENTS, PACE};
 use crate::failure::{Result, said};
 use std::net::SocketAddr;
@@ -22,13 +22,12 @@ pub(crate) struct Streams {
     pub(crate) worst_gap: Duration,
     /// Memory while all were open, less that before, for each, in KiB.
     pub(crate) memory_each: u64,
-    /// Processor time of the gateway for an event, setting streams up included.
+    /// Processor time of the server for an event, setting streams up included.
     pub(crate) cpu_an_event: Duration,
 }
 
 /// Opens all, reads all to their ends.
-pub(crate) async fn measure(gateway: &Gateway, upstream: &Upstream, count: usize) -> Result<Streams> {
-    let target = gateway.start(upstream, Policy::Streams)?;
+pub(crate) async fn measure(target: &Target, count: usize) -> Result<Streams> {
     let (before, cpu) = (target.memory()?.resident, target.cpu()?);
     let mut streams = JoinSet::new();
     for _ in 0..count {

@@ -3,12 +3,16 @@
 use super::plan::{Plan, Want};
 use crate::effort::{USUAL_LIMIT, effort_of_budget};
 use crate::{Peek, Surface};
+use memchr::memmem::Finder;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// Where the prompt-cache marks of a chat body stand.
 const MARKED: [&str; 2] = ["messages", "tools"];
 const MARK: &str = "cache_control";
+/// Prepared once: preparing costs more than searching a body of a usual size.
+static MARK_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"cache_control\""));
 
 impl<'a> Plan<'a> {
     /// The object `reasoning` of a chat body as `reasoning_effort`: a given effort counts, else the budget's share of the
@@ -50,9 +54,7 @@ impl<'a> Plan<'a> {
             self.dropped.push(MARK.to_owned());
         }
         for name in MARKED {
-            let marked = peek
-                .raw(body, name)
-                .is_some_and(|raw| memchr::memmem::find(raw, b"\"cache_control\"").is_some());
+            let marked = peek.raw(body, name).is_some_and(|raw| MARK_FINDER.find(raw).is_some());
             let Some(mut value) = marked.then(|| self.current(body, peek, name)).flatten() else { continue };
             if strip(&mut value) {
                 self.put(name, Want::Set(Cow::Owned(value)));

@@ -3,7 +3,9 @@
 use super::gemini;
 use super::state::{State, StateKind};
 use crate::Surface;
+use memchr::memmem::Finder;
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// State that a request carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +54,16 @@ fn needles(surface: Surface) -> &'static [&'static [u8]] {
     }
 }
 
+/// Prepared once: preparing costs more than searching a body of a usual size.
+static FINDERS: LazyLock<Vec<(Surface, Finder<'static>)>> = LazyLock::new(|| {
+    let of = |surface: Surface| needles(surface).iter().map(move |needle| (surface, Finder::new(*needle)));
+    Surface::ALL.into_iter().flat_map(of).collect()
+});
+
 /// The state a request carries. A body without any costs a search for a few words; one that is not JSON has none.
 #[must_use]
 pub fn bound_state(surface: Surface, body: &[u8]) -> Vec<BoundState> {
-    if !needles(surface).iter().any(|needle| memchr::memmem::find(body, needle).is_some()) {
+    if !FINDERS.iter().any(|(of, finder)| *of == surface && finder.find(body).is_some()) {
         return Vec::new();
     }
     let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return Vec::new() };

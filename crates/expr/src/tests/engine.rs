@@ -126,6 +126,12 @@ fn the_documented_guard_fails_closed() {
     assert_eq!(eval(one), Ok(true.into()));
     assert_eq!(eval("security.secret('default', 'token').size()"), Ok(Value::Int(6)));
     assert!(eval("'x' == secrets.get('v', 'missing')").is_err());
+    // A lone secret is looked up without the interpreter; one whose name is another secret is not a lone one.
+    assert_eq!(eval("secrets.get('token')"), Ok("s3cret".into()));
+    assert!(eval("secrets.get('missing')").is_err());
+    assert!(
+        eval("secrets.get('default', secrets.get('token'))").unwrap_err().to_string().contains("no secret")
+    );
 }
 
 #[test]

@@ -30,6 +30,11 @@ const CREDENTIALS: [&str; 17] = [
 /// Appends `text` as the inside of a JSON string (RFC 8259, section 7). Control characters beyond the ones JSON
 /// requires (DEL, C1) are escaped too, because terminals act on them.
 pub(super) fn json(out: &mut String, text: &str) {
+    // Almost every value needs nothing.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        out.push_str(text);
+        return;
+    }
     let mut plain = 0;
     for (at, c) in text.char_indices() {
         let short = match c {
@@ -55,6 +60,12 @@ pub(super) fn json(out: &mut String, text: &str) {
 
 /// Appends `text` as a logfmt value: bare when that is unambiguous, else quoted as in JSON.
 pub(super) fn logfmt(out: &mut String, text: &str) {
+    // Almost every value is such a word.
+    let word = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\');
+    if !text.is_empty() && text.bytes().all(word) {
+        out.push_str(text);
+        return;
+    }
     let bare = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, '"' | '=' | '\\');
     if !text.is_empty() && text.chars().all(bare) {
         out.push_str(text);
