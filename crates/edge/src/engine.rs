@@ -53,10 +53,16 @@ pub struct Engine {
     pub revision: Arc<str>,
     /// The file it came from.
     pub file: Arc<str>,
+    /// `on_tcp_connect`
+    pub connect: Vec<Rule>,
     /// `on_http_request`
     pub request: Vec<Rule>,
     /// `on_http_response`
     pub response: Vec<Rule>,
+    /// `on_event_stream_message`
+    pub events: Vec<Rule>,
+    /// Whether some rule may read or change the body of a response, or the messages of a stream.
+    pub works_on_bodies: bool,
     /// Whether anything reads `actions.*`.
     pub wants_results: bool,
     /// When it was loaded.
@@ -84,9 +90,15 @@ impl Engine {
         let mut build = |rules: &[tollgate_policy::Rule]| -> Vec<Rule> {
             rules.iter().map(|rule| build_rule(rule, shared, source, &mut found)).collect()
         };
+        let response = build(&policy.on_http_response);
+        let events = build(&policy.on_event_stream_message);
+        let bodies = response.iter().flat_map(|rule| &rule.actions).any(|action| action.works_on_bodies());
         let engine = Engine {
+            connect: build(&policy.on_tcp_connect),
             request: build(&policy.on_http_request),
-            response: build(&policy.on_http_response),
+            works_on_bodies: bodies || !events.is_empty(),
+            response,
+            events,
             revision: policy.revision.as_str().into(),
             file: source.name.as_str().into(),
             wants_results,

@@ -9,6 +9,7 @@ pub mod client;
 pub mod direct;
 pub mod dry;
 pub mod engine;
+pub mod events;
 pub mod exchange;
 pub mod explain;
 mod fetch;
@@ -19,6 +20,7 @@ mod lists;
 pub mod phase;
 pub mod proxy;
 pub mod reload;
+pub mod response;
 pub mod server;
 #[cfg(test)]
 mod testing;

@@ -4,6 +4,7 @@ use crate::engine::{Engine, Shared};
 use crate::limits::{Budget, Limits};
 use crate::listener::{Listener, PlainUpstream};
 use crate::proxy::admin::AdminApp;
+use crate::proxy::connections::{Connected, Connections};
 use crate::proxy::pools::Pools;
 use crate::proxy::provider::Providers;
 use crate::proxy::service::EdgeProxy;
@@ -18,7 +19,7 @@ use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{ExecutionPhase, RunArgs, Server};
 use pingora_core::services::listening::Service;
-use pingora_proxy::http_proxy_service_with_name;
+use pingora_proxy::http_proxy;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -150,6 +151,7 @@ pub fn serve(
             plain: endpoint.upstream.as_deref().map(|url| PlainUpstream::parse(url, &targets)).transpose()?,
             access_log: Arc::clone(&access_log),
             in_flight: Arc::clone(&in_flight),
+            connected: Connected::default(),
         };
         let listener = Arc::new(listener);
         run.loaded(&listener.engine.load().revision, SystemTime::now());
@@ -258,16 +260,16 @@ fn proxy_service(
     endpoint: &EndpointOptions,
     address: SocketAddr,
     listener: Arc<Listener>,
-) -> Result<Service<pingora_proxy::HttpProxy<EdgeProxy>>, StartError> {
-    let mut service = http_proxy_service_with_name(conf, EdgeProxy { listener }, &endpoint.name);
-    if let Some(app) = service.app_logic_mut() {
-        let mut server_options = HttpServerOptions::default();
-        server_options.h2c = true;
-        app.server_options = Some(server_options);
-        let mut h2 = pingora_core::protocols::http::v2::server::default_h2_options();
-        h2.initial_window_size(H2_STREAM_WINDOW).initial_connection_window_size(H2_CONNECTION_WINDOW);
-        app.h2_options = Some(h2);
-    }
+) -> Result<Service<Connections>, StartError> {
+    let mut http = http_proxy(conf, EdgeProxy { listener: Arc::clone(&listener) });
+    let mut server_options = HttpServerOptions::default();
+    server_options.h2c = true;
+    http.server_options = Some(server_options);
+    let mut h2 = pingora_core::protocols::http::v2::server::default_h2_options();
+    h2.initial_window_size(H2_STREAM_WINDOW).initial_connection_window_size(H2_CONNECTION_WINDOW);
+    http.h2_options = Some(h2);
+    let connections = Connections { http: Arc::new(http), listener };
+    let mut service = Service::new(endpoint.name.clone(), connections);
     match &endpoint.tls {
         None => service.add_tcp(&address.to_string()),
         Some((cert, key)) => {

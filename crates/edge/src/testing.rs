@@ -1,6 +1,7 @@
 //! Helpers for unit tests of actions: a policy, a request, no network.
 
 use crate::action::RequestCx;
+use crate::answer::Answer;
 use crate::dry::{DryClient, ScriptedUpstream};
 use crate::engine::{Engine, Shared};
 use crate::exchange::Exchange;
@@ -11,9 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tollgate_catalog::Catalog;
-use tollgate_expr::{
-    ConnectionFacts, EndpointFacts, MissingSecret, RequestFacts, ResponseFacts, SecretSource,
-};
+use tollgate_expr::{ConnectionFacts, EndpointFacts, MissingSecret, RequestFacts, SecretSource};
 use tollgate_policy::Source;
 
 /// Secrets of a test.
@@ -86,13 +85,10 @@ impl Run {
     }
 
     /// The headers of the answer after `on_http_response`.
-    pub(crate) fn after_response_phase(mut self) -> HeaderMap {
+    pub(crate) async fn after_response_phase(mut self) -> HeaderMap {
         let Outcome::Respond(answer) = self.outcome else { return HeaderMap::new() };
-        let mut facts = ResponseFacts { status: answer.status, headers: answer.headers };
-        match phase::run_response(&self.engine.response, &mut self.exchange, &mut facts) {
-            Some(replaced) => replaced.headers,
-            None => facts.headers,
-        }
+        let upstream = ScriptedUpstream::default();
+        phase::settled(&self.engine, &mut self.exchange, answer, &upstream).await.headers
     }
 }
 
@@ -110,19 +106,25 @@ pub(crate) async fn run_request(policy: &str, head: &str) -> Run {
 }
 
 /// Runs a response through `on_http_response` of a policy; its headers afterwards.
-pub(crate) fn run_response(policy: &str, status: u16, headers: &[(&str, &str)]) -> HeaderMap {
+pub(crate) async fn run_response(policy: &str, status: u16, headers: &[(&str, &str)]) -> HeaderMap {
+    run_answer(policy, status, headers, "").await.headers
+}
+
+/// Runs a response with a body through `on_http_response` and `on_event_stream_message` of a policy.
+pub(crate) async fn run_answer(policy: &str, status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
     let shared = shared(&[]);
     let engine = engine(policy, &shared);
     let mut exchange = exchange(&shared, &engine, "GET / HTTP/1.1\r\n\r\n");
     let headers = headers.iter().map(|(n, v)| {
         (HeaderName::try_from(*n).expect("a name"), HeaderValue::try_from(*v).expect("a value"))
     });
-    let mut facts =
-        ResponseFacts { status: StatusCode::from_u16(status).expect("a status"), headers: headers.collect() };
-    match phase::run_response(&engine.response, &mut exchange, &mut facts) {
-        Some(replaced) => replaced.headers,
-        None => facts.headers,
-    }
+    let answer = Answer {
+        status: StatusCode::from_u16(status).expect("a status"),
+        headers: headers.collect(),
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        response_phase: true,
+    };
+    phase::settled(&engine, &mut exchange, answer, &ScriptedUpstream::default()).await
 }
 
 pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange {

@@ -8,6 +8,7 @@ use tollgate_policy::ActionSpec;
 
 mod add_headers;
 mod ai_gateway;
+mod close_connection;
 mod custom_response;
 mod deny;
 pub(crate) mod header_names;
@@ -19,6 +20,7 @@ mod set_vars;
 pub const ALL: &[&ActionType] = &[
     &add_headers::ACTION,
     &ai_gateway::ACTION,
+    &close_connection::ACTION,
     &custom_response::ACTION,
     &deny::ACTION,
     &log::ACTION,

@@ -9,16 +9,19 @@ use super::receive::{Begun, Committed, StreamBegun};
 use crate::action::RequestCx;
 use crate::answer::Answer;
 use crate::client::{Client, ClientGone};
+use crate::events::EventRules;
 use crate::exchange::Ending;
 use crate::phase;
 use crate::proxy::headers as ours;
+use crate::response::{Changing, ResponseBody, Settled, changed};
 use crate::upstream::Reply;
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tollgate_dialect::{
-    Answer as Inspected, FrameKind, GatewayError, Surface, Usage, headers as wire, inspect_answer,
+    Answer as Inspected, FrameKind, GatewayError, ServedBy, Surface, Usage, headers as wire, inspect_answer,
     render_stream_error,
 };
 use tollgate_expr::ResponseFacts;
@@ -48,7 +51,7 @@ pub(super) async fn relay(
     surface: Surface,
     idle: Duration,
 ) -> Relayed {
-    let Committed { reply, status, headers, begun, .. } = committed;
+    let Committed { mut reply, status, headers, begun, .. } = committed;
     let mut facts = ResponseFacts { status, headers };
     clean(&mut facts.headers);
     let stream = matches!(begun, Begun::Stream(_));
@@ -60,14 +63,40 @@ pub(super) async fn relay(
     if array {
         facts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    let replaced = phase::run_response(&cx.engine.response, cx.exchange, &mut facts);
+    let mut body = match &begun {
+        Begun::Whole { body, .. } => ResponseBody::whole(body.clone()),
+        Begun::Part { body } => ResponseBody::open(body.clone(), &mut *reply, idle),
+        Begun::Opaque => ResponseBody::open(Bytes::new(), &mut *reply, idle),
+        Begun::Stream(_) => ResponseBody::passing(),
+    };
+    let rules = &cx.engine.response;
+    let replaced = phase::run_response(rules, cx.exchange, &mut facts, &mut body, cx.upstream).await;
     if let Some(answer) = replaced {
         drop(reply);
         return replace(cx, answer).await;
     }
+    let Settled { whole, begun: read, original, mut changes, .. } = body.settled();
+    changes.splice(0..0, EventRules::changes(cx.engine, &facts));
     ours::stamp(&mut facts.headers, cx.exchange, cx.engine);
+    let id = Arc::clone(&cx.exchange.request.id);
+    let begun = match whole {
+        Some(body) => Begun::Whole {
+            usage: usage_of(surface, &begun, original.as_deref()),
+            body: changed(&mut std::mem::take(&mut changes), cx.exchange, body, true),
+            served_by: ServedBy::default(),
+            lost: Vec::new(),
+        },
+        None => begun,
+    };
+    let mut changing;
+    let client: &mut dyn Client = if changes.is_empty() {
+        &mut *cx.client
+    } else {
+        changing = Changing { client: &mut *cx.client, exchange: &mut *cx.exchange, changes };
+        &mut changing
+    };
     let mut to = To {
-        client: &mut *cx.client,
+        client,
         reply,
         idle,
         surface,
@@ -76,9 +105,9 @@ pub(super) async fn relay(
     };
     let sent = match begun {
         Begun::Whole { body, usage, .. } => to.whole(facts, body, usage).await,
-        Begun::Part { body } => to.part(facts, body).await,
-        Begun::Stream(begun) => to.stream(facts, *begun, &cx.exchange.request.id).await,
-        Begun::Opaque => to.opaque(facts).await,
+        Begun::Part { .. } => to.part(facts, read).await,
+        Begun::Stream(begun) => to.stream(facts, *begun, &id).await,
+        Begun::Opaque => to.opaque(facts, read).await,
     };
     let To { reply, mut relayed, .. } = to;
     match sent {
@@ -87,6 +116,15 @@ pub(super) async fn relay(
         Ok(()) => {}
     }
     relayed
+}
+
+/// The figures of an answer that is all here; `original` when it was read for an action.
+fn usage_of(surface: Surface, begun: &Begun, original: Option<&[u8]>) -> Option<Usage> {
+    match (begun, original.map(|body| inspect_answer(surface, body))) {
+        (Begun::Whole { usage, .. }, _) => *usage,
+        (_, Some(Inspected::Good { usage, .. })) => usage,
+        _ => None,
+    }
 }
 
 /// The headers of a provider that go on to the client.
@@ -180,12 +218,13 @@ impl To<'_> {
         }
     }
 
-    async fn opaque(&mut self, facts: ResponseFacts) -> Result<(), ClientGone> {
+    async fn opaque(&mut self, facts: ResponseFacts, begun: Bytes) -> Result<(), ClientGone> {
         let bodiless = matches!(facts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         self.client.head(facts.status, facts.headers, bodiless).await?;
         if bodiless {
             return Ok(());
         }
+        self.send(begun).await?;
         loop {
             match self.next().await? {
                 Next::Chunk(chunk) => self.client.chunk(chunk, false).await?,

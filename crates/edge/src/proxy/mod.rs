@@ -1,6 +1,7 @@
 //! Everything that touches Pingora: the service of a listener, its sessions, and calls to providers.
 
 pub mod admin;
+pub mod connections;
 mod forward;
 pub mod headers;
 mod joined;

@@ -7,6 +7,7 @@ use crate::listener::Listener;
 use crate::phase;
 use crate::proxy::forward::SILENCE;
 use crate::proxy::headers;
+use crate::response::ResponseBody;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use pingora_core::upstreams::peer::HttpPeer;
@@ -127,22 +128,25 @@ fn is_framing(name: &HeaderName) -> bool {
 }
 
 /// Runs the response phase on the upstream's answer. `Some` when its body is replaced.
-pub fn response(
-    _listener: &Listener,
+pub async fn response(
+    listener: &Listener,
     engine: &Engine,
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
 ) -> Result<Option<Bytes>> {
     let mut facts = ResponseFacts { status: response.status, headers: response.headers.clone() };
     headers::unstamp(&mut facts.headers);
-    let replacement = match phase::run_response(&engine.response, exchange, &mut facts) {
-        Some(answer) => {
-            facts = ResponseFacts { status: answer.status, headers: answer.headers };
-            facts.headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
-            Some(answer.body)
-        }
-        None => None,
-    };
+    let mut body = ResponseBody::passing();
+    let upstream = &*listener.upstream;
+    let replacement =
+        match phase::run_response(&engine.response, exchange, &mut facts, &mut body, upstream).await {
+            Some(answer) => {
+                facts = ResponseFacts { status: answer.status, headers: answer.headers };
+                facts.headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
+                Some(answer.body)
+            }
+            None => None,
+        };
     headers::stamp(&mut facts.headers, exchange, engine);
     response.set_status(facts.status)?;
     let old: Vec<HeaderName> = response.headers.keys().cloned().collect();

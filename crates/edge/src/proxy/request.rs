@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tollgate_expr::{ConnectionFacts, RequestFacts, TlsFacts};
+use tollgate_expr::{ConnectionFacts, Map, RequestFacts, TlsFacts};
 
 /// The exchange of a request whose head has been read.
 #[must_use]
@@ -33,7 +33,14 @@ pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> 
     };
     let connection = connection(session, now);
     let (endpoint, secrets) = (Arc::clone(&listener.endpoint), Arc::clone(&listener.shared.secrets));
-    Exchange::new(request, connection, endpoint, secrets, engine.wants_results)
+    let client = connection.client;
+    let mut exchange = Exchange::new(request, connection, endpoint, secrets, engine.wants_results);
+    if !engine.connect.is_empty()
+        && let Some(results) = listener.connected.results(client)
+    {
+        exchange.results = Map::clone(&results);
+    }
+    exchange
 }
 
 /// The headers without those that `Connection` makes the connection's own (RFC 9110, section 7.6.1). They end here,
