@@ -99,6 +99,12 @@ fn what_is_done_to_requests() {
         }
         let mut seen = HashSet::new();
         assert!(provider.extensions.iter().all(|name| !name.is_empty() && seen.insert(name)), "{file}");
+        for (surface, paths) in &provider.surface_gaps {
+            let other = provider.wire_around(*surface, &Model::default());
+            assert!(provider.serves(*surface) && other.is_some(), "{file}: {}", surface.name());
+            let mut seen = HashSet::new();
+            assert!(paths.iter().all(|path| seen.insert(path.as_str())), "{file}: a gap is there twice");
+        }
     }
 }
 
