@@ -36,13 +36,13 @@ impl Provider {
     }
 
     /// The surface on which a conversation goes to `model` when the client's own has a gap that the request falls into:
-    /// [`Provider::translate_to`], else the first other one that is served. `None` when there is no other.
+    /// [`Provider::translate_to`], else the first that is served of another format. `None` when there is no other.
     #[must_use]
     pub fn wire_around(&self, client: Surface, model: &Model) -> Option<Surface> {
-        let other = |surface: &Surface| {
-            *surface != client && self.serves(*surface) && model.serves(*surface)
-        };
-        self.translate_to.into_iter().chain(PREFERENCE).filter(|_| client.is_conversation()).find(other)
+        let other = |surface: &Surface| *surface != client && self.serves(*surface) && model.serves(*surface);
+        // A server that speaks OpenAI's API is rarely meant to have all of its operations.
+        let foreign = PREFERENCE.into_iter().filter(|surface| surface.format() != client.format());
+        self.translate_to.into_iter().chain(foreign).filter(|_| client.is_conversation()).find(other)
     }
 
     /// The path of an operation below the base URL. `{model}` stands for the model's name.
@@ -154,6 +154,7 @@ mod tests {
             (&to(ChatCompletions, three.clone()), ChatCompletions, &any, Some(Messages)),
             (&to(Converse, three), ChatCompletions, &any, Some(Messages)),
             (&provider(&[ChatCompletions]), ChatCompletions, &any, None),
+            (&provider(&[ChatCompletions, Responses]), ChatCompletions, &any, None),
         ] {
             assert_eq!(provider.wire_around(client, model), expected, "{client:?} {:?}", provider.surfaces);
         }

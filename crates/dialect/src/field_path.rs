@@ -121,7 +121,8 @@ pub fn fields_present<'p>(body: &[u8], peek: &Peek, paths: &'p [FieldPath]) -> V
         let Some(key) = body.get(member.key.clone()).and_then(json::string) else { continue };
         let value = body.get(member.value.clone()).unwrap_or_default();
         for path in paths {
-            let Some((first, rest)) = path.steps.split_first().filter(|(first, _)| *first.name == *key) else {
+            let Some((first, rest)) = path.steps.split_first().filter(|(first, _)| *first.name == *key)
+            else {
                 continue;
             };
             let named = |step: &Step| memchr::memmem::find(value, step.quoted.as_bytes()).is_some();
@@ -159,9 +160,7 @@ fn inside(steps: &[Step], value: &[u8]) -> Option<bool> {
 fn says(value: &[u8]) -> bool {
     match value {
         b"null" | b"false" | b"\"\"" => false,
-        [b'{', inner @ .., b'}'] | [b'[', inner @ .., b']'] => {
-            !inner.iter().all(u8::is_ascii_whitespace)
-        }
+        [b'{', inner @ .., b'}'] | [b'[', inner @ .., b']'] => !inner.iter().all(u8::is_ascii_whitespace),
         _ => true,
     }
 }
@@ -199,7 +198,11 @@ mod tests {
         let mark = "messages[].content[].cache_control";
         let strict = "tools[].function.strict";
         for (body, path, want) in [
-            (r#"{"messages":[{"content":"a"},{"content":[{"cache_control":{"type":"e"}}]}]}"#, mark, Some(true)),
+            (
+                r#"{"messages":[{"content":"a"},{"content":[{"cache_control":{"type":"e"}}]}]}"#,
+                mark,
+                Some(true),
+            ),
             (r#"{"messages":[{"content":[{"cache_control":null},{"cache_control":1}]}]}"#, mark, Some(true)),
             (r#"{"messages":[{"content":[{"cache_control":null}]}]}"#, mark, Some(false)),
             // The name is somewhere, but not there.
@@ -243,7 +246,9 @@ mod tests {
         assert_eq!("seed".parse::<FieldPath>().unwrap().top_level(), Some("seed"));
         assert_eq!(serde_json::to_string(&path).unwrap(), "\"a[].b-c.d_1\"");
         assert_eq!(serde_json::from_str::<FieldPath>("\"a[].b-c.d_1\"").unwrap(), path);
-        assert!(serde_json::from_str::<FieldPath>("\"a[]\"").unwrap_err().to_string().contains("not in `[]`"));
+        assert!(
+            serde_json::from_str::<FieldPath>("\"a[]\"").unwrap_err().to_string().contains("not in `[]`")
+        );
     }
 
     proptest! {

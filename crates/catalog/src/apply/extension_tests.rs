@@ -206,7 +206,8 @@ fn lists_and_targets_are_checked() {
 #[test]
 fn gaps_are_listed_by_surface() {
     use Surface::{ChatCompletions, GenerateContent, Messages};
-    let paths = |texts: &[&str]| -> Vec<FieldPath> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+    let paths =
+        |texts: &[&str]| -> Vec<FieldPath> { texts.iter().map(|text| text.parse().unwrap()).collect() };
     let gaps = |id: &str, surface, texts: &[&str]| ProviderOverlay {
         surface_gaps: vec![(surface, paths(texts))],
         ..overlay(id, &[])
@@ -219,10 +220,14 @@ fn gaps_are_listed_by_surface() {
     assert_eq!(mine.gaps(ChatCompletions), paths(&["a", "b[].c"]));
     assert!(only(gaps("anthropic", ChatCompletions, &[])).gaps(ChatCompletions).is_empty());
     let other = only(gaps("anthropic", Messages, &["x"]));
-    assert_eq!((other.gaps(ChatCompletions), other.gaps(Messages)), (usual.gaps(ChatCompletions), &paths(&["x"])[..]));
+    assert_eq!(
+        (other.gaps(ChatCompletions), other.gaps(Messages)),
+        (usual.gaps(ChatCompletions), &paths(&["x"])[..])
+    );
     let found = errors(gaps("anthropic", GenerateContent, &["x"]));
     assert!(found.len() == 1 && found[0].contains("surface_gaps"), "{found:?}");
-    let kin = ProviderOverlay { aliases: vec!["anthropic".to_owned()], ..at("mine", &[], Some("https://a.test")) };
+    let kin =
+        ProviderOverlay { aliases: vec!["anthropic".to_owned()], ..at("mine", &[], Some("https://a.test")) };
     assert_eq!(only(kin).gaps(ChatCompletions), usual.gaps(ChatCompletions));
 }
 

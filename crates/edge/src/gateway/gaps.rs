@@ -1,11 +1,10 @@
 //! Fields that a provider ignores or refuses in the client's own dialect, and knows in another one.
 
 use super::prepare::Prepared;
-use super::{Gateway, Incoming};
-use tollgate_catalog::{Model, Provider};
+use super::{Gateway, Incoming, params};
 use tollgate_dialect::{FieldPath, Surface, fields_present};
 use tollgate_policy::{Checker, Config};
-use tollgate_select::{Candidate, ParamStyle};
+use tollgate_select::Candidate;
 
 /// The gaps of one provider that a request falls into.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,12 +25,12 @@ impl Gateway {
             if gaps.is_empty() || needs.iter().any(|need| need.provider == provider.id) {
                 continue;
             }
-            let mut need =
-                Need { provider: provider.id.clone(), fields: Vec::new(), saying: Vec::new() };
+            let mut need = Need { provider: provider.id.clone(), fields: Vec::new(), saying: Vec::new() };
             for found in fields_present(&incoming.body, &incoming.peek, gaps) {
                 let name = found.path.as_str();
                 let lists = [Some(&mut need.fields), found.says.then_some(&mut need.saying)];
-                for list in lists.into_iter().flatten().filter(|list| !list.iter().any(|known| known == name)) {
+                for list in lists.into_iter().flatten().filter(|list| !list.iter().any(|known| known == name))
+                {
                     list.push(name.to_owned());
                 }
             }
@@ -63,12 +62,12 @@ impl Gateway {
         prepared: &Prepared,
         candidate: &Candidate,
     ) -> Vec<String> {
-        let Candidate { provider, model, params, .. } = candidate;
+        let Candidate { provider, params: named, .. } = candidate;
         let need = prepared.needs.iter().find(|need| need.provider == provider.id);
         let mut fields = need.map_or(Vec::new(), |need| need.fields.clone());
         let gaps = provider.gaps(incoming.surface);
-        if !gaps.is_empty() && !params.is_empty() {
-            let added = params.to_body(incoming.surface, style(provider, model)).fields;
+        if !gaps.is_empty() && !named.is_empty() {
+            let added = named.to_body(incoming.surface, params::style(candidate)).fields;
             let added = gaps.iter().filter_map(FieldPath::top_level).filter(|name| added.contains_key(*name));
             for name in added {
                 if !fields.iter().any(|known| known == name) {
@@ -84,10 +83,6 @@ impl Gateway {
 pub(super) fn unheeded<'p>(prepared: &'p Prepared, provider: &str) -> &'p [String] {
     let need = prepared.needs.iter().find(|need| need.provider == provider);
     need.map_or(&[], |need| &need.saying)
-}
-
-fn style(provider: &Provider, model: &Model) -> ParamStyle {
-    ParamStyle { thinking: model.thinking, completion_tokens: provider.wants_completion_tokens(Some(model)) }
 }
 
 /// Reads `surface_gaps` of a provider in a policy. What is no path has been refused.

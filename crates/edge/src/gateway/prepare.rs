@@ -1,8 +1,8 @@
 //! What every attempt of a request shares: the plan, the keys, the interpolated values.
 
 use super::errors::Failure;
-use super::keys::{ClientKeyHeader, client_key, passing};
 use super::gaps::Need;
+use super::keys::{ClientKeyHeader, client_key, passing};
 use super::report::Report;
 use super::wire::home;
 use super::{Gateway, Incoming, params};

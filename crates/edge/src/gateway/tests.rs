@@ -1,5 +1,6 @@
 //! The gateway without a network: real rules, plan and attempt loop over scripted providers.
 
+mod gaps;
 mod names;
 mod streams;
 

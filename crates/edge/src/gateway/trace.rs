@@ -55,8 +55,7 @@ impl Gateway {
         // Why a provider that serves the client's own operation is asked for another one.
         let around = self.around_gaps(incoming, prepared, candidate);
         let goes_around = wire.as_ref().is_ok_and(|wire| Some(wire.surface) == around);
-        let reasons =
-            if goes_around { self.reasons(incoming, prepared, candidate) } else { Vec::new() };
+        let reasons = if goes_around { self.reasons(incoming, prepared, candidate) } else { Vec::new() };
         json!({
             "provider": candidate.provider.id,
             "model": candidate.upstream_model,

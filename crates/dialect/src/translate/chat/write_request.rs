@@ -130,7 +130,10 @@ fn reasoning(
                         lose(lost, name(from, Field::Reasoning));
                     }
                 }
-                _ => w.optional("reasoning_effort", effort.as_deref().map(|word| spoken(word, target.provider))),
+                _ => w.optional(
+                    "reasoning_effort",
+                    effort.as_deref().map(|word| spoken(word, target.provider)),
+                ),
             }
             if reasoning.summary.is_some() {
                 lose(lost, name(from, Field::Summary));
