@@ -24,12 +24,14 @@ const SWITCHES: [&str; 3] = ["deepseek", "moonshotai", "z-ai"];
 const USUAL_WORDS: [&str; 5] = ["minimal", "low", "medium", "high", "xhigh"];
 /// Providers that have others, which refuse the rest, or do nothing for it: the request types of the Python clients of
 /// Groq, Cerebras and Perplexity; `docs.cohere.com/docs/compatibility-api`; `api-docs.deepseek.com/guides/thinking_mode`.
-const WORDS: [(&str, &[&str]); 5] = [
+/// Moonshot's are Kimi K3's (`java.agentscope.io/v2/en/integration/model/kimi`).
+const WORDS: [(&str, &[&str]); 6] = [
     ("groq", &["low", "medium", "high"]),
     ("cerebras", &["low", "medium", "high"]),
     ("perplexity", &["minimal", "low", "medium", "high"]),
     ("cohere", &["high"]),
     ("deepseek", &["low", "high", "max"]),
+    ("moonshotai", &["low", "high", "max"]),
 ];
 /// Most characters of `user` that OpenAI takes.
 const USER_LIMIT: usize = 64;
@@ -120,7 +122,7 @@ fn reasoning(
         _ => {
             let max = request.max_output_tokens.or(target.max_output_tokens);
             let effort = effort(reasoning, max);
-            match (&effort, SWITCHES.contains(&target.provider)) {
+            match (&effort, switches(target)) {
                 (Some(word), true) => {
                     let switch = if word == "none" { "disabled" } else { "enabled" };
                     w.member_object("thinking", |w| w.member("type", switch));
@@ -177,6 +179,11 @@ fn effort<'r>(reasoning: &'r Reasoning<'_>, max: Option<u64>) -> Option<Cow<'r, 
         None if reasoning.enabled == Some(true) && !reasoning.adaptive => Some(Cow::Borrowed("medium")),
         None => None,
     }
+}
+
+/// Whether thought is switched on and off. Kimi K3 always thinks, and is told how much.
+fn switches(target: &Target<'_>) -> bool {
+    SWITCHES.contains(&target.provider) && !target.model.contains("kimi-k3")
 }
 
 /// The word of a provider that is nearest to one of ours. Words of nobody's are left as they are.

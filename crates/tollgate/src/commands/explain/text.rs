@@ -115,7 +115,7 @@ fn candidates(planned: &[Json]) -> String {
     if planned.is_empty() {
         return String::new();
     }
-    let around = planned.iter().any(|candidate| candidate["translated_for"][0].is_string());
+    let around = planned.iter().any(|candidate| !list(&candidate["translated_for"]).is_empty());
     let mut titles = vec!["", "provider", "model", "keys", "url", "left out", "skipped"];
     titles.extend(around.then_some("translated for"));
     let mut table = Table::new(&titles);

@@ -195,6 +195,13 @@ fn thinking_by_a_switch() {
         );
         assert_eq!(named, lost);
     }
+    let k3 = Target { model: "kimi-k3", ..target("moonshotai") };
+    let turns = vec![turn(Role::User, vec![Part::text("hi")])];
+    let (body, named) = write(&Request { reasoning: Some(effort("xhigh")), ..request(turns) }, &k3);
+    assert_eq!(
+        (&body["thinking"], &body["reasoning_effort"], named.len()),
+        (&Value::Null, &value!("max"), 0)
+    );
 }
 
 #[test]
