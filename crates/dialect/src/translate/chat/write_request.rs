@@ -23,11 +23,12 @@ const SWITCHES: [&str; 3] = ["deepseek", "moonshotai", "z-ai"];
 /// The words for amounts of thought (`platform.openai.com/docs/api-reference/chat/create`).
 const USUAL_WORDS: [&str; 5] = ["minimal", "low", "medium", "high", "xhigh"];
 /// Providers that have others, which refuse the rest, or do nothing for it: the request types of the Python clients of
-/// Groq, Cerebras and Perplexity; `docs.cohere.com/docs/compatibility-api`; `api-docs.deepseek.com/guides/thinking_mode`.
+/// Groq, Cerebras, Fireworks and Perplexity; `docs.cohere.com/docs/compatibility-api`; `api-docs.deepseek.com/guides/thinking_mode`.
 /// Moonshot's are Kimi K3's (`java.agentscope.io/v2/en/integration/model/kimi`).
-const WORDS: [(&str, &[&str]); 6] = [
+const WORDS: [(&str, &[&str]); 7] = [
     ("groq", &["low", "medium", "high"]),
     ("cerebras", &["low", "medium", "high"]),
+    ("fireworks", &["low", "medium", "high"]),
     ("perplexity", &["minimal", "low", "medium", "high"]),
     ("cohere", &["high"]),
     ("deepseek", &["low", "high", "max"]),

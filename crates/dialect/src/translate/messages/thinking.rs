@@ -12,7 +12,7 @@ use super::read_blocks::Reader;
 use crate::Surface;
 use crate::effort::{USUAL_LIMIT, budget_of_effort, some_effort_of_budget};
 
-/// Fewest tokens of thought the API takes.
+/// Fewest tokens of thought the API takes; it also wants fewer than `max_tokens` (`ThinkingConfigEnabled`).
 const LEAST_BUDGET: u64 = 1024;
 /// Most output tokens asked for on behalf of a client that set no limit: what every model since Claude 4 can write.
 const MOST_UNASKED: u64 = 32_000;

@@ -209,6 +209,7 @@ fn words_that_a_provider_has() {
     for (provider, words) in [
         ("groq", [("minimal", "low"), ("medium", "medium"), ("xhigh", "high"), ("none", "none")]),
         ("cerebras", [("minimal", "low"), ("low", "low"), ("max", "high"), ("none", "none")]),
+        ("fireworks", [("minimal", "low"), ("high", "high"), ("max", "high"), ("none", "none")]),
         ("perplexity", [("minimal", "minimal"), ("low", "low"), ("max", "high"), ("none", "none")]),
         ("cohere", [("minimal", "high"), ("medium", "high"), ("max", "high"), ("none", "none")]),
         ("mistral", [("minimal", "minimal"), ("xhigh", "xhigh"), ("max", "xhigh"), ("none", "none")]),
