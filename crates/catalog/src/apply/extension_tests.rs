@@ -157,6 +157,7 @@ fn what_is_done_to_parameters_can_be_changed() {
         cache_control: CacheControl::Keep,
         // Its streams have it in any case.
         stream_usage: StreamUsage::Never,
+        ..Params::default()
     };
     assert_eq!(built_in.params, usual);
     let changed = only(ProviderOverlay {

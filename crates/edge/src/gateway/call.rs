@@ -127,6 +127,7 @@ impl Gateway {
             surface: wire.surface,
             allow: provider.supported_params(wire.surface),
             deny: &[&provider.params.drop, &candidate.model.unsupported_params, &merged.remove],
+            rename: Some(&provider.params.rename).filter(|names| !names.is_empty()),
             include_usage: provider.params.stream_usage == StreamUsage::Ask,
             reasoning_to_effort: provider.params.reasoning == ReasoningParam::Effort,
             strip_cache_control: provider.params.cache_control == CacheControl::Strip,

@@ -354,6 +354,17 @@ on_http_request:
     }
 }
 
+#[tokio::test]
+async fn parameters_have_the_name_the_provider_knows() {
+    let policy = "on_http_request:\n  - type: ai-gateway\n    config:\n      max_output_tokens: 50\n      \
+                  providers: [{id: mistral, api_keys: [{value: k}]}]\n";
+    let body = r#"{"model":"mistral:m","messages":[], "seed":7,"max_completion_tokens":99, "user":"u"}"#;
+    let got = run(policy, "/v1/chat/completions", body, &[], "").await;
+    let sent = String::from_utf8(got.calls[0].body.concat()).expect("text");
+    assert_eq!(sent, r#"{"model":"m","messages":[], "random_seed":7,"max_tokens":50}"#);
+    assert_eq!(got.headers["x-tollgate-dropped"], "user");
+}
+
 #[test]
 fn what_has_no_effect_is_said_when_the_policy_is_loaded() {
     let loads = |config: &str| {
