@@ -30,6 +30,8 @@ mod explain;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod gaps;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod leaving;

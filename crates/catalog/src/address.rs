@@ -42,7 +42,7 @@ impl Provider {
 /// Gives a provider another base URL. Paths and query go with the base path they are made for: Azure's
 /// `/openai/v1` needs neither. A host alone gets that base path.
 pub(crate) fn replace(provider: &mut Provider, url: &str) {
-    provider.format_base_urls.clear();
+    replace_formats(provider, url);
     let usual = path_of(&provider.base_url).to_owned();
     let own = path_of(url);
     if provider.paths.is_empty() || own == usual {
@@ -56,6 +56,22 @@ pub(crate) fn replace(provider: &mut Provider, url: &str) {
         provider.stream_paths.clear();
         provider.query.clear();
         provider.base_url = url.to_owned();
+    }
+}
+
+/// Where a format's address is the provider's own without the end of its path (Google's without `/openai`), it is so
+/// with another one too. Addresses that cannot be told are forgotten, and then there is no way around a gap.
+fn replace_formats(provider: &mut Provider, url: &str) {
+    let usual = provider.base_url.trim_end_matches('/');
+    let told = |format_url: &str| {
+        let end = usual.strip_prefix(format_url.trim_end_matches('/'))?;
+        url.trim_end_matches('/').strip_suffix(end).filter(|_| end.starts_with('/')).map(str::to_owned)
+    };
+    let before = provider.format_base_urls.len();
+    let formats = provider.format_base_urls.iter().filter_map(|(format, url)| Some((*format, told(url)?)));
+    provider.format_base_urls = formats.collect();
+    if provider.format_base_urls.len() < before {
+        provider.surface_gaps.clear();
     }
 }
 
@@ -184,6 +200,36 @@ mod tests {
             let expected = expected.map(str::to_owned).map_err(str::to_owned);
             assert_eq!(fill(template, &values), expected, "{template}");
         }
+    }
+
+    #[test]
+    fn addresses_of_formats_follow() {
+        use tollgate_dialect::{Format, Surface};
+        let google = || Provider {
+            base_url: "https://g.test/v1beta/openai/".to_owned(),
+            format_base_urls: vec![(Format::Gemini, "https://g.test/v1beta".to_owned())],
+            surface_gaps: vec![(Surface::ChatCompletions, Vec::new())],
+            ..Provider::default()
+        };
+        for (url, gemini) in [
+            ("https://me.test/google/openai", Some("https://me.test/google")),
+            ("https://me.test/openai/", Some("https://me.test")),
+            ("https://me.test/v1", None),
+            ("https://me.test/openai?a=b", None),
+        ] {
+            let mut provider = google();
+            replace(&mut provider, url);
+            assert_eq!(provider.base_url, url);
+            assert_eq!(provider.base_url_for(Format::Gemini), gemini.unwrap_or(url), "{url}");
+            assert_eq!(provider.surface_gaps.is_empty(), gemini.is_none(), "{url}");
+        }
+        let mut other = Provider {
+            base_url: "https://d.test".to_owned(),
+            format_base_urls: vec![(Format::Anthropic, "https://d.test/anthropic/v1".to_owned())],
+            ..Provider::default()
+        };
+        replace(&mut other, "https://me.test");
+        assert!(other.format_base_urls.is_empty());
     }
 
     #[test]

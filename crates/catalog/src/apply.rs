@@ -124,6 +124,10 @@ impl Catalog {
         set(&mut provider.params.cache_control, overlay.cache_control.as_ref());
         set(&mut provider.params.stream_usage, overlay.stream_usage.as_ref());
         provider.translate_to = overlay.translate_to.or(provider.translate_to);
+        for (surface, paths) in &overlay.surface_gaps {
+            provider.surface_gaps.retain(|(of, _)| of != surface);
+            provider.surface_gaps.push((*surface, paths.clone()));
+        }
         set(&mut provider.display_name, overlay.display_name.as_ref());
         set(&mut provider.description, overlay.description.as_ref());
         set(&mut provider.website, overlay.website.as_ref());
@@ -166,6 +170,7 @@ fn custom(overlay: &ProviderOverlay, kin: Option<&Provider>) -> Provider {
         provider.auth = kin.auth.clone();
         provider.params.clone_from(&kin.params);
         provider.extensions.clone_from(&kin.extensions);
+        provider.surface_gaps.clone_from(&kin.surface_gaps);
         provider.variants.clone_from(&kin.variants);
         (provider.translate_to, provider.thinking) = (kin.translate_to, kin.thinking);
         provider.prefix_required = kin.prefix_required;

@@ -91,6 +91,11 @@ pub(crate) fn provider(overlay: &ProviderOverlay, report: &mut Report<'_>) {
 
 /// Checks what needs the provider as it is with the overlay on it.
 pub(crate) fn laid(provider: &Provider, overlay: &ProviderOverlay, report: &mut Report<'_>) {
+    for (surface, _) in overlay.surface_gaps.iter().filter(|(surface, _)| !provider.serves(*surface)) {
+        let message =
+            format!("`{}` does not serve `{}`, so nothing can be missing there", provider.id, surface.name());
+        report.add("surface_gaps", None, message, "list the fields below a surface it serves");
+    }
     let Some(surface) = overlay.translate_to else { return };
     let name = surface.name();
     if !surface.is_conversation() {

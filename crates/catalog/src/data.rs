@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use thiserror::Error;
-use tollgate_dialect::{Format, Surface, Thinking};
+use tollgate_dialect::{FieldPath, Format, Surface, Thinking};
 
 /// A data file that cannot be used. The file's author is to blame.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -52,6 +52,7 @@ pub(crate) fn provider(file: &str, text: &str) -> Result<Provider, DataError> {
         params: raw.params,
         extensions: raw.extensions,
         translate_to: raw.translate_to,
+        surface_gaps: raw.surface_gaps.into_iter().collect(),
         variants: raw.variants,
         thinking: raw.defaults.thinking,
         path_prefix: raw.path_prefix,
@@ -113,6 +114,8 @@ struct ProviderFile {
     surfaces: BTreeMap<Format, Vec<Surface>>,
     #[serde(default)]
     translate_to: Option<Surface>,
+    #[serde(default)]
+    surface_gaps: HashMap<Surface, Vec<FieldPath>>,
     #[serde(default)]
     extensions: Vec<String>,
     #[serde(default)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value as Json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tollgate_dialect::{Format, Surface, Thinking};
+use tollgate_dialect::{FieldPath, Format, Surface, Thinking};
 
 /// A provider: built in, configured by a policy, or both.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +51,9 @@ pub struct Provider {
     pub extensions: Vec<String>,
     /// The surface a request is translated to when the provider does not speak the client's dialect.
     pub translate_to: Option<Surface>,
+    /// Fields of a body, by surface, that this provider ignores or refuses there although the surface has them. A
+    /// request with one of them is translated to another dialect the provider speaks.
+    pub surface_gaps: Vec<(Surface, Vec<FieldPath>)>,
     /// Endings of model names with a meaning of their own, after a colon (OpenRouter's `free`, `nitro`).
     pub variants: Vec<String>,
     /// How models think of which nothing else is known.

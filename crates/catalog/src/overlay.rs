@@ -5,7 +5,7 @@ use crate::params::{CacheControl, ReasoningParam, StreamUsage};
 use crate::pricing::Pricing;
 use serde_json::{Map as JsonMap, Value as Json};
 use std::collections::BTreeMap;
-use tollgate_dialect::{Surface, Thinking};
+use tollgate_dialect::{FieldPath, Surface, Thinking};
 
 /// One entry of `providers`, without its keys.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +48,8 @@ pub struct ProviderOverlay {
     pub stream_usage: Option<StreamUsage>,
     /// `translate_to`
     pub translate_to: Option<Surface>,
+    /// `surface_gaps`; each surface's list in place of the built-in one.
+    pub surface_gaps: Vec<(Surface, Vec<FieldPath>)>,
 }
 
 /// One entry of `providers[].models`.

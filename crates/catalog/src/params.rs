@@ -1,6 +1,7 @@
 //! What is done to a request's parameters before it goes to a provider.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What is done to parameters. The default is what a server that speaks OpenAI's API, and nothing else, can take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Params {
     /// Top-level body keys that are removed.
     pub drop: Vec<String>,
+    /// Top-level body keys that it knows by another name: `seed` is `random_seed` at Mistral.
+    pub rename: BTreeMap<String, String>,
     /// The object `reasoning` in chat completions.
     pub reasoning: ReasoningParam,
     /// `cache_control` in chat completions' content parts and tools.

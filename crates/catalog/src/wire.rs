@@ -1,7 +1,7 @@
 //! In which dialect a request goes to a provider, and to which path.
 
 use crate::model::{Model, Provider};
-use tollgate_dialect::{Format, Surface};
+use tollgate_dialect::{FieldPath, Format, Surface};
 
 /// The dialects a conversation is translated to, most common first.
 const PREFERENCE: [Surface; 5] = [
@@ -26,6 +26,23 @@ impl Provider {
             return None;
         }
         self.translate_to.into_iter().chain(PREFERENCE).find(served)
+    }
+
+    /// Fields of a body that the provider ignores or refuses on `surface` ([`Provider::surface_gaps`]).
+    #[must_use]
+    pub fn gaps(&self, surface: Surface) -> &[FieldPath] {
+        let own = self.surface_gaps.iter().find(|(of, _)| *of == surface);
+        own.map_or(&[], |(_, paths)| paths)
+    }
+
+    /// The surface on which a conversation goes to `model` when the client's own has a gap that the request falls into:
+    /// [`Provider::translate_to`], else the first that is served of another format. `None` when there is no other.
+    #[must_use]
+    pub fn wire_around(&self, client: Surface, model: &Model) -> Option<Surface> {
+        let other = |surface: &Surface| *surface != client && self.serves(*surface) && model.serves(*surface);
+        // A server that speaks OpenAI's API is rarely meant to have all of its operations.
+        let foreign = PREFERENCE.into_iter().filter(|surface| surface.format() != client.format());
+        self.translate_to.into_iter().chain(foreign).filter(|_| client.is_conversation()).find(other)
     }
 
     /// The path of an operation below the base URL. `{model}` stands for the model's name.
@@ -119,6 +136,31 @@ mod tests {
             assert_eq!(provider.wire_for(client, model), expected, "{client:?} {:?}", provider.surfaces);
         }
         assert_eq!(provider(&[]).wire_for(ChatCompletions, &any), None);
+    }
+
+    #[test]
+    fn around_a_gap() {
+        let any = Model::default();
+        let chat_only = Model { surfaces: vec![ChatCompletions], ..Model::default() };
+        let both = provider(&[ChatCompletions, Messages, CountTokens]);
+        let three = provider(&[ChatCompletions, Messages, Responses]);
+        let to = |surface, provider: Provider| Provider { translate_to: Some(surface), ..provider };
+        for (provider, client, model, expected) in [
+            (&both, ChatCompletions, &any, Some(Messages)),
+            (&both, Messages, &any, Some(ChatCompletions)),
+            (&both, CountTokens, &any, None),
+            (&both, ChatCompletions, &chat_only, None),
+            (&to(Responses, three.clone()), ChatCompletions, &any, Some(Responses)),
+            (&to(ChatCompletions, three.clone()), ChatCompletions, &any, Some(Messages)),
+            (&to(Converse, three), ChatCompletions, &any, Some(Messages)),
+            (&provider(&[ChatCompletions]), ChatCompletions, &any, None),
+            (&provider(&[ChatCompletions, Responses]), ChatCompletions, &any, None),
+        ] {
+            assert_eq!(provider.wire_around(client, model), expected, "{client:?} {:?}", provider.surfaces);
+        }
+        let paths: Vec<FieldPath> = vec!["seed".parse().unwrap()];
+        let gappy = Provider { surface_gaps: vec![(ChatCompletions, paths.clone())], ..both };
+        assert_eq!((gappy.gaps(ChatCompletions), gappy.gaps(Messages)), (&paths[..], &[][..]));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use plan::{Plan, Want};
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
 use splice::Splice;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The changes one attempt needs, in the order they apply: remove `models`, merge, set the model, cap the
@@ -37,6 +38,8 @@ pub struct Edits<'a> {
     pub allow: &'a [String],
     /// Parameters not to send.
     pub deny: &'a [&'a [String]],
+    /// Parameters to send under another name. Where the body has the other one too, that one counts.
+    pub rename: Option<&'a BTreeMap<String, String>>,
     /// Ask for usage at the end of a stream. Applies to streamed chat and text completions only.
     pub include_usage: bool,
     /// Turn the object `reasoning {effort, max_tokens}` of a chat body into `reasoning_effort`.
@@ -58,6 +61,7 @@ impl Edits<'_> {
             surface,
             allow: &[],
             deny: &[],
+            rename: None,
             include_usage: false,
             reasoning_to_effort: false,
             strip_cache_control: false,
@@ -96,7 +100,7 @@ pub fn edit(body: &Bytes, peek: &Peek, edits: &Edits<'_>) -> Edited {
     let members = &peek.object.members;
     let mut left: Option<Range<usize>> = None;
     let mut kept = false;
-    let renames = plan.messages_are_input();
+    let input = plan.messages_are_input().then_some("input");
     for (index, member) in members.iter().enumerate() {
         let name = plan.name(index);
         if plan.removes(name) {
@@ -108,8 +112,8 @@ pub fn edit(body: &Bytes, peek: &Peek, edits: &Edits<'_>) -> Edited {
             });
         } else {
             kept = true;
-            if renames && name == "messages" {
-                splice.replace(member.key.clone(), "\"input\"".to_owned());
+            if let Some(other) = input.filter(|_| name == "messages").or_else(|| plan.renamed(name)) {
+                splice.replace(member.key.clone(), json::quoted(other));
             }
             if let Some(want) = plan.want(name) {
                 change(&mut splice, body, member.value.clone(), want);
@@ -119,7 +123,7 @@ pub fn edit(body: &Bytes, peek: &Peek, edits: &Edits<'_>) -> Edited {
     }
     let end = left.map_or(peek.object.start, |last| last.end);
     let absent = plan.absent();
-    let added = absent.iter().map(|(name, want)| (*name, want.to_string()));
+    let added = absent.iter().map(|(name, want)| (plan.renamed(name).unwrap_or(name), want.to_string()));
     splice.append(end, kept, added);
     Edited { chunks: splice.apply(body), dropped: std::mem::take(&mut plan.dropped) }
 }

@@ -36,6 +36,19 @@ pub(crate) fn budget_of_effort(effort: &str, limit: u64) -> u64 {
     limit.saturating_mul(percent) / 100
 }
 
+/// All words, least first.
+const WORDS: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
+
+/// The word among `known` that is nearest to `word`; of two as near, the one that is more. `none`, and a word that is no
+/// amount, stays as it is.
+pub(crate) fn nearest_effort<'w>(word: &'w str, known: &[&'static str]) -> &'w str {
+    let rank = |word: &str| WORDS.iter().position(|known| *known == word);
+    let Some(wanted) = rank(word) else { return word };
+    let far = |other: usize| (other.abs_diff(wanted), other < wanted);
+    let ranked = known.iter().filter_map(|known| Some((far(rank(known)?), *known)));
+    ranked.min_by_key(|(far, _)| *far).map_or(word, |(_, known)| known)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +70,27 @@ mod tests {
             (62, 101, "high"),
         ] {
             assert_eq!(effort_of_budget(budget, limit), want, "{budget} of {limit}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_word() {
+        let four = ["low", "medium", "high"];
+        for (word, known, want) in [
+            ("minimal", &four[..], "low"),
+            ("medium", &four, "medium"),
+            ("xhigh", &four, "high"),
+            ("max", &four, "high"),
+            ("none", &four, "none"),
+            ("default", &four, "default"),
+            ("low", &["high"], "high"),
+            // What DeepSeek itself makes of the words it does not have.
+            ("minimal", &["low", "high", "max"], "low"),
+            ("medium", &["low", "high", "max"], "high"),
+            ("max", &["low", "high", "max"], "max"),
+            ("max", &[], "max"),
+        ] {
+            assert_eq!(nearest_effort(word, known), want, "{word} {known:?}");
         }
     }
 

@@ -46,14 +46,18 @@ impl Facts {
         let route = route(&path);
         let json: Option<Value> = serde_json::from_slice(body).ok();
         let field = |name: &str| json.as_ref().and_then(|j| j.get(name));
-        let view = json.as_ref().map(|body| View::read(route.surface, body)).unwrap_or_default();
+        let flavour = flavour(&path, parts.uri.query().unwrap_or(""), route.surface, script);
+        let mut view = json.as_ref().map(|body| View::read(route.surface, body)).unwrap_or_default();
+        if flavour == Flavour::Anthropic && route.surface == Surface::ChatCompletions {
+            view.ignore_format();
+        }
         let in_body = field("model").and_then(Value::as_str).unwrap_or("").to_owned();
         let (path_model, model) = match (route.surface, route.model) {
             (Surface::Models, path_model) => (path_model, in_body),
             (_, path_model) => (None, path_model.unwrap_or(in_body)),
         };
         Self {
-            flavour: flavour(&path, parts.uri.query().unwrap_or(""), route.surface, script),
+            flavour,
             surface: route.surface,
             method: parts.method.clone(),
             path,

@@ -80,6 +80,12 @@ impl View {
         view
     }
 
+    /// Anthropic's imitation of chat completions ignores `response_format` (platform.claude.com, "OpenAI SDK
+    /// compatibility").
+    pub(crate) fn ignore_format(&mut self) {
+        (self.schema, self.json) = (None, false);
+    }
+
     fn wishes(&mut self, surface: Surface, body: &Value) {
         let at = |path: &str| body.pointer(path).filter(|v| !v.is_null());
         let is = |path: &str, word: &str| at(path).and_then(Value::as_str) == Some(word);

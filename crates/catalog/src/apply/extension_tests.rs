@@ -3,7 +3,7 @@
 use super::*;
 use crate::{CacheControl, Params, Price, Pricing, ReasoningParam, StreamUsage};
 use std::collections::BTreeMap;
-use tollgate_dialect::{Surface, Thinking};
+use tollgate_dialect::{FieldPath, Surface, Thinking};
 
 fn overlay(id: &str, settings: &[(&str, &str)]) -> ProviderOverlay {
     let settings: BTreeMap<String, String> =
@@ -157,6 +157,7 @@ fn what_is_done_to_parameters_can_be_changed() {
         cache_control: CacheControl::Keep,
         // Its streams have it in any case.
         stream_usage: StreamUsage::Never,
+        ..Params::default()
     };
     assert_eq!(built_in.params, usual);
     let changed = only(ProviderOverlay {
@@ -201,6 +202,34 @@ fn lists_and_targets_are_checked() {
         let found = errors(overlay);
         assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
     }
+}
+
+#[test]
+fn gaps_are_listed_by_surface() {
+    use Surface::{ChatCompletions, GenerateContent, Messages};
+    let paths =
+        |texts: &[&str]| -> Vec<FieldPath> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+    let gaps = |id: &str, surface, texts: &[&str]| ProviderOverlay {
+        surface_gaps: vec![(surface, paths(texts))],
+        ..overlay(id, &[])
+    };
+    let usual = only(overlay("anthropic", &[]));
+    let has = |path: &str| usual.gaps(ChatCompletions).iter().any(|gap| gap.as_str() == path);
+    assert!(has("response_format") && has("tools[].function.strict") && !has("temperature"));
+    // A surface's list is replaced; an empty one says that there is no gap.
+    let mine = only(gaps("anthropic", ChatCompletions, &["a", "b[].c"]));
+    assert_eq!(mine.gaps(ChatCompletions), paths(&["a", "b[].c"]));
+    assert!(only(gaps("anthropic", ChatCompletions, &[])).gaps(ChatCompletions).is_empty());
+    let other = only(gaps("anthropic", Messages, &["x"]));
+    assert_eq!(
+        (other.gaps(ChatCompletions), other.gaps(Messages)),
+        (usual.gaps(ChatCompletions), &paths(&["x"])[..])
+    );
+    let found = errors(gaps("anthropic", GenerateContent, &["x"]));
+    assert!(found.len() == 1 && found[0].contains("surface_gaps"), "{found:?}");
+    let kin =
+        ProviderOverlay { aliases: vec!["anthropic".to_owned()], ..at("mine", &[], Some("https://a.test")) };
+    assert_eq!(only(kin).gaps(ChatCompletions), usual.gaps(ChatCompletions));
 }
 
 #[test]

@@ -99,6 +99,48 @@ fn what_is_done_to_requests() {
         }
         let mut seen = HashSet::new();
         assert!(provider.extensions.iter().all(|name| !name.is_empty() && seen.insert(name)), "{file}");
+        for (surface, paths) in &provider.surface_gaps {
+            let other = provider.wire_around(*surface, &Model::default());
+            assert!(provider.serves(*surface) && other.is_some(), "{file}: {}", surface.name());
+            let mut seen = HashSet::new();
+            assert!(paths.iter().all(|path| seen.insert(path.as_str())), "{file}: a gap is there twice");
+        }
+    }
+}
+
+/// What is said to be so in the heads of the files.
+#[test]
+fn what_is_left_out_and_what_is_sent() {
+    let all = files();
+    let of = |id: &str| all.iter().find(|(file, _)| *file == id).map(|(_, provider)| provider).unwrap();
+    for (id, dropped, sent) in [
+        (
+            "groq",
+            &["logprobs", "logit_bias", "verbosity", "metadata"][..],
+            &["include_reasoning", "seed", "user"][..],
+        ),
+        ("cerebras", &["store", "metadata", "verbosity"], &["prompt_cache_key", "logit_bias", "seed"]),
+        ("mistral", &["store", "user", "logprobs"], &["metadata", "prediction", "prompt_cache_key", "seed"]),
+        ("cohere", &["logit_bias", "store"], &["stream_options", "seed", "logprobs"]),
+        ("fireworks", &["stream_options", "verbosity"], &["store", "metadata", "user"]),
+        ("anthropic", &["provider", "plugins"], &["metadata"]),
+    ] {
+        let drops = |name: &&str| of(id).params.drop.iter().any(|drop| drop == *name);
+        assert!(dropped.iter().all(drops), "{id}");
+        assert!(!sent.iter().any(drops), "{id}");
+    }
+    for id in ["mistral", "together", "perplexity"] {
+        let limit = of(id).params.rename.get("max_completion_tokens");
+        assert_eq!(limit.map(String::as_str), Some("max_tokens"), "{id}");
+    }
+    for (id, model, param, refused) in [
+        ("xai", "grok-4.20-reasoning", "reasoning_effort", true),
+        ("xai", "grok-4.3", "reasoning_effort", false),
+        ("xai", "grok-4.20-non-reasoning", "presence_penalty", true),
+        ("moonshotai", "kimi-k2.6", "temperature", true),
+    ] {
+        let model = of(id).models.iter().find(|known| known.id == model).unwrap();
+        assert_eq!(model.unsupported_params.iter().any(|name| name == param), refused, "{id} {}", model.id);
     }
 }
 

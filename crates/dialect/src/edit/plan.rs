@@ -64,6 +64,7 @@ impl<'a> Plan<'a> {
             plan.put("model", Want::set(model));
         }
         plan.note_dropped();
+        plan.note_doubles();
         plan.reasoning_to_effort(body, peek);
         plan.strip_cache_control(body, peek);
         plan.cap(body, peek);
@@ -88,8 +89,20 @@ impl<'a> Plan<'a> {
             && self.want("messages").is_none()
     }
 
+    /// The name a member is sent under, where it is another one.
+    pub(super) fn renamed(&self, name: &str) -> Option<&'a str> {
+        self.edits.rename?.get(name).map(String::as_str)
+    }
+
+    /// Whether a member would get the name of one that is there.
+    fn doubles(&self, name: &str) -> bool {
+        let there = |other: &str| self.names.iter().any(|known| known == other) || self.want(other).is_some();
+        self.renamed(name).is_some_and(there)
+    }
+
     pub(super) fn removes(&self, name: &str) -> bool {
         !survives(self.edits, name)
+            || self.doubles(name)
             || self.removed.contains(&name)
             || self.edits.remove_models && name == "models" && self.want(name).is_none()
     }
@@ -100,7 +113,8 @@ impl<'a> Plan<'a> {
 
     /// What is wanted but not in the body.
     pub(super) fn absent(&self) -> Vec<&(&'a str, Want<'a>)> {
-        self.wants.iter().filter(|(name, _)| !self.names.iter().any(|known| known == name)).collect()
+        let new = |name: &&str| !self.names.iter().any(|known| known == *name) && !self.doubles(name);
+        self.wants.iter().filter(|(name, _)| new(name)).collect()
     }
 
     pub(super) fn put(&mut self, name: &'a str, want: Want<'a>) {
@@ -117,6 +131,16 @@ impl<'a> Plan<'a> {
             if !gateway_only && !survives(self.edits, name) && !self.dropped.iter().any(|known| known == name)
             {
                 self.dropped.push(name.to_owned());
+            }
+        }
+    }
+
+    fn note_doubles(&mut self) {
+        let Some(rename) = self.edits.rename else { return };
+        for name in rename.keys() {
+            let given = self.names.iter().any(|known| known == name) || self.want(name).is_some();
+            if given && self.doubles(name) && !self.dropped.contains(name) {
+                self.dropped.push(name.clone());
             }
         }
     }

@@ -384,3 +384,37 @@ proptest! {
 fn kept_len(old: &[(String, Vec<u8>)], want: &Value) -> usize {
     old.iter().filter(|(name, _)| want.get(name.as_str()).is_some()).count()
 }
+
+#[test]
+fn members_under_another_name() {
+    let pairs = [("seed", "random_seed"), ("max_completion_tokens", "max_tokens")];
+    let rename: BTreeMap<String, String> =
+        pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
+    let forced = serde_json::json!({"seed": 9});
+    for (body, merge, cap, want, dropped) in [
+        (r#"{"seed" : 7, "a":1.0}"#, false, None, r#"{"random_seed" : 7, "a":1.0}"#, &[][..]),
+        (r#"{"s\u0065ed":7}"#, false, None, r#"{"random_seed":7}"#, &[]),
+        (r#"{"max_completion_tokens":50}"#, false, Some(10), r#"{"max_tokens":10}"#, &[]),
+        (r#"{"max_completion_tokens":5,"a":1}"#, false, Some(10), r#"{"max_tokens":5,"a":1}"#, &[]),
+        (r#"{"seed":7,"random_seed":8}"#, false, None, r#"{"random_seed":8}"#, &["seed"]),
+        (r#"{"a":1}"#, true, None, r#"{"a":1,"random_seed":9}"#, &[]),
+        (r#"{"seed":7}"#, true, None, r#"{"random_seed":9}"#, &[]),
+        (r#"{"random_seed":7}"#, true, None, r#"{"random_seed":7}"#, &["seed"]),
+        (r#"{"a":1}"#, false, Some(10), r#"{"a":1,"max_tokens":10}"#, &[]),
+        (r#"{ "messages":[{"seed":1}] }"#, false, None, r#"{ "messages":[{"seed":1}] }"#, &[]),
+    ] {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let edits = Edits {
+            rename: Some(&rename),
+            merge: forced.as_object().filter(|_| merge),
+            max_output_tokens: cap,
+            ..Edits::none(Surface::ChatCompletions)
+        };
+        let out = edit(&body, &peek(&body).unwrap(), &edits);
+        let got = String::from_utf8(out.chunks.concat()).unwrap();
+        assert_eq!(
+            (got.as_str(), out.dropped),
+            (want, dropped.iter().map(|name| (*name).to_owned()).collect())
+        );
+    }
+}

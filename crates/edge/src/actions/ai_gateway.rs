@@ -203,6 +203,14 @@ const PROVIDER: &[Field] = &[
     )
     .ours(),
     Field::optional(
+        "surface_gaps",
+        Shape::Object(GAPS),
+        "Fields of requests that it ignores or refuses in one of its APIs although the API has them. A request with one \
+         of them is translated to another of its APIs (`translate_to`) instead of passed through; where there is none, \
+         they are named in `x-tollgate-dropped`. Each list replaces the built-in one; an empty one says there are none.",
+    )
+    .ours(),
+    Field::optional(
         "extensions",
         PARAMS,
         "Top-level body keys it takes beyond its format; translated requests keep them. Replaces the built-in list.",
@@ -245,6 +253,25 @@ const PROVIDER: &[Field] = &[
 
 /// The names of [`tollgate_dialect::Surface::CONVERSATIONS`]; a test compares them.
 const CONVERSATIONS: &[&str] = &["chat-completions", "responses", "messages", "generate-content", "converse"];
+
+/// One list for each of [`CONVERSATIONS`].
+const GAPS: &[Field] = &[
+    Field::optional("chat-completions", PATHS, "Of chat completions.").ours(),
+    Field::optional("responses", PATHS, "Of OpenAI's responses.").ours(),
+    Field::optional("messages", PATHS, "Of Anthropic's messages.").ours(),
+    Field::optional("generate-content", PATHS, "Of Gemini's API.").ours(),
+    Field::optional("converse", PATHS, "Of Bedrock's Converse.").ours(),
+];
+
+/// Strings, or `{name: …}`.
+const PATHS: Shape = Shape::List {
+    item: &Shape::OneOf(&[
+        Shape::Text,
+        Shape::Object(&[Field::required("name", Shape::Text, "A field, such as `tools[].function.strict`.")]),
+    ]),
+    min: 0,
+    max: 100,
+};
 
 const KEY: &[Field] = &[Field::required("value", Shape::Template, "The key; use `${secrets.get(…)}`.")];
 

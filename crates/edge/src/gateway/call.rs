@@ -74,7 +74,11 @@ impl Gateway {
         let url = url.map_err(|_| Fault::BadAnswer)?;
         let Spoken { body, mut lost, echo } = self.spoken(incoming, prepared, candidate, wire)?;
         let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate, wire, &body)?;
-        lost.extend(dropped);
+        for name in dropped {
+            if !lost.contains(&name) {
+                lost.push(name);
+            }
+        }
         let headers = self.headers(exchange, wire, prepared, (&candidate.provider.id, chain), key, styles);
         let id = self.runtime.get(&candidate.provider).map(|r| Arc::clone(&r.id));
         let mut call = Call {
@@ -123,6 +127,7 @@ impl Gateway {
             surface: wire.surface,
             allow: provider.supported_params(wire.surface),
             deny: &[&provider.params.drop, &candidate.model.unsupported_params, &merged.remove],
+            rename: Some(&provider.params.rename).filter(|names| !names.is_empty()),
             include_usage: provider.params.stream_usage == StreamUsage::Ask,
             reasoning_to_effort: provider.params.reasoning == ReasoningParam::Effort,
             strip_cache_control: provider.params.cache_control == CacheControl::Strip,

@@ -4,7 +4,7 @@ use crate::action::{BuildContext, BuildError};
 use crate::actions::header_names::{HeaderTemplate, templates};
 use crate::gateway::identity::Identity;
 use crate::gateway::keys::KeySlot;
-use crate::gateway::{Gateway, Knobs, OnError, naming};
+use crate::gateway::{Gateway, Knobs, OnError, gaps, naming};
 use foldhash::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub fn check(config: &Config<'_>, checker: &mut Checker) {
     let providers = config.get("providers").map(|list| list.as_list()).unwrap_or_default();
     for provider in &providers {
         check_surfaces(provider, checker);
+        gaps::check(provider, checker);
         if let ("none", Some(keys)) = (word(provider, "auth").unwrap_or(""), provider.get("api_keys")) {
             let message = "`api_keys` has no effect: `auth: none` sends no key".to_owned();
             checker.warning(keys, "ERR_NGROK_2225", message, Some("leave out one of the two".into()));
@@ -236,6 +237,7 @@ fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
             Some("aggregate") => Passthrough::Aggregate,
             _ => Passthrough::Auto,
         },
+        native_only: word(config, "translation") == Some("never"),
         strip_state: word(config, "bound_state") == Some("strip"),
     })
 }
@@ -294,6 +296,7 @@ fn overlay(config: &Config<'_>) -> ProviderOverlay {
         cache_control: word(config, "cache_control").and_then(CacheControl::from_word),
         stream_usage: word(config, "stream_usage").and_then(StreamUsage::from_word),
         translate_to: word(config, "translate_to").and_then(surface),
+        surface_gaps: gaps::read(config),
     }
 }
 

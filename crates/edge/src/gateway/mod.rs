@@ -16,6 +16,7 @@ mod cost;
 mod count;
 mod errors;
 mod event_stream;
+mod gaps;
 mod ledger;
 mod listed;
 mod listing;
@@ -112,6 +113,8 @@ pub struct Knobs {
     pub stop_on_client_error: Vec<u16>,
     /// `error_passthrough`
     pub error_passthrough: Passthrough,
+    /// `translation: never`
+    pub native_only: bool,
     /// `bound_state: strip`
     pub strip_state: bool,
 }

@@ -52,9 +52,14 @@ pub(super) fn merge<'p>(
     Merged { body: (!fields.is_empty()).then_some(Cow::Owned(fields)), remove, dropped }
 }
 
-fn style(candidate: &Candidate) -> ParamStyle {
-    let Candidate { provider, model, .. } = candidate;
-    ParamStyle { thinking: model.thinking, completion_tokens: provider.wants_completion_tokens(Some(model)) }
+/// How the parameters of a candidate's name are written.
+pub(super) fn style(candidate: &Candidate) -> ParamStyle {
+    let Candidate { provider, model, upstream_model, .. } = candidate;
+    ParamStyle {
+        thinking: model.thinking,
+        completion_tokens: provider.wants_completion_tokens(Some(model)),
+        minimal_level: upstream_model.contains("flash"),
+    }
 }
 
 /// Lays `upper` over `fields`: objects deeply, anything else as a whole.

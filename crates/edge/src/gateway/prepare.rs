@@ -1,6 +1,7 @@
 //! What every attempt of a request shares: the plan, the keys, the interpolated values.
 
 use super::errors::Failure;
+use super::gaps::Need;
 use super::keys::{ClientKeyHeader, client_key, passing};
 use super::report::Report;
 use super::wire::home;
@@ -33,6 +34,8 @@ pub struct Prepared {
     /// The client's key and the header it came in.
     pub(crate) client_key: Option<(ClientKeyHeader, SecretString)>,
     pub(crate) report: Option<Report>,
+    /// What it asks of providers that do not do it in the client's dialect.
+    pub(crate) needs: Vec<Need>,
     /// State in the request that only its issuer can read.
     pub(crate) bound: Vec<BoundState>,
     /// The provider that issued it, where the state does not say so itself.
@@ -122,7 +125,8 @@ impl Gateway {
             Ok((rendered, keychain)) => {
                 let bound = bound_state(incoming.surface, &incoming.body);
                 let home = home(&bound, &plan.candidates, |id| self.ledger.issuer(id));
-                Ok(Prepared { plan, keychain, rendered, client_key: client, report, bound, home })
+                let needs = Self::needs(incoming, &plan.candidates);
+                Ok(Prepared { plan, keychain, rendered, client_key: client, report, needs, bound, home })
             }
             Err(fault) => Err(Box::new(Refused { failure: Failure::policy(&fault), report })),
         }

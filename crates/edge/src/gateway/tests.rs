@@ -1,5 +1,6 @@
 //! The gateway without a network: real rules, plan and attempt loop over scripted providers.
 
+mod gaps;
 mod names;
 mod streams;
 
@@ -351,6 +352,17 @@ on_http_request:
         assert_eq!(body[name], 50, "{model}: {body}");
         assert_eq!(body.as_object().map(serde_json::Map::len), Some(2), "{model}: {body}");
     }
+}
+
+#[tokio::test]
+async fn parameters_have_the_name_the_provider_knows() {
+    let policy = "on_http_request:\n  - type: ai-gateway\n    config:\n      max_output_tokens: 50\n      \
+                  providers: [{id: mistral, api_keys: [{value: k}]}]\n";
+    let body = r#"{"model":"mistral:m","messages":[], "seed":7,"max_completion_tokens":99, "user":"u"}"#;
+    let got = run(policy, "/v1/chat/completions", body, &[], "").await;
+    let sent = String::from_utf8(got.calls[0].body.concat()).expect("text");
+    assert_eq!(sent, r#"{"model":"m","messages":[], "random_seed":7,"max_tokens":50}"#);
+    assert_eq!(got.headers["x-tollgate-dropped"], "user");
 }
 
 #[test]

@@ -52,6 +52,10 @@ impl Gateway {
             Ok(built) => (built.call.url.full.clone(), built.dropped, None),
             Err(fault) => (String::new(), Vec::new(), Some(fault)),
         };
+        // Why a provider that serves the client's own operation is asked for another one.
+        let around = self.around_gaps(incoming, prepared, candidate);
+        let goes_around = wire.as_ref().is_ok_and(|wire| Some(wire.surface) == around);
+        let reasons = if goes_around { self.reasons(incoming, prepared, candidate) } else { Vec::new() };
         json!({
             "provider": candidate.provider.id,
             "model": candidate.upstream_model,
@@ -63,6 +67,7 @@ impl Gateway {
             "dialect": dialect.format().name(),
             "surface": dialect.name(),
             "translated": wire.is_ok_and(|wire| wire.translated),
+            "translated_for": reasons,
             "dropped_params": dropped,
         })
     }

@@ -1,5 +1,6 @@
 //! How one candidate is spoken to: in the client's dialect, or in one of its own.
 
+use super::gaps::unheeded;
 use super::prepare::Prepared;
 use super::{Gateway, Incoming};
 use bytes::Bytes;
@@ -23,7 +24,7 @@ pub(crate) struct Wire {
 /// A body for one candidate before the edits every attempt makes.
 pub(super) struct Spoken {
     pub(super) body: Bytes,
-    /// Fields that were left out on the way.
+    /// Fields that were left out on the way, and those that have no effect where the body goes.
     pub(super) lost: Vec<String>,
     /// What the answer has to repeat of the request.
     pub(super) echo: Echo,
@@ -38,7 +39,8 @@ impl Gateway {
         candidate: &Candidate,
     ) -> Result<Wire, Fault> {
         let (provider, model) = (&candidate.provider, &candidate.model);
-        let usual = provider.wire_for(incoming.surface, model);
+        let around = self.around_gaps(incoming, prepared, candidate);
+        let usual = around.or_else(|| provider.wire_for(incoming.surface, model));
         let bound = &prepared.bound;
         // State that was issued in another dialect of this provider is understood in that one only.
         let issued = |state: &&BoundState| {
@@ -86,10 +88,12 @@ impl Gateway {
                 !self.readable(state, wire.surface, prepared, candidate)
             })
         });
-        Ok(match stripped.flatten() {
-            Some((body, lost)) => Spoken { body: body.into(), lost, echo: Echo::default() },
-            None => Spoken { body: incoming.body.clone(), lost: Vec::new(), echo: Echo::default() },
-        })
+        let (body, mut lost) = match stripped.flatten() {
+            Some((body, lost)) => (body.into(), lost),
+            None => (incoming.body.clone(), Vec::new()),
+        };
+        lost.extend_from_slice(unheeded(prepared, &candidate.provider.id));
+        Ok(Spoken { body, lost, echo: Echo::default() })
     }
 
     fn translated(&self, incoming: &Incoming, candidate: &Candidate, wire: Wire) -> Result<Spoken, Fault> {

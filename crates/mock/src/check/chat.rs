@@ -51,8 +51,19 @@ const KNOWN: [&str; 38] = [
     "data_sources",
 ];
 
-/// What Google's imitation takes beside them.
+/// What Google's imitation takes beside them, and what of them it does not know (ai.google.dev/api/compatibility, and
+/// reports of its "Unknown name").
 const GOOGLE: [&str; 2] = ["extra_body", "google"];
+const NOT_GOOGLE: [&str; 8] = [
+    "frequency_penalty",
+    "logit_bias",
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "seed",
+    "store",
+    "verbosity",
+];
 
 /// The longest id of a call, in characters.
 const LONGEST_ID: usize = 40;
@@ -90,7 +101,8 @@ fn fields(facts: &Facts, body: &Map<String, Value>) -> Checked {
         return Err(Problem::bad(format!("Unrecognized request argument supplied: {name}")));
     }
     if facts.flavour == Flavour::Google {
-        let strange = |name: &str| !KNOWN.contains(&name) && !GOOGLE.contains(&name);
+        let known = |name: &str| KNOWN.contains(&name) && !NOT_GOOGLE.contains(&name);
+        let strange = |name: &str| !known(name) && !GOOGLE.contains(&name);
         if let Some(name) = body.keys().find(|name| strange(name)) {
             let message =
                 format!("Invalid JSON payload received. Unknown name \"{name}\": Cannot find field.");

@@ -12,6 +12,9 @@ pub struct ParamStyle {
     /// In chat completions the answer is limited by `max_completion_tokens`: `OpenAI`'s reasoning models refuse
     /// `max_tokens`.
     pub completion_tokens: bool,
+    /// Of Gemini's levels of thought the model has the least, `minimal`: the Flash models do, the others begin at `low`
+    /// (ai.google.dev/gemini-api/docs/thinking).
+    pub minimal_level: bool,
 }
 
 /// Parameters as fields of a body.
@@ -41,7 +44,7 @@ impl UriParams {
             }
         }
         if let Some(effort) = self.reasoning_effort {
-            out.effort(surface, style.thinking, effort);
+            out.effort(surface, style, effort);
         }
         if let Some(tokens) = self.max_tokens {
             out.limit(surface, style.completion_tokens, tokens);
@@ -64,8 +67,9 @@ impl ParamFields {
         at.insert((*last).to_owned(), value);
     }
 
-    fn effort(&mut self, surface: Surface, thinking: Thinking, effort: Effort) {
+    fn effort(&mut self, surface: Surface, style: ParamStyle, effort: Effort) {
         const NAME: &str = "reasoning_effort";
+        let thinking = style.thinking;
         let word = |effort: Effort| Value::from(effort.name());
         match (surface, thinking) {
             (_, Thinking::None) if effort != Effort::None => self.dropped.push(NAME),
@@ -99,8 +103,8 @@ impl ParamFields {
             }
             (Surface::GenerateContent, Thinking::Level) => {
                 let level = match effort {
-                    Effort::None | Effort::Minimal => "minimal",
-                    Effort::Low => "low",
+                    Effort::None | Effort::Minimal if style.minimal_level => "minimal",
+                    Effort::None | Effort::Minimal | Effort::Low => "low",
                     Effort::Medium => "medium",
                     Effort::High | Effort::XHigh | Effort::Max => "high",
                 };

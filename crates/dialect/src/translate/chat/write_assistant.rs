@@ -200,7 +200,8 @@ fn field(messages: &Messages<'_>) -> Option<&'static str> {
 }
 
 /// The id of a call, in a form the target takes: OpenAI, and who serves its models under another name, refuses more than
-/// 40 characters, Mistral all but nine letters and digits.
+/// 40 characters ("string too long. Expected a string with maximum length 40"), Mistral all but nine letters and digits
+/// (`mistralai.github.io/mistral-common/usage/tools`).
 fn written_id<'r>(call: &'r ToolCall<'r>, messages: &Messages<'_>) -> Cow<'r, str> {
     let position = messages.calls.len();
     let id =

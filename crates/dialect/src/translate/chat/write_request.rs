@@ -6,7 +6,7 @@ use super::super::{Target, Thinking, Translated, Unsupported};
 use super::write_messages::Messages;
 use super::{lose, write_tools};
 use crate::Surface;
-use crate::effort::{USUAL_LIMIT, effort_of_budget};
+use crate::effort::{USUAL_LIMIT, effort_of_budget, nearest_effort};
 use std::borrow::Cow;
 
 /// Fields that only chat completions know by these names and meanings.
@@ -20,6 +20,20 @@ const STOP_LIMIT: usize = 4;
 /// (`api-docs.deepseek.com/guides/thinking_mode`, `docs.z.ai/guides/capabilities/thinking-mode`,
 /// `platform.moonshot.ai/docs/guide/kimi-k2-5-quickstart`).
 const SWITCHES: [&str; 3] = ["deepseek", "moonshotai", "z-ai"];
+/// The words for amounts of thought (`platform.openai.com/docs/api-reference/chat/create`).
+const USUAL_WORDS: [&str; 5] = ["minimal", "low", "medium", "high", "xhigh"];
+/// Providers that have others, which refuse the rest, or do nothing for it: the request types of the Python clients of
+/// Groq, Cerebras, Fireworks and Perplexity; `docs.cohere.com/docs/compatibility-api`; `api-docs.deepseek.com/guides/thinking_mode`.
+/// Moonshot's are Kimi K3's (`java.agentscope.io/v2/en/integration/model/kimi`).
+const WORDS: [(&str, &[&str]); 7] = [
+    ("groq", &["low", "medium", "high"]),
+    ("cerebras", &["low", "medium", "high"]),
+    ("fireworks", &["low", "medium", "high"]),
+    ("perplexity", &["minimal", "low", "medium", "high"]),
+    ("cohere", &["high"]),
+    ("deepseek", &["low", "high", "max"]),
+    ("moonshotai", &["low", "high", "max"]),
+];
 /// Most characters of `user` that OpenAI takes.
 const USER_LIMIT: usize = 64;
 
@@ -109,17 +123,20 @@ fn reasoning(
         _ => {
             let max = request.max_output_tokens.or(target.max_output_tokens);
             let effort = effort(reasoning, max);
-            match (&effort, SWITCHES.contains(&target.provider)) {
+            match (&effort, switches(target)) {
                 (Some(word), true) => {
                     let switch = if word == "none" { "disabled" } else { "enabled" };
                     w.member_object("thinking", |w| w.member("type", switch));
                     if word != "none" && target.provider == "deepseek" {
-                        w.member("reasoning_effort", word);
+                        w.member("reasoning_effort", spoken(word, target.provider));
                     } else if word != "none" && (reasoning.effort.is_some() || reasoning.budget.is_some()) {
                         lose(lost, name(from, Field::Reasoning));
                     }
                 }
-                _ => w.optional("reasoning_effort", effort),
+                _ => w.optional(
+                    "reasoning_effort",
+                    effort.as_deref().map(|word| spoken(word, target.provider)),
+                ),
             }
             if reasoning.summary.is_some() {
                 lose(lost, name(from, Field::Summary));
@@ -153,7 +170,7 @@ fn is_off(reasoning: &Reasoning<'_>) -> bool {
 /// The word for an amount of thought; `None`: the model decides.
 fn effort<'r>(reasoning: &'r Reasoning<'_>, max: Option<u64>) -> Option<Cow<'r, str>> {
     if let Some(effort) = reasoning.effort.as_deref() {
-        return Some(Cow::Borrowed(if effort == "max" { "xhigh" } else { effort }));
+        return Some(Cow::Borrowed(effort));
     }
     if reasoning.enabled == Some(false) {
         return Some(Cow::Borrowed("none"));
@@ -163,6 +180,18 @@ fn effort<'r>(reasoning: &'r Reasoning<'_>, max: Option<u64>) -> Option<Cow<'r, 
         None if reasoning.enabled == Some(true) && !reasoning.adaptive => Some(Cow::Borrowed("medium")),
         None => None,
     }
+}
+
+/// Whether thought is switched on and off. Kimi K3 always thinks, and is told how much.
+fn switches(target: &Target<'_>) -> bool {
+    SWITCHES.contains(&target.provider) && !target.model.contains("kimi-k3")
+}
+
+/// The word of a provider that is nearest to one of ours. Words of nobody's are left as they are.
+fn spoken<'w>(word: &'w str, provider: &str) -> &'w str {
+    let own = WORDS.iter().find(|(id, _)| *id == provider);
+    let known = own.map_or(&USUAL_WORDS[..], |(_, words)| words);
+    nearest_effort(word, known)
 }
 
 fn user(w: &mut Writer, request: &Request<'_>, from: Surface, target: &Target<'_>, lost: &mut Vec<String>) {

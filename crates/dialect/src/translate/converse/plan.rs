@@ -16,7 +16,8 @@ use base64::engine::general_purpose::STANDARD;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Longest `toolUseId`, in characters.
+/// Longest `toolUseId`, in characters (`API_runtime_ToolUseBlock` of the Bedrock API reference, which also has the
+/// alphabet: letters, digits, `_` and `-`, of late `.` and `:` too).
 const ID_LIMIT: usize = 64;
 
 /// A message.

@@ -1,14 +1,16 @@
-//! `thinkingConfig`: a number of tokens for Gemini 2.5, a level since Gemini 3.
+//! `thinkingConfig`: a number of tokens for Gemini 2.5, a level since Gemini 3
+//! (<https://ai.google.dev/gemini-api/docs/thinking>).
 
 use super::super::request::{Reasoning, Request};
 use super::super::{Target, Thinking};
 use super::vocabulary::Lost;
 use crate::effort::{USUAL_LIMIT, effort_of_budget};
 
-/// Most tokens of thought (ai.google.dev/gemini-api/docs/thinking): Gemini 2.5 Pro, and the others.
+/// Most tokens of thought: Gemini 2.5 Pro, and the others. More, or fewer than the least, is refused
+/// (firebase-ios-sdk, `ThinkingConfig.swift`: Pro 128 to 32768, Flash 0 to 24576).
 const BUDGET_PRO: u64 = 32_768;
 const BUDGET_FLASH: u64 = 24_576;
-/// Fewest tokens of thought every model takes (2.5 Flash-Lite).
+/// Fewest tokens of thought every model takes (2.5 Flash-Lite, 512 to 24576; it can be switched off).
 const BUDGET_LEAST: u64 = 512;
 /// Fewest tokens of thought of a model that always thinks (2.5 Pro).
 const BUDGET_LEAST_PRO: u64 = 128;
@@ -85,7 +87,7 @@ fn level(
         }
         "minimal" => least,
         "low" => "LOW",
-        // The first Pro of Gemini 3 knew two levels only.
+        // The first Pro of Gemini 3 knew two levels only; 3.1 Pro has this one too, the Flash models all four.
         "medium" if !model.contains("gemini-3-pro") => "MEDIUM",
         _ => "HIGH",
     })
@@ -93,16 +95,20 @@ fn level(
 
 fn budget(reasoning: &Reasoning<'_>, limit: Option<u64>, model: &str, lost: &mut Lost) -> Option<i64> {
     let pro = model.contains("-pro");
-    let most = if pro { BUDGET_PRO } else { BUDGET_FLASH };
+    let (least, most) = match () {
+        () if pro => (BUDGET_LEAST_PRO, BUDGET_PRO),
+        () if model.contains("-lite") => (BUDGET_LEAST, BUDGET_FLASH),
+        () => (1, BUDGET_FLASH),
+    };
     let wanted = match (reasoning.enabled, reasoning.effort.as_deref(), reasoning.budget) {
-        (Some(false), _, _) | (_, Some("none"), _) if pro => {
+        (Some(false), _, _) | (_, Some("none"), _) | (_, None, Some(0)) if pro => {
             lost.add(lost.words.reasoning);
             BUDGET_LEAST_PRO
         }
-        (Some(false), _, _) | (_, Some("none"), _) => 0,
+        (Some(false), _, _) | (_, Some("none"), _) | (_, _, Some(0)) => 0,
         (_, Some(effort), None) => share(effort, limit, most),
-        // What the client names is its own business, up to what the model takes.
-        (_, _, Some(budget)) => budget.min(most),
+        // What the client names is its own business, as far as the model takes it.
+        (_, _, Some(budget)) => budget.clamp(least, most),
         (Some(true), None, None) => return Some(-1),
         (None, None, None) => return reasoning.adaptive.then_some(-1),
     };
@@ -209,6 +215,18 @@ mod tests {
         }
         let (got, _) = said("gemini-2.5-flash", Thinking::Usual, &request(budget(99_999), None));
         assert_eq!(got.unwrap().budget, Some(24_576));
+        for (model, tokens, want, lost) in [
+            ("gemini-2.5-pro", 100, 128, 0),
+            ("gemini-2.5-pro", 99_999, 32_768, 0),
+            ("gemini-2.5-pro", 0, 128, 1),
+            ("gemini-2.5-flash", 100, 100, 0),
+            ("gemini-2.5-flash", 0, 0, 0),
+            ("gemini-2.5-flash-lite", 100, 512, 0),
+            ("gemini-2.5-flash-lite", 0, 0, 0),
+        ] {
+            let (got, names) = said(model, Thinking::Usual, &request(budget(tokens), None));
+            assert_eq!((got.unwrap().budget, names.len()), (Some(want), lost), "{model} {tokens}");
+        }
         let on = Reasoning { enabled: Some(true), ..Reasoning::default() };
         assert_eq!(
             said("gemini-2.5-flash", Thinking::Usual, &request(on.clone(), None)).0.unwrap().budget,

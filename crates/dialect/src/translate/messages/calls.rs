@@ -88,7 +88,7 @@ pub(super) fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// An id as the API takes it: `^[a-zA-Z0-9_-]+$`. The same change is made to calls and results, so they still match.
+/// An id as the API takes it: `^[a-zA-Z0-9_-]+$` (the words of its refusal). The same change is made to calls and results, so they still match.
 fn plain<'r>(id: &Text<'r>) -> Cow<'r, str> {
     if id.bytes().all(is_plain) {
         return id.clone();

@@ -12,10 +12,17 @@ use super::read_blocks::Reader;
 use crate::Surface;
 use crate::effort::{USUAL_LIMIT, budget_of_effort, some_effort_of_budget};
 
-/// Fewest tokens of thought the API takes.
+/// Fewest tokens of thought the API takes; it also wants fewer than `max_tokens` (`ThinkingConfigEnabled`).
 const LEAST_BUDGET: u64 = 1024;
 /// Most output tokens asked for on behalf of a client that set no limit: what every model since Claude 4 can write.
 const MOST_UNASKED: u64 = 32_000;
+
+/// Models that always think: they answer 400 to `disabled` (Amazon Bedrock, "Adaptive thinking"; OpenRouter's migration
+/// page of Claude Opus 5.5).
+const ALWAYS: [&str; 6] = ["fable", "mythos", "-5-1", "-5.1", "-5-5", "-5.5"];
+/// Models that answer 400 to `disabled` too, and think only when they are told to (the same page; migration guide of
+/// Claude Opus 5: without `thinking` Opus 4.8 does not think, Opus 5 does).
+const ONLY_IF_ASKED: [&str; 4] = ["opus-4-7", "opus-4.7", "opus-4-8", "opus-4.8"];
 
 /// Reads `thinking`.
 pub(super) fn read<'a>(
@@ -100,8 +107,13 @@ impl Plan {
             Wish::Nothing => {}
             Wish::Off if target.thinking == Thinking::None => {}
             Wish::Off => {
-                plan.mode = Mode::Disabled;
                 plan.effort = asked.effort.as_deref().filter(|_| from == Surface::Messages).and_then(word);
+                if ALWAYS.iter().any(|name| target.model.contains(name)) {
+                    plan.effort = plan.effort.or(Some("low"));
+                    leave();
+                } else if !ONLY_IF_ASKED.iter().any(|name| target.model.contains(name)) {
+                    plan.mode = Mode::Disabled;
+                }
             }
             Wish::On if target.thinking == Thinking::None => leave(),
             // In its own dialect effort is also how long an answer is, with or without thoughts.

@@ -254,7 +254,8 @@ fn has(written: &[Written<'_>], wanted: &str) -> bool {
     })
 }
 
-/// `^[a-zA-Z0-9_-]{1,128}$`, as the API checks it. Another name would have to be found again in the answer.
+/// `^[a-zA-Z0-9_-]{1,128}$`, as the API checks it (Anthropic, "Define tools"). Another name would have to be found again in
+/// the answer.
 fn check_name(name: &str, at: usize) -> Result<(), Unsupported> {
     let right = (1..=128).contains(&name.len()) && name.bytes().all(super::calls::is_plain);
     right.then_some(()).ok_or_else(|| {

@@ -13,6 +13,9 @@ use crate::{Format, Surface};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+/// Longest `call_id`, in characters (OpenAI's OpenAPI file, `FunctionCallOutputItemParam`).
+const CALL_ID_LIMIT: usize = 64;
+
 /// Writes turns as items.
 pub(super) struct Items<'r, 'a> {
     request: &'r Request<'a>,
@@ -292,6 +295,10 @@ impl<'r, 'a> Items<'r, 'a> {
             "" => Cow::Owned(call_id(&call.name, self.calls.len())),
             id => Cow::Borrowed(id),
         };
+        let written = match id.chars().count() {
+            ..=CALL_ID_LIMIT => id.clone(),
+            _ => Cow::Owned(format!("call_at_{}", self.calls.len())),
+        };
         if call.state.is_some() {
             self.lost.push(format!("{path}.thoughtSignature"));
         }
@@ -300,7 +307,7 @@ impl<'r, 'a> Items<'r, 'a> {
         let custom = own && self.custom.contains(&*call.name);
         w.object(|w| {
             w.member("type", if custom { "custom_tool_call" } else { "function_call" });
-            w.member("call_id", &id);
+            w.member("call_id", &written);
             w.member("name", &call.name);
             match (custom, &*call.arguments) {
                 (true, arguments) => w.member("input", &*free_text(arguments)),
@@ -308,8 +315,8 @@ impl<'r, 'a> Items<'r, 'a> {
                 (false, arguments) => w.member("arguments", arguments),
             }
         });
-        self.index.add(id.clone(), Cow::Borrowed(&*call.name));
-        self.calls.push(Call { id, custom });
+        self.index.add(id, Cow::Borrowed(&*call.name));
+        self.calls.push(Call { id: written, custom });
     }
 
     fn result(&mut self, w: &mut Writer, result: &ToolResult<'_>, path: &str) -> Result<(), Unsupported> {

@@ -32,6 +32,7 @@ fn every_field_that_says_how_requests_are_made_is_read() {
         reasoning: ReasoningParam::Keep,
         cache_control: CacheControl::Keep,
         stream_usage: StreamUsage::Never,
+        ..Params::default()
     };
     assert_eq!(read.params, params);
     let usual = provider("id: azure\nsettings: {resource: me}\n");

@@ -17,7 +17,7 @@ fn fields(
 #[test]
 fn every_operation_has_its_own_fields() {
     let all = "temperature=0.5&top_p=0.9&top_k=4&reasoning_effort=high&verbosity=low&max_tokens=9&seed=3";
-    let style = |thinking| ParamStyle { thinking, completion_tokens: false };
+    let style = |thinking| ParamStyle { thinking, minimal_level: true, ..ParamStyle::default() };
     let table = [
         (
             Surface::ChatCompletions,
@@ -96,13 +96,18 @@ fn thinking_is_said_in_the_words_of_the_model() {
         (Gemini, Thinking::Usual, "low", json!({})),
     ];
     for (surface, thinking, effort, expected) in table {
-        let style = ParamStyle { thinking, completion_tokens: false };
+        let style = ParamStyle { thinking, minimal_level: true, ..ParamStyle::default() };
         let (got, _, dropped) = fields(&format!("reasoning_effort={effort}"), surface, style);
         assert_eq!(got, expected, "{surface:?} {thinking:?} {effort}");
         assert_eq!(dropped.is_empty(), expected != json!({}), "{surface:?} {thinking:?} {effort}");
     }
-    let style = ParamStyle { thinking: Thinking::Object, completion_tokens: true };
+    let style = ParamStyle { thinking: Thinking::Object, completion_tokens: true, ..ParamStyle::default() };
     let made = fields("reasoning_effort=low&max_tokens=5", Surface::ChatCompletions, style);
     assert_eq!(made.0, json!({"reasoning": {"effort": "low"}, "max_completion_tokens": 5}));
     assert_eq!(made.1, ["reasoning_effort", "max_tokens"]);
+    let pro = ParamStyle { thinking: Thinking::Level, ..ParamStyle::default() };
+    for effort in ["none", "minimal", "low"] {
+        let (got, ..) = fields(&format!("reasoning_effort={effort}"), Surface::GenerateContent, pro);
+        assert_eq!(got["generationConfig"]["thinkingConfig"]["thinkingLevel"], "low", "{effort}");
+    }
 }

@@ -115,9 +115,12 @@ fn candidates(planned: &[Json]) -> String {
     if planned.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&["", "provider", "model", "keys", "url", "left out", "skipped"]);
+    let around = planned.iter().any(|candidate| !list(&candidate["translated_for"]).is_empty());
+    let mut titles = vec!["", "provider", "model", "keys", "url", "left out", "skipped"];
+    titles.extend(around.then_some("translated for"));
+    let mut table = Table::new(&titles);
     for (index, candidate) in planned.iter().enumerate() {
-        table.row([
+        let mut row = vec![
             (index + 1).to_string(),
             text(&candidate["provider"]),
             text(&candidate["model"]),
@@ -125,7 +128,9 @@ fn candidates(planned: &[Json]) -> String {
             text(&candidate["url"]),
             list(&candidate["dropped_params"]),
             text(&candidate["skipped"]),
-        ]);
+        ];
+        row.extend(around.then(|| list(&candidate["translated_for"])));
+        table.row(row);
     }
     format!("\nwould be tried, in this order\n{}", table.render(2))
 }

@@ -173,9 +173,12 @@ fn thinking_by_a_switch() {
     let off = Reasoning { enabled: Some(false), ..Reasoning::default() };
     let high = Reasoning { effort: Some("high".into()), ..Reasoning::default() };
     let on = Reasoning { enabled: Some(true), ..Reasoning::default() };
+    let effort = |word: &'static str| Reasoning { effort: Some(word.into()), ..Reasoning::default() };
     for (reasoning, provider, switch, word, lost) in [
         (&off, "deepseek", "disabled", Value::Null, &[][..]),
         (&high, "deepseek", "enabled", value!("high"), &[]),
+        (&effort("max"), "deepseek", "enabled", value!("max"), &[]),
+        (&effort("medium"), "deepseek", "enabled", value!("high"), &[]),
         (&off, "z-ai", "disabled", Value::Null, &[]),
         (&on, "z-ai", "enabled", Value::Null, &[]),
         (&high, "moonshotai", "enabled", Value::Null, &["thinking"]),
@@ -191,6 +194,32 @@ fn thinking_by_a_switch() {
             "{provider}"
         );
         assert_eq!(named, lost);
+    }
+    let k3 = Target { model: "kimi-k3", ..target("moonshotai") };
+    let turns = vec![turn(Role::User, vec![Part::text("hi")])];
+    let (body, named) = write(&Request { reasoning: Some(effort("xhigh")), ..request(turns) }, &k3);
+    assert_eq!(
+        (&body["thinking"], &body["reasoning_effort"], named.len()),
+        (&Value::Null, &value!("max"), 0)
+    );
+}
+
+#[test]
+fn words_that_a_provider_has() {
+    for (provider, words) in [
+        ("groq", [("minimal", "low"), ("medium", "medium"), ("xhigh", "high"), ("none", "none")]),
+        ("cerebras", [("minimal", "low"), ("low", "low"), ("max", "high"), ("none", "none")]),
+        ("fireworks", [("minimal", "low"), ("high", "high"), ("max", "high"), ("none", "none")]),
+        ("perplexity", [("minimal", "minimal"), ("low", "low"), ("max", "high"), ("none", "none")]),
+        ("cohere", [("minimal", "high"), ("medium", "high"), ("max", "high"), ("none", "none")]),
+        ("mistral", [("minimal", "minimal"), ("xhigh", "xhigh"), ("max", "xhigh"), ("none", "none")]),
+    ] {
+        for (word, want) in words {
+            let reasoning = Reasoning { effort: Some(word.into()), ..Reasoning::default() };
+            let turns = vec![turn(Role::User, vec![Part::text("hi")])];
+            let request = Request { reasoning: Some(reasoning), ..request(turns) };
+            assert_eq!(write(&request, &target(provider)).0["reasoning_effort"], want, "{provider} {word}");
+        }
     }
 }
 

@@ -62,6 +62,28 @@ fn efforts() {
 }
 
 #[test]
+fn off_as_each_model_takes_it() {
+    let off = Reasoning { enabled: Some(false), effort: Some("none".into()), ..Reasoning::default() };
+    let disabled = json!({"type": "disabled"});
+    for (model, thinking, config, lost) in [
+        ("claude-opus-5", disabled.clone(), Value::Null, ""),
+        ("claude-sonnet-4-6", disabled.clone(), Value::Null, ""),
+        ("claude-3-5-sonnet-20241022", disabled, Value::Null, ""),
+        ("claude-opus-4-7", Value::Null, Value::Null, ""),
+        ("anthropic/claude-opus-4.8", Value::Null, Value::Null, ""),
+        ("claude-opus-5-5", Value::Null, json!({"effort": "low"}), "reasoning"),
+        ("claude-fable-5", Value::Null, json!({"effort": "low"}), "reasoning"),
+        ("claude-haiku-5.5", Value::Null, json!({"effort": "low"}), "reasoning"),
+    ] {
+        let request = Request { reasoning: Some(off.clone()), ..question() };
+        let target = Target { model, thinking: Thinking::Adaptive, ..TARGET };
+        let (body, named) = written(&request, Surface::ChatCompletions, &target).unwrap();
+        let got = (body["thinking"].clone(), body["output_config"].clone(), named.join(" "));
+        assert_eq!(got, (thinking, config, lost.to_owned()), "{model}");
+    }
+}
+
+#[test]
 fn off_shown_and_hidden() {
     let shown = |show, style| said(Reasoning { show: Some(show), ..effort("high") }, style).0;
     let manual = |display: Option<&str>| match display {

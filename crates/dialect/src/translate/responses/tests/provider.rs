@@ -68,6 +68,20 @@ fn instructions() {
 }
 
 #[test]
+fn ids_that_are_too_long_are_replaced_in_calls_and_results() {
+    const LONG: &str = "gemini-call-0123456789012345678901234567890123456789012345678901234567";
+    const FITS: &str = "0123456789012345678901234567890123456789012345678901234567890123";
+    assert_eq!(FITS.len(), 64);
+    let mut request = user(vec![Part::text("Hi")]);
+    request.turns.push(turn(Role::Assistant, vec![call(FITS, "f", "{}"), call(LONG, "g", "{}")]));
+    request.turns.push(turn(Role::User, vec![result(LONG, None, "two"), result(FITS, None, "one")]));
+    let body = json(&write(&request, Surface::ChatCompletions).body);
+    let items = body["input"].as_array().unwrap();
+    let ids: Vec<_> = items.iter().filter_map(|item| item["call_id"].as_str()).collect();
+    assert_eq!(ids, [FITS, "call_at_1", "call_at_1", FITS]);
+}
+
+#[test]
 fn a_tool_loop_of_messages() {
     let state =
         State { data: "SIG".into(), surface: Surface::Messages, provider: None, kind: StateKind::Signature };
