@@ -34,6 +34,29 @@ for (const [provider, model] of Object.entries(MODELS)) {
     assert.equal(answer.candidates[0].finishReason, 'STOP');
   });
 
+  const WANTED = { city: 'New York City', degrees: 21 };
+  const structured = {
+    model, contents: `[[json ${JSON.stringify(WANTED)}]]`,
+    config: {
+      responseMimeType: 'application/json',
+      responseJsonSchema: {
+        type: 'object', properties: { city: { type: 'string' }, degrees: { type: 'integer' } }, required: ['city', 'degrees'],
+      },
+    },
+  };
+
+  each('structured output', 'plain', async () => {
+    const answer = await (await client()).models.generateContent(structured);
+    assert.deepEqual(JSON.parse(answer.text), WANTED);
+  });
+
+  each('structured output', 'stream', async () => {
+    const texts = [];
+    for await (const chunk of await (await client()).models.generateContentStream(structured)) texts.push(chunk.text ?? '');
+    assert.deepEqual(JSON.parse(texts.join('')), WANTED);
+    assert.ok(texts.filter(Boolean).length > 1, 'it was not put together on its way');
+  });
+
   each('text', 'stream', async () => {
     const stream = await (await client()).models.generateContentStream({ model, contents: '[[say one two three]]' });
     const texts = [];

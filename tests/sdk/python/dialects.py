@@ -343,7 +343,11 @@ class Gemini(Client):
             reply.headers = dict(answers[0].sdk_http_response.headers)
             reply.parsed = answers[0].parsed
         go_on = lambda more: self.send(model, contents + more, stream, tools, think=think)
-        return self.read(reply, answers, go_on)
+        self.read(reply, answers, go_on)
+        if stream and schema:
+            # What comes in pieces its users put together themselves.
+            reply.parsed = schema.model_validate_json(reply.text)
+        return reply
 
     def read(self, reply, answers, go_on):
         parts, reason, usage = [], None, None

@@ -32,8 +32,13 @@ class LangChain(Client):
             chat = chat.bind_tools(functions)
         reply = Reply()
         if schema:
-            answer = chat.with_structured_output(schema, method="json_schema", include_raw=True).invoke(messages)
-            reply.parsed, answer = answer["parsed"], answer["raw"]
+            chat = chat.with_structured_output(schema, method="json_schema", include_raw=True)
+            answer = None
+            for piece in chat.stream(messages) if stream else [chat.invoke(messages)]:
+                if "raw" in piece:
+                    reply.pieces += bool(piece["raw"].text)
+                    answer = piece["raw"] if answer is None else answer + piece["raw"]
+                reply.parsed = piece.get("parsed") or reply.parsed
         elif stream:
             answer = None
             for chunk in chat.stream(messages):

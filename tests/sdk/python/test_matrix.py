@@ -121,9 +121,14 @@ def test_image(client, provider, mode):
 
 @cell("structured output")
 @every_pair
-def test_structured_output(client, provider):
-    reply = asked(client, provider, "plain", '[[json {"city":"Paris","degrees":21}]]', schema=Weather)
-    assert reply.parsed == Weather(city="Paris", degrees=21)
+@both_modes
+def test_structured_output(mock, client, provider, mode):
+    reply = asked(client, provider, mode, '[[json {"city":"New York City","degrees":21}]]', schema=Weather)
+    assert reply.parsed == Weather(city="New York City", degrees=21)
+    assert mock.only().stream == (mode == "stream")
+    # LangChain streams, and hands over the whole.
+    if mode == "stream" and "langchain" not in client.name:
+        assert reply.pieces > 1, "it was not put together on its way"
 
 
 def shows(mock, provider):

@@ -22,6 +22,7 @@ mod request;
 mod responses;
 mod state;
 mod stream;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -3,6 +3,7 @@
 //! Texts are borrowed from the body wherever JSON has no escapes in them, so that a picture of 20 MiB is not copied.
 
 use super::state::State;
+use crate::Surface;
 use std::borrow::Cow;
 
 /// A text of a body.
@@ -272,6 +273,18 @@ impl<'a> Media<'a> {
     /// From where, and of which type.
     pub(crate) fn new(source: Source<'a>, media_type: Option<Text<'a>>) -> Self {
         Self { source, media_type, name: None, detail: None, cache: None }
+    }
+
+    /// What is lost of a picture where nobody can be told how closely to look: the path of the field, in the client's
+    /// words. `auto` says nothing.
+    pub(crate) fn lost_detail(&self, path: &str, from: Surface) -> Option<String> {
+        self.detail.as_deref().filter(|detail| *detail != "auto")?;
+        let field = match from {
+            Surface::ChatCompletions => "image_url.detail",
+            Surface::GenerateContent => "mediaResolution",
+            _ => "detail",
+        };
+        Some(format!("{path}.{field}"))
     }
 
     /// From a URL: `data:` becomes base64 and its media type, anything else stays a URL.

@@ -1,6 +1,7 @@
 //! Writing a request for a provider.
 
 use super::super::request::{Json, Output, Reasoning, Request};
+use super::super::strict::strict;
 use super::super::writer::Writer;
 use super::super::{Target, Thinking, Translated, Unsupported};
 use super::write_messages::Messages;
@@ -53,7 +54,7 @@ pub(crate) fn write_request(
         tools = write_tools::write(w, request, from, target, &mut lost);
         sampling(w, request, from, target, &mut lost);
         reasoning(w, request, from, target, &mut lost);
-        output(w, &request.output);
+        output(w, &request.output, from);
         w.optional("verbosity", request.verbosity.as_ref());
         user(w, request, from, target, &mut lost);
         aside(w, request, from, target, &mut lost);
@@ -203,18 +204,18 @@ fn user(w: &mut Writer, request: &Request<'_>, from: Surface, target: &Target<'_
     }
 }
 
-fn output(w: &mut Writer, output: &Output<'_>) {
+fn output(w: &mut Writer, output: &Output<'_>, from: Surface) {
     match output {
         Output::Text => {}
         Output::Json => w.member_object("response_format", |w| w.member("type", "json_object")),
-        Output::Schema { name, description, schema, strict } => {
+        Output::Schema { name, description, schema, strict: said } => {
             w.member_object("response_format", |w| {
                 w.member("type", "json_schema");
                 w.member_object("json_schema", |w| {
                     w.member("name", name.as_deref().unwrap_or("answer"));
                     w.optional("description", description.as_ref());
                     w.member("schema", schema);
-                    w.optional("strict", *strict);
+                    w.optional("strict", strict(from, *said, schema));
                 });
             });
         }

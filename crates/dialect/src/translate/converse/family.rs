@@ -1,5 +1,7 @@
 //! Whose model it is. Converse has one form for all, but what goes beyond that form is each author's own.
 
+use crate::Surface;
+
 /// Authors whose own request fields are known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
@@ -51,6 +53,13 @@ impl Family {
     /// Whether its models may know `cachePoint` (prompt caching is Claude's and Nova's).
     pub(super) fn may_cache(self) -> bool {
         matches!(self, Self::Claude | Self::Nova | Self::Unknown)
+    }
+
+    /// Whether schemas of the client's dialect are made fit for Anthropic's grammar, which wants objects closed and has
+    /// no limits of values ("Get validated JSON results from models" in the Bedrock user guide). Who speaks Anthropic's
+    /// or Bedrock's own dialect has done so.
+    pub(super) fn wants_closed_schemas(self, from: Surface) -> bool {
+        self == Self::Claude && !matches!(from, Surface::Messages | Surface::Converse)
     }
 
     /// Whether its models know the `status` of a tool's result.

@@ -212,8 +212,8 @@ impl<'r> Planner<'r, '_> {
         path: &str,
         out: &mut Vec<Block<'r>>,
     ) -> Result<(), Unsupported> {
-        if media.detail.is_some() {
-            self.notes.path(format!("{path}.detail"));
+        if let Some(detail) = media.lost_detail(path, self.notes.from()) {
+            self.notes.path(detail);
         }
         let what = kind.member();
         let data = match &media.source {

@@ -5,6 +5,7 @@ use super::names::{Field, Notes};
 use super::plan::{Plan, undeclared};
 use super::write_blocks::cache_point;
 use crate::Surface;
+use crate::translate::messages::schema;
 use crate::translate::request::{Function, Json, Request, Tool, ToolChoice};
 use crate::translate::writer::Writer;
 use std::collections::HashSet;
@@ -14,6 +15,8 @@ use std::collections::HashSet;
 pub(super) struct Tools<'r> {
     tools: Vec<Entry<'r>>,
     choice: Option<Choice<'r>>,
+    /// Strict schemas are made fit for the model's grammar.
+    closes: bool,
 }
 
 #[derive(Debug)]
@@ -66,7 +69,7 @@ impl<'r> Tools<'r> {
         if request.parallel_tool_calls == Some(false) && !tools.is_empty() {
             notes.field(Field::ParallelToolCalls);
         }
-        Self { tools, choice }
+        Self { tools, choice, closes: family.wants_closed_schemas(notes.from()) }
     }
 
     /// Whether a tool must be called.
@@ -82,7 +85,7 @@ impl<'r> Tools<'r> {
         w.member_object("toolConfig", |w| {
             w.member_array("tools", |w| {
                 for tool in &self.tools {
-                    tool.write(w);
+                    tool.write(self.closes, w);
                 }
             });
             match &self.choice {
@@ -106,7 +109,7 @@ impl Entry<'_> {
         }
     }
 
-    fn write(&self, w: &mut Writer) {
+    fn write(&self, closes: bool, w: &mut Writer) {
         match self {
             Self::CachePoint(ttl) => cache_point(*ttl, w),
             Self::Native(tool) => w.value(tool),
@@ -121,6 +124,9 @@ impl Entry<'_> {
                     w.member("name", &function.name);
                     w.optional("description", function.description.as_ref().filter(|text| !text.is_empty()));
                     w.member_object("inputSchema", |w| match &function.parameters {
+                        Some(schema) if closes && function.strict == Some(true) => {
+                            schema::write(w.key("json"), schema);
+                        }
                         Some(schema) => w.member("json", schema),
                         None => w.key("json").raw(r#"{"type":"object","properties":{}}"#),
                     });

@@ -2,12 +2,13 @@
 
 use super::blocks::json_text;
 use super::family::Family;
-use super::names::{Field, Notes};
+use super::names::{Field, Notes, name};
 use super::plan::{Plan, plan};
 use super::thinking::{Decision, decide};
 use super::tools::Tools;
 use super::write_blocks;
 use crate::Surface;
+use crate::translate::messages::schema;
 use crate::translate::request::{Json, Output, Request};
 use crate::translate::writer::Writer;
 use crate::translate::{Target, Translated, Unsupported};
@@ -43,7 +44,7 @@ pub(in crate::translate) fn write_request(
         write_conversation(&plan, w);
         write_inference(request, &decision, w);
         tools.write(w);
-        write_output(request, &decision, &mut notes, w);
+        write_output(request, family, &decision, &mut notes, w);
         extra.write(w);
         write_aside(request, family, target, &mut notes, w);
     });
@@ -82,7 +83,13 @@ fn write_inference(request: &Request<'_>, decision: &Decision, w: &mut Writer) {
     });
 }
 
-fn write_output(request: &Request<'_>, decision: &Decision, notes: &mut Notes, w: &mut Writer) {
+fn write_output(
+    request: &Request<'_>,
+    family: Family,
+    decision: &Decision,
+    notes: &mut Notes,
+    w: &mut Writer,
+) {
     let schema = match &request.output {
         Output::Text => None,
         Output::Json => {
@@ -94,15 +101,22 @@ fn write_output(request: &Request<'_>, decision: &Decision, notes: &mut Notes, w
     if schema.is_none() && decision.effort.is_none() {
         return;
     }
+    let fits = family.wants_closed_schemas(notes.from());
+    if let Some((.., schema)) = schema
+        && fits
+        && schema::is_open(schema)
+    {
+        notes.path(format!("{}.additionalProperties", name(notes.from(), Field::Output)));
+    }
     w.member_object("outputConfig", |w| {
-        if let Some((name, description, schema)) = schema {
+        if let Some((title, description, schema)) = schema {
             w.member_object("textFormat", |w| {
                 w.member("type", "json_schema");
                 w.member_object("structure", |w| {
                     w.member_object("jsonSchema", |w| {
                         // The schema is a text here.
-                        w.member("schema", &json_text(schema));
-                        w.optional("name", name.as_ref());
+                        w.member("schema", &if fits { closed(schema) } else { json_text(schema) });
+                        w.optional("name", title.as_ref());
                         w.optional("description", description.as_ref());
                     });
                 });
@@ -110,6 +124,13 @@ fn write_output(request: &Request<'_>, decision: &Decision, notes: &mut Notes, w
         }
         w.optional("effort", decision.effort);
     });
+}
+
+/// A schema as Claude's grammar takes it.
+fn closed(schema: &Json<'_>) -> String {
+    let mut w = Writer::default();
+    schema::write(&mut w, schema);
+    String::from_utf8_lossy(&w.finish()).into_owned()
 }
 
 /// What goes beyond Converse.

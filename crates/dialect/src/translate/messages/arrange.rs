@@ -1,7 +1,7 @@
 //! The conversation as the API wants it: turns alternate, results of tools stand first in the turn behind their calls,
 //! every call has an id.
 
-use super::super::request::{Media, Part, Request, Role, Thought, ToolCall, ToolResult};
+use super::super::request::{Part, Request, Role, Thought, ToolCall, ToolResult};
 use super::super::state::{State, StateKind};
 use super::super::{Target, Unsupported};
 use super::blocks::Block;
@@ -119,12 +119,13 @@ impl<'r> Maker<'_, 'r> {
             }
             Part::Refusal(text) => (!text.trim().is_empty()).then(|| Block::text(text)),
             Part::Image(picture) => {
-                self.leave(picture, path, &["detail", "name"]);
+                self.lost.extend(picture.lost_detail(path, self.from));
+                self.lost.extend(picture.name.is_some().then(|| format!("{path}.name")));
                 let source = media::picture(picture, self.from).map_err(|what| at(what, path))?;
                 Some(Block::Image { source, cache: picture.cache.as_ref() })
             }
             Part::Document(document) => {
-                self.leave(document, path, &["detail"]);
+                self.lost.extend(document.lost_detail(path, self.from));
                 let source = media::document(document, self.from).map_err(|what| at(what, path))?;
                 let cache = document.cache.as_ref();
                 Some(Block::Document { source, title: document.name.as_deref(), cache })
@@ -135,15 +136,6 @@ impl<'r> Maker<'_, 'r> {
             Part::ToolResult(result) => Some(self.result(result, path)?),
             Part::Reasoning(thought) => self.thought(thought, path),
         })
-    }
-
-    fn leave(&mut self, media: &Media<'_>, path: &str, fields: &[&str]) {
-        let has = |field: &str| match field {
-            "detail" => media.detail.as_deref().is_some_and(|detail| detail != "auto"),
-            _ => media.name.is_some(),
-        };
-        let left = fields.iter().filter(|field| has(field));
-        self.lost.extend(left.map(|field| format!("{path}.{field}")));
     }
 
     fn call(&mut self, call: &'r ToolCall<'r>, field: impl Fn() -> String) -> Result<Block<'r>, Unsupported> {

@@ -15,7 +15,7 @@ mod read_answer;
 mod read_blocks;
 mod read_media;
 mod read_request;
-mod schema;
+pub(super) mod schema;
 #[cfg(test)]
 mod tests;
 mod thinking;

@@ -1,7 +1,8 @@
 //! JSON Schemas of which the API makes a grammar: of structured outputs and of strict tools.
 //!
 //! It refuses what it cannot make one of, so this does what the official SDKs do before they send a schema
-//! (`anthropic.transform_schema`): objects are closed, and limits of values become words in the description.
+//! (`anthropic.transform_schema`): objects are closed, and limits of values become words in the description. The same
+//! grammar is behind Claude at Bedrock.
 
 use super::super::request::Json;
 use super::super::writer::Writer;
@@ -29,7 +30,7 @@ const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
 /// Writes a schema as the next value; its members keep their order.
-pub(super) fn write(w: &mut Writer, schema: &Json<'_>) {
+pub(in crate::translate) fn write(w: &mut Writer, schema: &Json<'_>) {
     let Json::Object(members) = schema else { return w.value(schema) };
     let moved: Vec<_> = members.iter().filter(|(name, value)| is_limit(name, value)).collect();
     let has = |name: &str| members.get(name).is_some();
@@ -65,7 +66,7 @@ pub(super) fn write(w: &mut Writer, schema: &Json<'_>) {
 }
 
 /// Whether some object of a schema may have members of any name: closing it changes what it means.
-pub(super) fn is_open(schema: &Json<'_>) -> bool {
+pub(in crate::translate) fn is_open(schema: &Json<'_>) -> bool {
     match schema {
         Json::Array(items) => items.iter().any(is_open),
         Json::Object(members) => members.iter().any(|(name, value)| match name {

@@ -2,6 +2,7 @@
 
 use super::super::Echo;
 use super::super::request::{Function, Json, Output, Reasoning, Request, Tool, ToolChoice};
+use super::super::strict::strict;
 use super::super::writer::Writer;
 use super::write_input::plain_text;
 use crate::Surface;
@@ -31,7 +32,7 @@ pub(in super::super) fn echo(request: &Request<'_>) -> Echo {
         w.member("store", &false);
         w.member("temperature", &request.temperature);
         w.member_object("text", |w| {
-            write_format(w, &request.output);
+            write_format(w, &request.output, Surface::Responses);
             w.optional("verbosity", request.verbosity.as_deref());
         });
         if !write_choice(w, request) {
@@ -147,29 +148,29 @@ pub(super) fn write_choice(w: &mut Writer, request: &Request<'_>) -> bool {
 }
 
 /// `text`, if it says anything.
-pub(super) fn write_text(w: &mut Writer, request: &Request<'_>) {
+pub(super) fn write_text(w: &mut Writer, request: &Request<'_>, from: Surface) {
     if request.output == Output::Text && request.verbosity.is_none() {
         return;
     }
     w.member_object("text", |w| {
         if request.output != Output::Text {
-            write_format(w, &request.output);
+            write_format(w, &request.output, from);
         }
         w.optional("verbosity", request.verbosity.as_deref());
     });
 }
 
-fn write_format(w: &mut Writer, output: &Output<'_>) {
+fn write_format(w: &mut Writer, output: &Output<'_>, from: Surface) {
     w.member_object("format", |w| match output {
         Output::Text => w.member("type", "text"),
         Output::Json => w.member("type", "json_object"),
-        Output::Schema { name, description, schema, strict } => {
+        Output::Schema { name, description, schema, strict: said } => {
             w.member("type", "json_schema");
             // A name is wanted here; other dialects have none.
             w.member("name", name.as_deref().unwrap_or("response"));
             w.optional("description", description.as_deref());
             w.member("schema", schema);
-            w.optional("strict", *strict);
+            w.optional("strict", strict(from, *said, schema));
         }
     });
 }

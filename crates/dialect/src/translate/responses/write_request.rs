@@ -56,7 +56,7 @@ pub(in super::super) fn write_request(
         });
         settings::write_tools(w, request, from, &mut lost);
         settings::write_choice(w, request);
-        settings::write_text(w, request);
+        settings::write_text(w, request, from);
         reasoning(w, request, from, target, &mut lost);
         sampling(w, request, from, target, &mut lost);
         aside(w, request, from, target, &mut lost);

@@ -408,9 +408,57 @@ fn schemas_keep_their_order() {
     let output = Output::Schema { name: Some("n".into()), description: None, schema, strict: Some(true) };
     let (body, lost) = chat(&Request { output, ..user(vec![Part::text("a")]) });
     let want = json!({"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {
-        "schema": "{\"type\":\"object\",\"properties\":{\"z\":{},\"a\":{}}}", "name": "n"
+        "schema": "{\"type\":\"object\",\"properties\":{\"z\":{},\"a\":{}},\"additionalProperties\":false}", "name": "n"
     }}}});
     assert_eq!((&body["outputConfig"], lost.len()), (&want, 0));
+}
+
+/// Behind Claude is Anthropic's grammar, which takes no open object and no limit of a value.
+#[test]
+fn claude_gets_schemas_its_grammar_takes() {
+    let schema = r#"{"type":"array","items":{"type":"object","properties":{"n":{"type":"integer","minimum":1}},"additionalProperties":true}}"#;
+    let closed = r#"{"type":"array","items":{"type":"object","properties":{"n":{"type":"integer","description":"{minimum: 1}"}},"additionalProperties":false}}"#;
+    let request = || {
+        let parse = || serde_json::from_str(schema).unwrap();
+        let output = Output::Schema { name: None, description: None, schema: parse(), strict: None };
+        let strict = Function {
+            name: "f".into(),
+            parameters: Some(parse()),
+            strict: Some(true),
+            ..Function::default()
+        };
+        let loose = Function { name: "g".into(), parameters: Some(parse()), ..Function::default() };
+        let tools = vec![Tool::Function(strict), Tool::Function(loose)];
+        Request { output, tools, ..user(vec![Part::text("a")]) }
+    };
+    for (from, model, fitted) in [
+        (Surface::ChatCompletions, CLAUDE, true),
+        (Surface::Messages, CLAUDE, false),
+        (Surface::ChatCompletions, "qwen.qwen3-32b-v1:0", false),
+    ] {
+        let (body, lost) = write(&request(), from, &target(model)).unwrap();
+        let sent = &body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"];
+        assert_eq!(sent, if fitted { closed } else { schema }, "{from:?} {model}");
+        let tool = |at: usize| body["toolConfig"]["tools"][at]["toolSpec"]["inputSchema"]["json"].to_string();
+        assert_eq!(tool(0), if fitted { closed } else { schema }, "{from:?} {model}");
+        assert_eq!(tool(1), schema);
+        assert_eq!(lost, if fitted { vec!["response_format.additionalProperties"] } else { vec![] });
+    }
+}
+
+/// How closely to look is lost, unless it is left to the model; it is named as the client calls it.
+#[test]
+fn how_closely_a_picture_is_looked_at() {
+    for (from, detail, want) in [
+        (Surface::ChatCompletions, "high", &["messages[0].content[0].image_url.detail"][..]),
+        (Surface::Responses, "low", &["input[0].content[0].detail"]),
+        (Surface::Responses, "auto", &[]),
+    ] {
+        let mut picture = Media::new(Source::Base64("iVBORw0KGgo=".into()), Some("image/png".into()));
+        picture.detail = Some(detail.into());
+        let (_, lost) = write(&user(vec![Part::Image(picture)]), from, &target(CLAUDE)).unwrap();
+        assert_eq!(lost, want);
+    }
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn what_has_no_place_is_named() {
         lost,
         [
             "messages[0].name",
-            "messages[1].content[0].detail",
+            "messages[1].content[0].image_url.detail",
             "frequency_penalty",
             "seed",
             "verbosity",
