@@ -8,6 +8,7 @@ pub mod answer;
 pub mod client;
 pub mod direct;
 pub mod dry;
+mod encoding;
 pub mod engine;
 pub mod events;
 pub mod exchange;

@@ -41,3 +41,4 @@ pub use value::{Entity, EntityKind, Map, Object, UnknownPrice, Value};
 
 #[cfg(test)]
 mod tests;
+pub use functions::regex::compile_regex;

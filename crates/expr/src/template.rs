@@ -129,6 +129,23 @@ impl Template {
         Ok(Cow::Owned(out))
     }
 
+    /// As [`Self::render`], with each value of an expression put through `escape`, and not the text around them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::render`].
+    pub fn render_escaped(&self, a: &Activation<'_>, escape: fn(&str) -> String) -> Result<String, EvalError> {
+        let mut out = String::new();
+        for part in &self.0.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Program(program) => out.push_str(&escape(&program.eval(a)?.to_text())),
+            }
+            size_limit(out.len())?;
+        }
+        Ok(out)
+    }
+
     /// The value: that of the expression, with its type, when the text is exactly one; else the text.
     ///
     /// # Errors

@@ -9,23 +9,33 @@ use tollgate_policy::ActionSpec;
 mod add_headers;
 mod ai_gateway;
 mod close_connection;
+mod compress_response;
 mod custom_response;
 mod deny;
+mod find_replace;
 pub(crate) mod header_names;
+mod held_text;
 mod log;
 mod remove_headers;
+mod request_body_find_replace;
+mod response_body_find_replace;
 mod set_vars;
+mod sse_find_replace;
 
 /// Every action that can be used in a policy, in the order of the documentation.
 pub const ALL: &[&ActionType] = &[
     &add_headers::ACTION,
     &ai_gateway::ACTION,
     &close_connection::ACTION,
+    &compress_response::ACTION,
     &custom_response::ACTION,
     &deny::ACTION,
     &log::ACTION,
     &remove_headers::ACTION,
+    &request_body_find_replace::ACTION,
+    &response_body_find_replace::ACTION,
     &set_vars::ACTION,
+    &sse_find_replace::ACTION,
 ];
 
 static SPECS: LazyLock<Vec<&'static ActionSpec>> = LazyLock::new(|| ALL.iter().map(|a| a.spec).collect());

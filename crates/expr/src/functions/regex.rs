@@ -58,6 +58,14 @@ pub(crate) fn compile(pattern: &str) -> Result<Pattern, String> {
     })
 }
 
+/// Compiles a pattern as `matches` does, for actions that search and replace.
+///
+/// # Errors
+/// What is wrong with the pattern, in a few words.
+pub fn compile_regex(pattern: &str) -> Result<Regex, String> {
+    compile(pattern).map(|pattern| pattern.0)
+}
+
 /// RE2's classes are ASCII where this engine's are Unicode; `\Q...\E` quotes.
 fn ascii_classes(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 16);
