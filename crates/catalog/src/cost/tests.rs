@@ -22,8 +22,7 @@ fn usage(input: u64, output: u64) -> Usage {
 }
 
 fn sum(parts: Parts) -> u64 {
-    let Parts { input, output, cached, cache_write, reasoning, audio, image, request } = parts;
-    input + output + cached + cache_write + reasoning + audio + image + request
+    parts.amounts().into_iter().sum()
 }
 
 #[test]
@@ -40,6 +39,24 @@ fn each_kind_has_its_price_and_its_part() {
             sonnet(),
             Usage { cached_tokens: 600, cache_write_tokens: 100, ..base },
             Parts { input: 900, cached: 180, cache_write: 375, output: 7500, ..Parts::default() },
+        ),
+        (
+            "caches that last an hour",
+            Pricing { input_cache_write_1h: dollars(6.0), ..sonnet() },
+            Usage { cache_write_tokens: 100, cache_write_1h_tokens: 60, ..base },
+            Parts { input: 2700, cache_write: 150 + 360, output: 7500, ..Parts::default() },
+        ),
+        (
+            "more of an hour than is written",
+            Pricing { input_cache_write_1h: dollars(6.0), ..sonnet() },
+            Usage { cache_write_tokens: 100, cache_write_1h_tokens: 600, ..base },
+            Parts { input: 2700, cache_write: 600, output: 7500, ..Parts::default() },
+        ),
+        (
+            "searches",
+            Pricing { web_search: Price::per_unit(0.01), ..sonnet() },
+            Usage { web_searches: 3, ..base },
+            Parts { input: 3000, output: 7500, tools: 30_000, ..Parts::default() },
         ),
         (
             "reasoning at the price of output",
@@ -103,6 +120,13 @@ fn a_price_that_is_needed_and_not_known_leaves_the_cost_unknown() {
         ("no cache price", without(|p| p.input_cache_read = None), base, true),
         ("cached", without(|p| p.input_cache_read = None), Usage { cached_tokens: 1, ..base }, false),
         ("written", without(|p| p.input_cache_write = None), Usage { cache_write_tokens: 1, ..base }, false),
+        (
+            "written for an hour",
+            sonnet(),
+            Usage { cache_write_tokens: 1, cache_write_1h_tokens: 1, ..base },
+            false,
+        ),
+        ("searched", sonnet(), Usage { web_searches: 1, ..base }, false),
         ("sound", sonnet(), Usage { input_audio_tokens: 1, ..base }, false),
         ("speech", sonnet(), Usage { output_audio_tokens: 1, ..base }, false),
         ("free", Pricing::free(), Usage { cached_tokens: 1, cache_write_tokens: 1, ..base }, true),
