@@ -20,7 +20,7 @@ async fn stage(format: &str) -> (MockServer, Gateway) {
     let one = merge(
         custom("one", &format!("{}/v1", mock.url()), &[KEY_ONE]),
         json!({
-            "models": [{"id": "m", "pricing": prices()}, {"id": "unpriced"}, {"id": "half", "pricing": {"input": 1}}],
+            "models": [{"id": "m", "pricing": prices()}, {"id": "first", "pricing": {"input": 3, "output": 3}}, {"id": "unpriced"}, {"id": "half", "pricing": {"input": 1}}],
             "supported_api_surfaces": [{"format": format}],
         }),
     );
@@ -69,6 +69,11 @@ async fn costs(gateway: &Gateway, ask: Ask, micros: Option<u64>, streamed: bool,
     assert_eq!(result["cost_usd"], expected, "{what}: {result}");
     let request = result.pointer("/models_tried/0/requests_made/0").unwrap();
     assert_eq!(request["cost_usd"], expected, "{what}: {request}");
+    for whole in [result, request] {
+        assert_eq!(whole["cost_micro_usd"], json!(micros), "{what}: {whole}");
+    }
+    assert_eq!(line.get("cost_source").is_some(), micros.is_some(), "{what}: {line}");
+    assert_eq!(request["cost_source"].is_string(), micros.is_some(), "{what}: {request}");
     assert!(!provider.is_empty());
     line
 }
@@ -379,4 +384,223 @@ async fn a_variant_that_a_client_names_has_its_own_price() {
         let answer = free.send(post(CHAT, &names(&[&format!("openrouter:{name}")]))).await;
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
     }
+}
+
+/// The parts of the cost of one request, without those that are 0.
+fn parts(request: &Value) -> Value {
+    let mut parts = request["cost_parts_micro_usd"].clone();
+    if let Some(parts) = parts.as_object_mut() {
+        parts.retain(|_, micros| *micros != 0);
+    }
+    parts
+}
+
+#[tokio::test]
+async fn the_parts_of_a_cost() {
+    let (mock, gateway) = stage("openai").await;
+    mock.set_script(Script::always(says(&chat(&chat_usage(json!({}))))));
+    let line = costs(&gateway, post(CHAT, &names(&["one:m"])), Some(COMPUTED), false, "parts").await;
+    let request =
+        &line["traffic_policy"]["logs"][0]["metadata"]["result"]["models_tried"][0]["requests_made"][0];
+    let expected =
+        json!({"input": 1250, "output": 1500, "cached": 500, "cache_write": 300, "reasoning": 1000});
+    assert_eq!(
+        (parts(request), &request["cost_source"]),
+        (expected.clone(), &json!("computed")),
+        "{request}"
+    );
+    let text = gateway.admin("/metrics").await.text();
+    for (part, micros) in expected.as_object().unwrap() {
+        let series =
+            format!("tollgate_cost_part_micro_usd_total{{provider=\"one\",part=\"{part}\"}} {micros}\n");
+        assert!(text.contains(&series), "{series}");
+        let logged = line[format!("cost_{part}_usd")].as_f64().unwrap();
+        assert_eq!((logged * 1e6).round() as u64, micros.as_u64().unwrap(), "{part}: {line}");
+    }
+    assert!(line.get("cost_audio_usd").is_none(), "{line}");
+    // What is reported counts, and the parts are those of the price list.
+    let usage = json!({"prompt_tokens": 1000, "completion_tokens": 200, "cost": 0.01, "is_byok": false});
+    mock.set_script(Script::always(says(&chat(&usage))));
+    let ask = post(CHAT, &names(&["openrouter:a/b"]));
+    let line = costs(&gateway, ask, Some(10_000), false, "reported").await;
+    let request =
+        &line["traffic_policy"]["logs"][0]["metadata"]["result"]["models_tried"][0]["requests_made"][0];
+    assert_eq!(
+        (parts(request), &request["cost_source"]),
+        (json!({"input": 2000, "output": 800}), &json!("reported"))
+    );
+}
+
+/// Answers of Anthropic's with these figures, whole and streamed.
+fn anthropic(usage: &Value) -> [String; 2] {
+    let event = |json: Value| format!("event: {}\ndata: {json}\n\n", json["type"].as_str().unwrap());
+    let message = |content: Value, usage: Value| {
+        json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": content, "stop_reason": "end_turn",
+            "stop_sequence": null, "usage": usage})
+    };
+    let begins = merge(usage.clone(), json!({"output_tokens": 1, "server_tool_use": null}));
+    let stream = [
+        event(json!({"type": "message_start", "message": message(json!([]), begins)})),
+        event(
+            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        ),
+        event(
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi"}}),
+        ),
+        event(json!({"type": "content_block_stop", "index": 0})),
+        event(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {
+            "output_tokens": usage["output_tokens"], "server_tool_use": usage["server_tool_use"]}})),
+        event(json!({"type": "message_stop"})),
+    ];
+    [message(json!([{"type": "text", "text": "hi"}]), usage.clone()).to_string(), stream.concat()]
+}
+
+#[tokio::test]
+async fn caches_of_an_hour_and_searches() {
+    let mock = mock(Script::default()).await;
+    let dear = json!({"input": 2, "output": 10, "input_cache_write": 3, "input_cache_write_1h": 5, "web_search": 0.01});
+    let one = merge(
+        custom("one", &format!("{}/v1", mock.url()), &[KEY_ONE]),
+        json!({"models": [{"id": "m", "pricing": dear}, {"id": "half", "pricing": {"input": 2, "output": 10, "input_cache_write": 3}}],
+            "supported_api_surfaces": [{"format": "anthropic"}]}),
+    );
+    let policy = json!({
+        "on_http_request": [{"type": "ai-gateway", "config": {"providers": [one]}}],
+        "on_http_response": [{"type": "log", "config": {"metadata": {"result": "${actions.ngrok.ai_gateway}"}}}],
+    });
+    let gateway = Gateway::start(&policy.to_string()).await;
+    let written = json!({"input_tokens": 100, "cache_creation_input_tokens": 1000, "cache_read_input_tokens": 0, "output_tokens": 10,
+        "cache_creation": {"ephemeral_5m_input_tokens": 400, "ephemeral_1h_input_tokens": 600}});
+    let searched = merge(written.clone(), json!({"server_tool_use": {"web_search_requests": 2}}));
+    for (model, usage, expected) in [
+        ("one:m", &written, Some(200 + 1200 + 3000 + 100)),
+        ("one:m", &searched, Some(200 + 1200 + 3000 + 100 + 20_000)),
+        // A price that is needed and missing is not taken for another one.
+        ("one:half", &written, None),
+    ] {
+        for body in anthropic(usage) {
+            let streamed = !body.starts_with('{');
+            mock.set_script(Script::always(says(&body)));
+            for path in [MESSAGES, CHAT] {
+                let ask = post(path, &merge(names(&[model]), json!({"stream": streamed})));
+                costs(&gateway, ask, expected, streamed, &format!("{path} {usage}")).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cost_that_others_than_openrouter_report() {
+    let (mock, gateway) = stage("openai").await;
+    for (what, cost, expected) in [
+        ("xAI", json!({"cost_in_usd_ticks": 37_756_000}), 3776),
+        (
+            "Perplexity",
+            json!({"cost": {"input_tokens_cost": 0.001, "request_cost": 0.005, "total_cost": 0.0062}}),
+            6200,
+        ),
+    ] {
+        let usage = chat_usage(cost);
+        for streamed in [false, true] {
+            let body = if streamed { chat_stream(&usage) } else { chat(&usage) };
+            mock.set_script(Script::always(says(&body)));
+            let ask = post(CHAT, &merge(names(&["one:m"]), json!({"stream": streamed})));
+            costs(&gateway, ask, Some(expected), streamed, what).await;
+        }
+    }
+}
+
+/// What was said to have failed, with figures.
+fn refused(usage: &Value) -> [(&'static str, Behaviour); 3] {
+    let error = json!({"message": "the model gave up", "code": 502});
+    let within = json!({"error": error, "usage": usage});
+    let chosen = json!({"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [{
+        "index": 0, "finish_reason": "error", "error": error, "message": {"role": "assistant", "content": ""},
+    }], "usage": usage});
+    let stream = json!({"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "error": error, "usage": usage,
+        "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]});
+    [
+        ("an error in a 200", says(&within.to_string())),
+        ("an answer that failed", says(&chosen.to_string())),
+        ("an error in a stream", says(&format!("data: {stream}\n\n"))),
+    ]
+}
+
+#[tokio::test]
+async fn a_failed_attempt_that_says_what_it_used_is_charged() {
+    let (mock, gateway) = stage("openai").await;
+    let good = says(&chat(&chat_usage(json!({}))));
+    let used = json!({"prompt_tokens": 1000, "completion_tokens": 0});
+    let mut sums = (0, 0);
+    for (model, usage, cost) in [
+        // At the prices of its model.
+        ("one:first", used.clone(), Some(3000)),
+        // OpenRouter charges nothing for what failed, and says so.
+        ("openrouter:a/b", merge(used.clone(), json!({"cost": 0, "is_byok": false})), Some(0)),
+        ("openrouter:a/b", merge(used.clone(), json!({"cost": 0.0004, "is_byok": false})), Some(400)),
+        ("openrouter:a/b", used.clone(), None),
+        ("one:first", Value::Null, None),
+        ("one:unpriced", used.clone(), None),
+    ] {
+        for (what, failed) in refused(&usage) {
+            let upstream = model.split_once(':').unwrap().1;
+            mock.set_script(Script::always(good.clone()).model(upstream, [failed]));
+            let answer = gateway.send(post(CHAT, &names(&[model, "one:m"]))).await;
+            let what = format!("{what}, {model}, {usage}");
+            assert_eq!(
+                (answer.status, answer.header("x-tollgate-model")),
+                (200, "one:m"),
+                "{what}: {}",
+                answer.text()
+            );
+            let all = COMPUTED + cost.unwrap_or(0);
+            assert_eq!(answer.header("x-tollgate-cost-usd"), format!("0.{all:06}"), "{what}");
+            let line = gateway.log_of(&answer).await;
+            let result = &line["traffic_policy"]["logs"][0]["metadata"]["result"];
+            assert_eq!(result["cost_micro_usd"], all, "{what}: {result}");
+            let request = |at: usize| &result["models_tried"][at]["requests_made"][0];
+            assert_eq!(request(0)["status"], "error", "{what}: {result}");
+            assert_eq!(request(0)["cost_micro_usd"], json!(cost), "{what}: {result}");
+            assert_eq!(request(1)["cost_micro_usd"], COMPUTED, "{what}: {result}");
+            sums.0 += if model == "one:first" { all } else { COMPUTED };
+            sums.1 += if model == "openrouter:a/b" { cost.unwrap_or(0) } else { 0 };
+            assert_eq!(
+                (metered(&gateway, "one").await, metered(&gateway, "openrouter").await),
+                sums,
+                "{what}"
+            );
+        }
+    }
+    assert!(
+        !gateway.written().contains("reports a cost of 0"),
+        "OpenRouter's zero of a failure is no mistake"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_answers_costs_what_its_attempts_did() {
+    let (mock, gateway) = stage("openai").await;
+    let [_, (_, failed), _] = refused(&json!({"prompt_tokens": 1000, "completion_tokens": 0}));
+    mock.set_script(Script::always(failed));
+    let answer = gateway.send(post(CHAT, &names(&["one:first", "one:m"]))).await;
+    assert!(answer.status >= 400, "{}", answer.text());
+    assert_eq!(answer.header("x-tollgate-cost-usd"), "0.005500", "{}", answer.text());
+    assert_eq!(gateway.log_of(&answer).await["cost_usd"], 0.0055);
+    assert_eq!(metered(&gateway, "one").await, 5500);
+}
+
+#[tokio::test]
+async fn a_zero_without_a_word_is_openrouters_insurance() {
+    let (mock, gateway) = stage("openai").await;
+    let usage = json!({"prompt_tokens": 1000, "completion_tokens": 0, "cost": 0, "is_byok": false});
+    mock.set_script(Script::always(says(&chat(&usage))));
+    costs(&gateway, post(CHAT, &names(&["openrouter:a/b"])), Some(0), false, "chat").await;
+    assert!(!gateway.written().contains("reports a cost of 0"));
+    // Embeddings have no words at all: there a zero is as odd as ever.
+    let embedded = json!({"object": "list", "data": [{"index": 0, "embedding": [0.1], "object": "embedding"}], "model": "m",
+        "usage": {"prompt_tokens": 1000, "total_tokens": 1000, "cost": 0}});
+    mock.set_script(Script::always(says(&embedded.to_string())));
+    let ask = json!({"model": "openrouter:a/b", "input": "x"});
+    costs(&gateway, post("/v1/embeddings", &ask), Some(2000), false, "embeddings").await;
+    assert!(gateway.written().contains("reports a cost of 0"));
 }

@@ -2,6 +2,7 @@
 
 use super::call::BuiltCall;
 use super::cloud::Token;
+use super::cost::{Came, Charged, Used};
 use super::errors::Failure;
 use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
@@ -187,6 +188,7 @@ impl Gateway {
             Err(fault) => return Tried::Failed(Box::new(fault.into())),
         };
         let url = report.is_some().then(|| built.call.url.full.clone());
+        let used = Used::default();
         let (id, now) = (cx.exchange.request.id.clone(), cx.exchange.now);
         let context = answer_context(incoming, this.candidate, &id, now);
         let expected = Expected {
@@ -195,6 +197,7 @@ impl Gateway {
             hides_usage: built.asked_for_usage,
             started: this.started,
             deadline: this.started + time,
+            used: &used,
             now,
         };
         let upstream = cx.upstream;
@@ -204,11 +207,13 @@ impl Gateway {
         };
         let outcome = tokio::select! {
             biased;
-            outcome = work => outcome,
-            () = cx.client.gone() => {
-                tracing::debug!(request_id = %cx.exchange.request.id, "the client left; the attempt is cancelled");
-                return Tried::ClientGone;
-            }
+            outcome = work => Some(outcome),
+            () = cx.client.gone() => None,
+        };
+        let Some(outcome) = outcome else {
+            tracing::debug!(request_id = %cx.exchange.request.id, "the client left; the attempt is cancelled");
+            self.charge_failed(cx.exchange, this.candidate, wire.surface, &used, None);
+            return Tried::ClientGone;
         };
         let made = |result: Result<&Committed, &Failed>| Made {
             url: url.unwrap_or_default(),
@@ -229,6 +234,7 @@ impl Gateway {
                 if let Some(report) = report {
                     report.made(made(Err(&failed)));
                 }
+                self.charge_failed(cx.exchange, this.candidate, wire.surface, &used, report.as_mut());
                 self.note_failure(cx, this, token.as_ref(), &failed);
                 Tried::Failed(Box::new(failed))
             }
@@ -313,12 +319,12 @@ impl Gateway {
         if let Some(key) = this.key {
             note_quota(key, &committed.headers);
         }
-        self.note_begun(cx, &incoming, this, &committed);
+        let begun = self.note_begun(cx, &incoming, this, &committed);
         if let Some(report) = &mut report {
             report.success(this.candidate);
             if let Begun::Whole { usage, .. } = &committed.begun {
                 report.tokens(*usage, 0);
-                report.cost(&cx.exchange.record);
+                report.cost(&begun, &cx.exchange.record);
             }
             cx.exchange.set_result(RESULT, || report.value());
         }
@@ -331,11 +337,13 @@ impl Gateway {
         cx.client.release_body();
         cx.exchange.late_logs = report.as_ref().map(|_| Vec::new());
         let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
-        self.charge_finally(cx.exchange, this.candidate, surface, relayed.usage.as_ref());
+        let came = if relayed.ending == Ending::Truncated { Came::Failed } else { Came::Answered };
+        let reported = (relayed.usage.as_ref(), came);
+        let charged = self.charge_finally(cx.exchange, this.candidate, surface, reported);
         if let Some(mut report) = report {
             // For what reads results when the request is over: a stream's tokens are known only now.
             report.tokens(relayed.usage, relayed.content_frames);
-            report.cost(&cx.exchange.record);
+            report.cost(&charged, &cx.exchange.record);
             report.ended(this.started.elapsed());
             cx.exchange.set_result(RESULT, || report.value());
             cx.exchange.settle_logs();
@@ -345,10 +353,19 @@ impl Gateway {
     }
 
     /// Notes what is known of an answer before its head is sent: its cost, what it lost, who stores it.
-    fn note_begun(&self, cx: &mut RequestCx<'_>, incoming: &Incoming, this: &Try<'_>, committed: &Committed) {
-        if let Begun::Whole { usage, .. } = &committed.begun {
-            self.charge(cx.exchange, this.candidate, incoming.surface, usage.as_ref());
-        }
+    fn note_begun(
+        &self,
+        cx: &mut RequestCx<'_>,
+        incoming: &Incoming,
+        this: &Try<'_>,
+        committed: &Committed,
+    ) -> Charged {
+        let usage = match &committed.begun {
+            Begun::Whole { usage, .. } => usage.as_ref(),
+            _ => None,
+        };
+        let reported = (usage, Came::Answered);
+        let charged = self.charge(cx.exchange, this.candidate, incoming.surface, reported);
         let record = &mut cx.exchange.record;
         record.upstream_request_id = limits::request_id(&committed.headers);
         let provider = this.candidate.provider.id.as_str();
@@ -372,6 +389,7 @@ impl Gateway {
             }
             Begun::Part { .. } | Begun::Opaque => {}
         }
+        charged
     }
 
     fn record_answer(&self, cx: &mut RequestCx<'_>, this: &Try<'_>, relayed: &Relayed, timing: &Timing) {
