@@ -25,5 +25,5 @@ mod testing;
 pub mod upstream;
 
 pub use accounts::Accounts;
-pub use lists::Lists;
+pub use lists::{Lists, ReadLists};
 pub use tollgate_cloud::TokenCache;

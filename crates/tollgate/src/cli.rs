@@ -126,9 +126,11 @@ pub(crate) struct SecretArgs {
 /// Where lists of models come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModelLists {
-    /// From the provider, and the embedded ones until then.
+    /// From OpenRouter, and the embedded ones until then; prices of authors' own models there hold at the authors, too.
     #[default]
     Live,
+    /// The same, but its prices hold at OpenRouter only.
+    Openrouter,
     /// Only the embedded ones: no request of the gateway's own.
     Embedded,
 }
@@ -146,8 +148,8 @@ pub(crate) struct ServeArgs {
     pub(crate) secrets: SecretArgs,
     #[command(flatten)]
     pub(crate) names: NameArgs,
-    /// Whether OpenRouter's list of models and prices is read when it is needed, or the embedded one serves
-    /// [default: live]
+    /// Whether OpenRouter's list of models and prices is read when it is needed, and for whom, or the embedded one
+    /// serves [default: live]
     #[arg(long, value_enum, value_name = "WHERE", env = "TOLLGATE_MODEL_LISTS")]
     pub(crate) model_lists: Option<ModelLists>,
     /// Form of access log and operational log [default: text]
