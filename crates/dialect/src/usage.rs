@@ -332,6 +332,22 @@ mod tests {
                 "cost_details":{"upstream_inference_cost":0.2}}"#,
                 Usage { cost: Some(0.2), ..base },
             ),
+            (r#"{"prompt_tokens":100.0,"completion_tokens":"20","cost":null}"#, base),
+            (r#"{"prompt_tokens":100,"completion_tokens":20,"cost":-1,"cost_details":null}"#, base),
+            (
+                r#"{"prompt_tokens":null,"prompt_tokens_details":null,"input_tokens_details":[]}"#,
+                Usage::default(),
+            ),
+            ("{}", Usage::default()),
+        ] {
+            assert_eq!(read(json), want, "{json}");
+        }
+    }
+
+    #[test]
+    fn durations_searches_and_other_costs() {
+        let base = Usage { input_tokens: 100, output_tokens: 20, ..Usage::default() };
+        for (json, want) in [
             (
                 r#"{"input_tokens":30,"cache_read_input_tokens":60,"cache_creation_input_tokens":10,"output_tokens":20,
                 "cache_creation":{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":6},"server_tool_use":{"web_search_requests":3}}"#,
@@ -360,13 +376,6 @@ mod tests {
                 r#"{"prompt_tokens":100,"completion_tokens":20,"cost":[1],"cache_creation":[],"server_tool_use":"x"}"#,
                 base,
             ),
-            (r#"{"prompt_tokens":100.0,"completion_tokens":"20","cost":null}"#, base),
-            (r#"{"prompt_tokens":100,"completion_tokens":20,"cost":-1,"cost_details":null}"#, base),
-            (
-                r#"{"prompt_tokens":null,"prompt_tokens_details":null,"input_tokens_details":[]}"#,
-                Usage::default(),
-            ),
-            ("{}", Usage::default()),
         ] {
             assert_eq!(read(json), want, "{json}");
         }

@@ -95,7 +95,7 @@ pub struct Record {
     /// The parts of the answer's cost by the price book, in the order of [`tollgate_observe::COST_PARTS`].
     pub cost_parts: Option<[u64; tollgate_observe::COST_PARTS.len()]>,
     /// What the failed attempts cost, as far as it is known.
-    pub(crate) failed_cost_micros: Option<u64>,
+    pub failed_cost_micros: Option<u64>,
     /// With one's own key at the provider behind the provider: what that one charged, in millionths of a dollar.
     pub upstream_cost_micros: Option<u64>,
     /// The API the path belongs to, for metrics.

@@ -41,24 +41,6 @@ fn each_kind_has_its_price_and_its_part() {
             Parts { input: 900, cached: 180, cache_write: 375, output: 7500, ..Parts::default() },
         ),
         (
-            "caches that last an hour",
-            Pricing { input_cache_write_1h: dollars(6.0), ..sonnet() },
-            Usage { cache_write_tokens: 100, cache_write_1h_tokens: 60, ..base },
-            Parts { input: 2700, cache_write: 150 + 360, output: 7500, ..Parts::default() },
-        ),
-        (
-            "more of an hour than is written",
-            Pricing { input_cache_write_1h: dollars(6.0), ..sonnet() },
-            Usage { cache_write_tokens: 100, cache_write_1h_tokens: 600, ..base },
-            Parts { input: 2700, cache_write: 600, output: 7500, ..Parts::default() },
-        ),
-        (
-            "searches",
-            Pricing { web_search: Price::per_unit(0.01), ..sonnet() },
-            Usage { web_searches: 3, ..base },
-            Parts { input: 3000, output: 7500, tools: 30_000, ..Parts::default() },
-        ),
-        (
             "reasoning at the price of output",
             sonnet(),
             Usage { reasoning_tokens: 400, ..base },
@@ -100,6 +82,34 @@ fn each_kind_has_its_price_and_its_part() {
         let cost = of(&pricing, &usage, UNIX_EPOCH).expect(name);
         assert_eq!(cost.parts, expected, "{name}");
         assert_eq!(cost.micros, sum(expected), "{name}");
+    }
+}
+
+#[test]
+fn durations_of_caches_and_searches() {
+    let base = usage(1000, 500);
+    for (name, pricing, usage, expected) in [
+        (
+            "caches that last an hour",
+            Pricing { input_cache_write_1h: dollars(6.0), ..sonnet() },
+            Usage { cache_write_tokens: 100, cache_write_1h_tokens: 60, ..base },
+            Parts { input: 2700, cache_write: 150 + 360, output: 7500, ..Parts::default() },
+        ),
+        (
+            "more of an hour than is written",
+            Pricing { input_cache_write_1h: dollars(6.0), ..sonnet() },
+            Usage { cache_write_tokens: 100, cache_write_1h_tokens: 600, ..base },
+            Parts { input: 2700, cache_write: 600, output: 7500, ..Parts::default() },
+        ),
+        (
+            "searches",
+            Pricing { web_search: Price::per_unit(0.01), ..sonnet() },
+            Usage { web_searches: 3, ..base },
+            Parts { input: 3000, output: 7500, tools: 30_000, ..Parts::default() },
+        ),
+    ] {
+        let cost = of(&pricing, &usage, UNIX_EPOCH).expect(name);
+        assert_eq!((cost.parts, cost.micros), (expected, sum(expected)), "{name}");
     }
 }
 
