@@ -91,6 +91,7 @@ fn the_documentation_names_every_field() {
     let full = AccessRecord {
         query: Some("a=1"),
         output_tokens: Some(1),
+        cost_parts: Some([1; 9]),
         first_token: Some(Duration::ZERO),
         error_code: Some("ERR_NGROK_3807"),
         ..record()
@@ -101,7 +102,7 @@ fn the_documentation_names_every_field() {
         assert!(documentation.contains(&format!("`{name}`")), "{name}");
     }
     assert!(documentation.contains("`traffic_policy.logs`"));
-    assert_eq!(line.as_object().unwrap().len(), 26);
+    assert_eq!(line.as_object().unwrap().len(), 36);
 }
 
 #[test]
@@ -281,7 +282,7 @@ fn a_full_queue_drops_and_counts_and_never_waits() {
 fn bytes_are_bounded_as_well_as_lines() {
     let (entered, on_entered) = channel();
     let (let_go, release) = channel();
-    let options = AccessLogOptions { queue_bytes: 4096, ..AccessLogOptions::default() };
+    let options = AccessLogOptions { queue_bytes: 4400, ..AccessLogOptions::default() };
     let log = AccessLog::new(Box::new(Stuck { entered, release }), options).unwrap();
     log.write(&record());
     on_entered.recv_timeout(Duration::from_secs(10)).unwrap();
@@ -289,7 +290,7 @@ fn bytes_are_bounded_as_well_as_lines() {
     for _ in 0..10 {
         log.write(&AccessRecord { model_asked: Some(&long), ..record() });
     }
-    assert_eq!(log.dropped(), 8, "two lines of some 1.9 KiB fit");
+    assert_eq!(log.dropped(), 8, "two lines of some 2 KiB fit");
     drop(let_go);
 }
 
