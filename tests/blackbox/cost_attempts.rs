@@ -3,7 +3,7 @@
 use crate::cost::{CHAT, COMPUTED, MESSAGES, chat, chat_usage, costs, metered, says, stage};
 use crate::support::*;
 use serde_json::{Value, json};
-use tollgate_mock::{Behaviour, Fault, Script, UsageCounts};
+use tollgate_mock::{Behaviour, Fault, Flavour, Recorded, Rule, Script, Surface, UsageCounts};
 
 #[tokio::test]
 async fn a_failed_attempt_costs_nothing_and_the_answers_model_counts() {
@@ -127,4 +127,70 @@ async fn an_attempt_that_is_too_late_costs_what_it_had_said() {
     assert!(answer.status >= 500, "{}", answer.text());
     assert_eq!(answer.header("x-tollgate-cost-usd"), "0.003015", "{}", answer.text());
     assert_eq!(metered(&gateway, "one").await, 3015);
+}
+
+/// OpenRouter, whose answers stop in the middle; and what the gateway asked about them.
+async fn cut_off(rules: Vec<Behaviour>) -> (tollgate_mock::MockServer, Gateway) {
+    let usage = UsageCounts { input: 1000, output: 200, ..UsageCounts::default() };
+    let cut = Behaviour {
+        usage: Some(usage),
+        fault: Some(Fault::CutAfterChunks(1)),
+        ..Behaviour::chunks(["a", "b"])
+    };
+    let script = Script::always(cut).flavour(Flavour::OpenRouter);
+    let rule = Rule { surface: Some(Surface::Generation), answers: rules, ..Rule::default() };
+    let mock = mock(script.rule(rule)).await;
+    let policy = ai_gateway(json!({"providers": [openrouter(&mock)]}));
+    let gateway = Gateway::builder(&policy).env("TOLLGATE_LATE_COSTS", "true").start().await;
+    (mock, gateway)
+}
+
+fn asked_later(mock: &tollgate_mock::MockServer) -> Vec<Recorded> {
+    mock.requests().into_iter().filter(|request| request.surface == Surface::Generation).collect()
+}
+
+#[tokio::test]
+async fn openrouter_is_asked_what_an_answer_cost_that_was_cut_off() {
+    // The record is not there when it is asked for first.
+    let (mock, gateway) = cut_off(vec![Behaviour::status(404), Behaviour::default()]).await;
+    let body = merge(names(&["openrouter:a/b"]), json!({"stream": true}));
+    let answer = gateway.send(post(CHAT, &body)).await;
+    let line = gateway.log_of(&answer).await;
+    assert_eq!((&line["outcome"], line.get("cost_usd")), (&json!("interrupted"), None), "{line}");
+    assert_eq!(metered(&gateway, "openrouter").await, 0, "nobody knows yet");
+    gateway.err.find("late cost", |line| line.contains("late cost").then_some(())).await;
+    // Half a dollar a million tokens.
+    assert_eq!(metered(&gateway, "openrouter").await, 600);
+    let text = gateway.err.text();
+    let said = text.lines().find(|line| line.contains("late cost")).unwrap();
+    let id = line["request_id"].as_str().unwrap();
+    assert!(said.contains(id) && said.contains("0.000600") && !said.contains(OPENROUTER_KEY), "{said}");
+    let asked = asked_later(&mock);
+    assert_eq!(asked.len(), 2);
+    for question in &asked {
+        let (path, query) = question.path_and_query.split_once('?').unwrap();
+        assert_eq!((path, question.method.as_str()), ("/openrouter/api/v1/generation", "GET"));
+        assert_eq!(query, format!("id={}", line["upstream_request_id"].as_str().unwrap()));
+        assert_eq!(question.key.as_deref(), mock.requests()[0].key.as_deref(), "the key that was used");
+    }
+}
+
+#[tokio::test]
+async fn openrouter_is_not_asked_about_what_is_known() {
+    let (mock, gateway) = cut_off(Vec::new()).await;
+    // A client that leaves: this answer is asked about.
+    let body = merge(names(&["openrouter:a/b"]), json!({"stream": true}));
+    let stalls = Behaviour { fault: Some(Fault::StallMidStream(1)), ..Behaviour::chunks(["a", "b"]) };
+    let script = Script::default().flavour(Flavour::OpenRouter);
+    mock.set_script(script.model("a/b", [stalls]).model("broken", [Behaviour::status(502)]));
+    for model in ["openrouter:whole", "openrouter:broken"] {
+        let whole = merge(names(&[model]), json!({"stream": true}));
+        gateway.log_of(&gateway.send(post(CHAT, &whole)).await).await;
+    }
+    let mut reply = gateway.open(post(CHAT, &body)).await;
+    soon(reply.event()).await.unwrap();
+    drop(reply);
+    gateway.err.find("late cost", |line| line.contains("\"late cost\"").then_some(())).await;
+    assert_eq!(asked_later(&mock).len(), 1, "{}", gateway.err.text());
+    assert_eq!(gateway.err.text().matches("late cost").count(), 1);
 }

@@ -38,6 +38,8 @@ pub struct Exchange {
     pub record: Record,
     /// The provider whose own list of models would have been of use.
     pub list_wanted: Option<Arc<tollgate_catalog::Provider>>,
+    /// Answers that ended before they had said what they cost.
+    pub unsettled: Vec<crate::late_costs::Unsettled>,
     /// What the gateway notes down while the request is explained; `None` when it is served.
     pub trace: Option<Box<crate::explain::Trace>>,
 }
@@ -162,6 +164,7 @@ impl Exchange {
             body: None,
             record: Record::default(),
             list_wanted: None,
+            unsettled: Vec::new(),
             trace: None,
         }
     }

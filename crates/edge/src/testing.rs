@@ -33,6 +33,7 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
     Shared {
         catalog: arc_swap::ArcSwap::new(Catalog::builtin()),
         lists: crate::Lists::new(crate::ReadLists::Nothing),
+        late_costs: crate::LateCosts::new(false),
         accounts: Arc::default(),
         tokens: tollgate_cloud::TokenCache::default(),
         ledger: Arc::default(),

@@ -131,7 +131,7 @@ pub(crate) enum ModelLists {
     Live,
     /// The same, but its prices hold at OpenRouter only.
     Openrouter,
-    /// Only the embedded ones: no request of the gateway's own.
+    /// Only the embedded ones: no list is read.
     Embedded,
 }
 
@@ -152,6 +152,9 @@ pub(crate) struct ServeArgs {
     /// serves [default: live]
     #[arg(long, value_enum, value_name = "WHERE", env = "TOLLGATE_MODEL_LISTS")]
     pub(crate) model_lists: Option<ModelLists>,
+    /// Whether OpenRouter is asked afterwards what an answer cost that was cut off before it said so [default: true]
+    #[arg(long, value_name = "BOOL", env = "TOLLGATE_LATE_COSTS")]
+    pub(crate) late_costs: Option<bool>,
     /// Form of access log and operational log [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", env = "TOLLGATE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogForm>,

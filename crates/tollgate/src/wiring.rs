@@ -57,6 +57,7 @@ pub(crate) fn shared(
     Ok(Shared {
         catalog: ArcSwap::new(Catalog::builtin()),
         lists: tollgate_edge::Lists::new(tollgate_edge::ReadLists::Nothing),
+        late_costs: tollgate_edge::LateCosts::new(false),
         accounts: Arc::default(),
         tokens: tollgate_edge::TokenCache::default(),
         ledger: Arc::default(),

@@ -2,7 +2,7 @@
 
 use super::call::BuiltCall;
 use super::cloud::Token;
-use super::cost::{Came, Charged, Used};
+use super::cost::{Asked, Came, Charged, Used};
 use super::errors::Failure;
 use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
@@ -15,6 +15,7 @@ use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::Fault as PolicyFault;
 use crate::exchange::Ending;
+use crate::late_costs;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tollgate_dialect::{AnswerContext, AttemptLine, Scope, Surface, answer_id, limits};
 use tollgate_select::{Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, Plan, Reach, Walk};
@@ -42,6 +43,12 @@ enum Tried {
     Committed(Box<Committed>),
     Failed(Box<Failed>),
     ClientGone,
+}
+
+impl Try<'_> {
+    fn asked(&self, surface: Surface) -> Asked<'_> {
+        Asked { candidate: self.candidate, key: self.key, surface }
+    }
 }
 
 impl Gateway {
@@ -201,7 +208,7 @@ impl Gateway {
         };
         let Some(outcome) = outcome else {
             tracing::debug!(request_id = %cx.exchange.request.id, "the client left; the attempt is cancelled");
-            self.charge_failed(cx.exchange, this.candidate, wire.surface, &used, None);
+            self.charge_failed(cx.exchange, this.asked(wire.surface), (&used, true), None);
             return Tried::ClientGone;
         };
         let made = |result: Result<&Committed, &Failed>| Made {
@@ -223,7 +230,9 @@ impl Gateway {
                 if let Some(report) = report {
                     report.made(made(Err(&failed)));
                 }
-                self.charge_failed(cx.exchange, this.candidate, wire.surface, &used, report.as_mut());
+                let given_up = matches!(failed.fault, Fault::ContentTimeout | Fault::AttemptTimeout);
+                let asked = this.asked(wire.surface);
+                self.charge_failed(cx.exchange, asked, (&used, given_up), report.as_mut());
                 self.note_failure(cx, this, token.as_ref(), &failed);
                 Tried::Failed(Box::new(failed))
             }
@@ -291,10 +300,15 @@ impl Gateway {
         cx.exchange.body = None;
         cx.client.release_body();
         cx.exchange.late_logs = report.as_ref().map(|_| Vec::new());
+        let generation = late_costs::generation(&committed.headers);
         let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
         let came = if relayed.ending == Ending::Truncated { Came::Failed } else { Came::Answered };
         let reported = (relayed.usage.as_ref(), came);
         let charged = self.charge_finally(cx.exchange, this.candidate, surface, reported);
+        if relayed.ending != Ending::Complete {
+            let known = (relayed.usage.as_ref(), charged.micros);
+            self.ask_later(cx.exchange, this.asked(surface), generation, known);
+        }
         if let Some(mut report) = report {
             // For what reads results when the request is over: a stream's tokens are known only now.
             report.tokens(relayed.usage, relayed.content_frames);

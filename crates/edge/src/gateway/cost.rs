@@ -3,12 +3,14 @@
 use super::Gateway;
 use super::report::Report;
 use crate::exchange::Exchange;
+use crate::late_costs::{self, Unsettled};
 use crate::lists;
-use std::sync::{Mutex, PoisonError};
+use http::HeaderMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use tollgate_catalog::cost::{self, Parts, Source};
 use tollgate_dialect::{Surface, Usage};
-use tollgate_select::Candidate;
+use tollgate_select::{Candidate, Key};
 
 /// What an attempt cost, in millionths of a dollar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,21 +35,44 @@ pub(super) enum Came {
     Failed,
 }
 
-/// The figures an attempt has reported so far, whatever becomes of it.
+/// What an attempt has said so far, whatever becomes of it.
 #[derive(Debug, Default)]
-pub(super) struct Used(Mutex<Option<Usage>>);
+pub(super) struct Used(Mutex<Said>);
+
+#[derive(Clone, Debug, Default)]
+struct Said {
+    usage: Option<Usage>,
+    /// What OpenRouter calls the answer.
+    generation: Option<String>,
+}
 
 impl Used {
     /// Notes what was reported, if anything was.
     pub(super) fn note(&self, usage: Option<Usage>) {
         if usage.is_some() {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = usage;
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).usage = usage;
         }
     }
 
-    fn get(&self) -> Option<Usage> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes the head of the answer.
+    pub(super) fn begun(&self, headers: &HeaderMap) {
+        let generation = late_costs::generation(headers);
+        if generation.is_some() {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).generation = generation;
+        }
     }
+
+    fn get(&self) -> Said {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Who was asked.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) candidate: &'a Candidate,
+    pub(super) key: Option<&'a Key>,
+    pub(super) surface: Surface,
 }
 
 impl Charged {
@@ -119,16 +144,23 @@ impl Gateway {
     }
 
     /// Notes and counts what a failed attempt cost, where it said what it used. An attempt that said nothing has no cost.
+    /// `given_up`: the gateway did not wait for its end.
     pub(super) fn charge_failed(
         &self,
         exchange: &mut Exchange,
-        candidate: &Candidate,
-        surface: Surface,
-        used: &Used,
+        asked: Asked<'_>,
+        (used, given_up): (&Used, bool),
         report: Option<&mut Report>,
     ) {
-        let Some(usage) = used.get().filter(|_| surface != Surface::CountTokens) else { return };
-        let charged = Charged::of(candidate, surface, &usage, Came::Failed, exchange.now);
+        let Asked { candidate, surface, .. } = asked;
+        let Said { usage, generation } = used.get();
+        let usage = usage.filter(|_| surface != Surface::CountTokens);
+        let charged = usage.map(|usage| Charged::of(candidate, surface, &usage, Came::Failed, exchange.now));
+        if given_up {
+            let counted = charged.and_then(|charged| charged.micros);
+            self.ask_later(exchange, asked, generation, (usage.as_ref(), counted));
+        }
+        let (Some(usage), Some(charged)) = (usage, charged) else { return };
         self.count(candidate, &charged);
         let record = &mut exchange.record;
         if let Some(micros) = charged.micros {
@@ -140,6 +172,31 @@ impl Gateway {
             report.used(&usage);
             report.cost(&charged, record);
         }
+    }
+
+    /// Has OpenRouter asked later what an answer cost that ended before it said so. `counted`: what was counted of it, in
+    /// millionths of a dollar.
+    pub(super) fn ask_later(
+        &self,
+        exchange: &mut Exchange,
+        asked: Asked<'_>,
+        generation: Option<String>,
+        (usage, counted): (Option<&Usage>, Option<u64>),
+    ) {
+        let Asked { candidate, key, .. } = asked;
+        let provider = &candidate.provider;
+        let silent = usage.is_none_or(|usage| usage.cost.is_none());
+        let wanted = provider.id == lists::PROVIDER && silent;
+        let (Some(generation), Some(key), true) = (generation, key, wanted) else { return };
+        let Some(runtime) = self.runtime.get(provider) else { return };
+        exchange.unsettled.push(Unsettled {
+            generation,
+            request_id: Arc::clone(&exchange.request.id),
+            base: provider.base_url.clone(),
+            key: key.value.clone(),
+            metrics: Arc::clone(&runtime.metrics),
+            counted: counted.unwrap_or(0),
+        });
     }
 
     fn count(&self, candidate: &Candidate, charged: &Charged) {

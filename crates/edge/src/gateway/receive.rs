@@ -120,6 +120,7 @@ pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) 
     let Expected { started, deadline, now, .. } = *expected;
     let head_after = started.elapsed();
     let (status, mut headers) = (reply.status(), reply.take_headers());
+    expected.used.begun(&headers);
     let mut reply = super::event_stream::readable(reply, &mut headers);
     // Nobody asked for another protocol (101), and above 599 there is no meaning (RFC 9110, section 15).
     if status.is_informational() || status.as_u16() > 599 {
