@@ -230,9 +230,8 @@ impl Gateway {
                 if let Some(report) = report {
                     report.made(made(Err(&failed)));
                 }
-                let given_up = matches!(failed.fault, Fault::ContentTimeout | Fault::AttemptTimeout);
-                let asked = this.asked(wire.surface);
-                self.charge_failed(cx.exchange, asked, (&used, given_up), report.as_mut());
+                let used = (&used, failed.given_up());
+                self.charge_failed(cx.exchange, this.asked(wire.surface), used, report.as_mut());
                 self.note_failure(cx, this, token.as_ref(), &failed);
                 Tried::Failed(Box::new(failed))
             }

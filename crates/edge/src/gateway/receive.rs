@@ -78,6 +78,11 @@ pub(super) struct Failed {
 }
 
 impl Failed {
+    /// Whether the gateway did not wait for the end.
+    pub(super) fn given_up(&self) -> bool {
+        matches!(self.fault, Fault::ContentTimeout | Fault::AttemptTimeout)
+    }
+
     /// What the provider calls the request.
     pub(super) fn request_id(&self) -> Option<String> {
         limits::request_id(&self.answer.as_ref()?.headers)

@@ -85,7 +85,7 @@ impl ProviderMetrics {
 
     /// Adds the parts of a cost by the price book, in millionths of a US dollar and in the order of [`COST_PARTS`].
     pub fn cost_parts(&self, micros: &[u64; COST_PARTS.len()]) {
-        for (counter, micros) in self.cost_parts.iter().zip(micros) {
+        for (counter, micros) in self.cost_parts.iter().zip(micros).filter(|(_, micros)| **micros > 0) {
             counter.inc_by(*micros);
         }
     }
