@@ -61,6 +61,7 @@ pub(crate) fn provider(file: &str, text: &str) -> Result<Provider, DataError> {
         query: raw.query.into_iter().collect(),
         settings: raw.settings,
         prices: raw.prices,
+        list_author: raw.list_author,
         prefix_required: raw.prefix_required,
         local: raw.local,
         id: raw.id,
@@ -124,6 +125,8 @@ struct ProviderFile {
     variants: Vec<String>,
     #[serde(default)]
     prices: Option<PriceSource>,
+    #[serde(default)]
+    list_author: Option<String>,
     #[serde(default)]
     prefix_required: bool,
     #[serde(default)]

@@ -23,7 +23,7 @@ mod upstream_error;
 pub mod url;
 mod usage;
 
-pub use answer::{Answer, ServedBy, answer_id, inspect_answer};
+pub use answer::{Answer, ServedBy, answer_id, inspect_answer, usage_of};
 pub use edit::{Edited, Edits, edit};
 pub use error::{AttemptLine, GatewayError, is_foreign_error, render_provider_error, render_stream_error};
 pub use eventstream::{EventStreamDecoder, EventStreamError};

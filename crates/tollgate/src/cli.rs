@@ -126,10 +126,12 @@ pub(crate) struct SecretArgs {
 /// Where lists of models come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModelLists {
-    /// From the provider, and the embedded ones until then.
+    /// From OpenRouter, and the embedded ones until then; prices of authors' own models there hold at the authors, too.
     #[default]
     Live,
-    /// Only the embedded ones: no request of the gateway's own.
+    /// The same, but its prices hold at OpenRouter only.
+    Openrouter,
+    /// Only the embedded ones: no list is read.
     Embedded,
 }
 
@@ -146,10 +148,13 @@ pub(crate) struct ServeArgs {
     pub(crate) secrets: SecretArgs,
     #[command(flatten)]
     pub(crate) names: NameArgs,
-    /// Whether OpenRouter's list of models and prices is read when it is needed, or the embedded one serves
-    /// [default: live]
+    /// Whether OpenRouter's list of models and prices is read when it is needed, and for whom, or the embedded one
+    /// serves [default: live]
     #[arg(long, value_enum, value_name = "WHERE", env = "TOLLGATE_MODEL_LISTS")]
     pub(crate) model_lists: Option<ModelLists>,
+    /// Whether OpenRouter is asked afterwards what an answer cost that was cut off before it said so [default: true]
+    #[arg(long, value_name = "BOOL", env = "TOLLGATE_LATE_COSTS")]
+    pub(crate) late_costs: Option<bool>,
     /// Form of access log and operational log [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", env = "TOLLGATE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogForm>,

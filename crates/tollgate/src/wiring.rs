@@ -56,7 +56,8 @@ pub(crate) fn shared(
 ) -> Result<Shared, CliError> {
     Ok(Shared {
         catalog: ArcSwap::new(Catalog::builtin()),
-        lists: tollgate_edge::Lists::new(false),
+        lists: tollgate_edge::Lists::new(tollgate_edge::ReadLists::Nothing),
+        late_costs: tollgate_edge::LateCosts::new(false),
         accounts: Arc::default(),
         tokens: tollgate_edge::TokenCache::default(),
         ledger: Arc::default(),

@@ -29,6 +29,7 @@ mod relay;
 mod report;
 mod runtime;
 mod status;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod trace;

@@ -35,6 +35,8 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
         input_tokens: Some(record.input_tokens).filter(|n| *n > 0),
         output_tokens: Some(record.output_tokens).filter(|n| *n > 0),
         cost_micro_usd: record.cost_micros,
+        cost_source: record.cost_source,
+        cost_parts: record.cost_parts,
         upstream_cost_micro_usd: record.upstream_cost_micros,
         duration: took,
         first_token: record.first_token_ms.map(Duration::from_millis),

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Price, Pricing, Provider, Tier};
+use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Price, PriceSource, Pricing, Provider, Tier};
 
 /// Prints the models: a table, or JSON.
 ///
@@ -114,8 +114,14 @@ fn entry(provider: &Provider, model: &Model) -> Value {
         "disabled": model.disabled,
         "pricing": prices(&model.pricing),
         "price_overrides": overrides(&model.pricing),
-        "prices": provider.prices,
+        "prices": model.price_source.as_ref().or(provider.prices.as_ref()).map(source),
     })
+}
+
+/// Where prices are from. Those that a policy states are of no day.
+fn source(prices: &PriceSource) -> Value {
+    let day = Some(prices.as_of.as_str()).filter(|day| !day.is_empty());
+    json!({"source": prices.source, "as_of": day})
 }
 
 /// The prices that are known, by kind: a million tokens, or a unit.

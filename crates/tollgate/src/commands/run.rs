@@ -8,8 +8,8 @@ use crate::{output, wiring};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tollgate_catalog::Catalog;
-use tollgate_edge::Lists;
 use tollgate_edge::server::{ServerOptions, StartError, serve};
+use tollgate_edge::{LateCosts, Lists, ReadLists};
 use tollgate_observe::{AccessLog, AccessLogOptions, LogFormat, init_tracing};
 
 /// The token for an admin listener that is not on loopback. Not a flag: flags are seen in the process list.
@@ -41,7 +41,12 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
     init_tracing(format, args.log.as_deref()).map_err(|wrong| CliError::usage(format!("--log: {wrong}")))?;
     let secrets = open_secrets(&args.secrets, &settings)?;
     let mut shared = wiring::shared(Arc::new(secrets), &settings.naming)?;
-    shared.lists = Lists::new(args.model_lists.unwrap_or_default() == ModelLists::Live);
+    shared.lists = Lists::new(match args.model_lists.unwrap_or_default() {
+        ModelLists::Live => ReadLists::All,
+        ModelLists::Openrouter => ReadLists::OpenRouter,
+        ModelLists::Embedded => ReadLists::Nothing,
+    });
+    shared.late_costs = LateCosts::new(args.late_costs.unwrap_or(true));
     let shared = Arc::new(shared);
     // Engines are made again when they serve; only a backend has to be looked for in them.
     let named = shared.names.default_backend.is_some() || shared.names.replaced.is_some();
