@@ -1,6 +1,6 @@
 //! Clouds: Azure's deployments, Bedrock's signed requests, Vertex's tokens.
 
-use crate::support::{Gateway, ai_gateway, merge, mock, names, post, prompt};
+use crate::support::{Gateway, ai_gateway, merge, mock, names, post, prompt, run};
 use serde_json::{Value, json};
 use tollgate_mock::{AWS_ACCESS_KEY, AWS_SECRET_KEY, GOOGLE_SERVICE_ACCOUNT, MockServer, Script};
 
@@ -128,4 +128,62 @@ async fn a_service_account_that_cannot_be_used_is_said_without_being_shown() {
     assert!(answer.text().contains("the key of provider vertex cannot be used"), "{}", answer.text());
     assert!(!answer.text().contains("0123456789"), "{}", answer.text());
     assert!(mock.requests().is_empty());
+}
+
+#[tokio::test]
+async fn check_names_every_setting_that_is_missing_or_wrong_where_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("clouds.yml");
+    let policy = "on_http_request:
+  - type: ai-gateway
+    config:
+      providers:
+        - id: vertex
+        - id: azure
+          settings:
+            resuorce: me
+        - id: bedrock
+          settings: {}
+";
+    std::fs::write(&file, policy).unwrap();
+    let exit = run(&["check", file.to_str().unwrap(), "--format", "json"]).await;
+    assert_eq!(exit.code, Some(1), "{exit:?}");
+    let said: Value = serde_json::from_str(&exit.stdout).unwrap();
+    let said = said["diagnostics"].as_array().unwrap();
+    for (line, message, help) in [
+        (5, "needs the setting `project`", "{project: my-project, location: europe-west4}"),
+        (5, "needs the setting `location`", "{project: my-project, location: europe-west4}"),
+        (8, "`resuorce` is not a setting of `azure`", "api_version, host, resource"),
+        (8, "needs the setting `resource`", "{resource: my-resource}"),
+        (10, "needs the setting `region`", "{region: eu-central-1}"),
+    ] {
+        let fits = |one: &&Value| {
+            one["line"] == line
+                && one["message"].as_str().is_some_and(|text| text.contains(message))
+                && one["help"].as_str().is_some_and(|text| text.contains(help))
+        };
+        assert!(said.iter().any(|one| fits(&one)), "{line}: {message}: {help} in {said:#?}");
+    }
+}
+
+#[tokio::test]
+async fn the_locations_of_vertex_that_are_no_region_have_their_own_hosts() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("vertex.yml");
+    for (location, host) in [
+        ("global", "aiplatform.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+        ("europe-west4", "europe-west4-aiplatform.googleapis.com"),
+    ] {
+        let provider = json!({"id": "vertex", "settings": {"project": "p", "location": location}});
+        std::fs::write(&file, ai_gateway(json!({"providers": [provider]}))).unwrap();
+        let body = r#"{"model": "vertex:gemini-2.5-flash", "messages": [{"role": "user", "content": "x"}]}"#;
+        let key = "authorization: Bearer ya29.a-token-of-google";
+        let exit = run(&["explain", file.to_str().unwrap(), "--json", "--body", body, "--header", key]).await;
+        let told: Value = serde_json::from_str(&exit.stdout).unwrap();
+        let url = format!(
+            "https://{host}/v1/projects/p/locations/{location}/publishers/google/models/gemini-2.5-flash:generateContent"
+        );
+        assert_eq!(told["models_to_try"][0]["url"], url, "{told:#}");
+    }
 }

@@ -60,6 +60,8 @@ pub(crate) fn provider(file: &str, text: &str) -> Result<Provider, DataError> {
         stream_paths: raw.stream_paths.into_iter().collect(),
         query: raw.query.into_iter().collect(),
         settings: raw.settings,
+        setting_exceptions: raw.setting_exceptions,
+        setting_examples: raw.setting_examples,
         prices: raw.prices,
         prefix_required: raw.prefix_required,
         local: raw.local,
@@ -102,6 +104,12 @@ struct ProviderFile {
     /// With their defaults; one without has to be set by the policy.
     #[serde(default)]
     settings: BTreeMap<String, Option<String>>,
+    /// Other defaults while another setting has a certain value: `{host: {location: {global: a.test}}}`.
+    #[serde(default)]
+    setting_exceptions: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
+    /// What values look like, for messages.
+    #[serde(default)]
+    setting_examples: BTreeMap<String, String>,
     auth: AuthStyle,
     /// `auth` holds for every format.
     #[serde(default)]

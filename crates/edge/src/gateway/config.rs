@@ -143,7 +143,9 @@ fn place<'a>(config: &Config<'a>, error: &OverlayError) -> Config<'a> {
         at = list(&at, "models", model).unwrap_or(at);
     }
     // What is missing has no place; its owner's name stands for it.
-    at.get(error.field).or_else(|| at.get("id")).unwrap_or(at)
+    let field = at.get(error.field);
+    let entry = field.and_then(|field| field.get(error.key.as_deref()?));
+    entry.or(field).or_else(|| at.get("id")).unwrap_or(at)
 }
 
 /// Builds the gateway.
