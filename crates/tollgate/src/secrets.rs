@@ -144,7 +144,7 @@ impl<S> StandIns<S> {
 
 /// The stand-in of a secret; long enough to be told from others when it is shown trimmed.
 pub(crate) fn stand_in(vault: &str, name: &str) -> String {
-    format!("sk-placeholder-{vault}-{name}")
+    format!("{}{vault}-{name}", tollgate_edge::dry::STAND_IN)
 }
 
 impl<S: SecretSource> SecretSource for StandIns<S> {

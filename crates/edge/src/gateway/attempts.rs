@@ -1,7 +1,7 @@
 //! The attempt loop: one candidate and key after the other, until one answers.
 
 use super::call::BuiltCall;
-use super::cloud::Token;
+use super::cloud::{self, Token};
 use super::errors::Failure;
 use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
@@ -12,7 +12,9 @@ use super::wire::Wire;
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::Fault as PolicyFault;
+use crate::dry::is_stand_in;
 use crate::exchange::Ending;
+use secrecy::ExposeSecret;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tollgate_dialect::{AnswerContext, AttemptLine, Scope, Surface, answer_id, limits};
 use tollgate_observe::AttemptOutcome;
@@ -184,7 +186,11 @@ impl Gateway {
         let time = self.knobs.per_request_timeout.min(left);
         let (wire, token, built) = match self.built(cx, incoming, prepared, this, time).await {
             Ok(built) => built,
-            Err(fault) => return Tried::Failed(Box::new(fault.into())),
+            Err(fault) => {
+                let fault = blamed(fault, prepared, this);
+                self.note_unusable(&cx.exchange.request.id, this, &fault);
+                return Tried::Failed(Box::new(fault.into()));
+            }
         };
         let url = report.is_some().then(|| built.call.url.full.clone());
         let (id, now) = (cx.exchange.request.id.clone(), cx.exchange.now);
@@ -246,11 +252,28 @@ impl Gateway {
     ) -> Result<(Wire, Option<Token>, BuiltCall), Fault> {
         // A dry run exchanges nothing.
         let key = this.key.filter(|_| cx.exchange.trace.is_none());
+        if let (None, Some(key)) = (key, this.key.filter(|key| !is_stand_in(key))) {
+            cloud::usable(&this.candidate.provider, key.value.expose_secret())?;
+        }
         let token = self.token(cx.upstream, &this.candidate.provider, key, time).await?;
         let wire = self.wire(incoming, prepared, this.candidate)?;
         let (target, key) = ((this.candidate, wire), (this.attempt.key, token.as_ref()));
         let built = self.call(cx.exchange, incoming, prepared, target, key, time)?;
         Ok((wire, token, built))
+    }
+
+    /// Says in the log why a key cannot be used: the client is not told of the gateway's own.
+    fn note_unusable(&self, request_id: &str, this: &Try<'_>, fault: &Fault) {
+        if let Fault::UnusableKey { why, .. } = fault {
+            let Candidate { provider, upstream_model, .. } = this.candidate;
+            tracing::warn!(
+                request_id, provider = %provider.id, model = %upstream_model, reason = &**why,
+                "an API key cannot be used"
+            );
+            if let Some(runtime) = self.runtime.get(provider) {
+                runtime.metrics.attempt(attempt_outcome(fault.class()), this.started.elapsed());
+            }
+        }
     }
 
     /// Notes a failed attempt where somebody will look for it.
@@ -458,6 +481,19 @@ fn passed_over(report: &mut Option<Report>, walk: &Walk<'_>, prepared: &Prepared
         if let Some(candidate) = prepared.plan.candidates.get(failure.candidate) {
             report.passed_over(candidate, prepared, &failure.fault);
         }
+    }
+}
+
+/// Says whose key it is that cannot be used.
+fn blamed(fault: Fault, prepared: &Prepared, this: &Try<'_>) -> Fault {
+    match fault {
+        Fault::UnusableKey { why, .. } => {
+            let provider = &this.candidate.provider.id;
+            let configured =
+                prepared.keychain.iter().any(|chain| chain.provider == *provider && chain.configured);
+            Fault::UnusableKey { why, configured }
+        }
+        other => other,
     }
 }
 

@@ -1,11 +1,13 @@
 //! What `tollgate explain` shows, noted down by the code that does the work.
 
-use super::prepare::Prepared;
+use super::prepare::{Keychain, Prepared};
 use super::report::Report;
-use super::{Gateway, Incoming};
+use super::{Gateway, Incoming, cloud};
+use crate::dry::is_stand_in;
 use crate::exchange::Exchange;
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
 use std::time::Duration;
 use tollgate_select::{Candidate, Fault, Key, trim_key};
 
@@ -43,6 +45,7 @@ impl Gateway {
             key.map(|key| trim_key(key.value.expose_secret()))
         };
         let keys: Vec<String> = order.iter().flatten().filter_map(trimmed).collect();
+        let (unusable, order) = usable_keys(candidate, chain, order);
         let wire = self.wire(incoming, prepared, candidate);
         let call = wire.clone().and_then(|wire| {
             self.call(exchange, incoming, prepared, (candidate, wire), (None, None), Duration::ZERO)
@@ -63,7 +66,8 @@ impl Gateway {
             "params": candidate.params.to_json(),
             "url": url,
             "keys": keys,
-            "skipped": unsaid.or(order.err()).map(|fault| fault.describe().into_owned()),
+            "unusable_keys": unusable,
+            "skipped": unsaid.or(order.err()).map(|fault| fault.detail().into_owned()),
             "dialect": dialect.format().name(),
             "surface": dialect.name(),
             "translated": wire.is_ok_and(|wire| wire.translated),
@@ -71,6 +75,28 @@ impl Gateway {
             "dropped_params": dropped,
         })
     }
+}
+
+/// Keys in a form that their provider has no use for, each with the reason; and the fault, when no other is left.
+fn usable_keys(
+    candidate: &Candidate,
+    chain: Option<&Keychain>,
+    order: Result<Vec<Option<usize>>, Fault>,
+) -> (Vec<Json>, Result<(), Fault>) {
+    let order = match order {
+        Ok(order) => order,
+        Err(fault) => return (Vec::new(), Err(fault)),
+    };
+    let key = |index: &Option<usize>| chain.and_then(|chain| chain.keys.get((*index)?));
+    let wrong = |key: &Arc<Key>| {
+        let fault = cloud::usable(&candidate.provider, key.value.expose_secret()).err()?;
+        (!is_stand_in(key)).then_some((trim_key(key.value.expose_secret()), fault))
+    };
+    let wrong: Vec<(String, Fault)> = order.iter().filter_map(key).filter_map(wrong).collect();
+    let none_left =
+        (!wrong.is_empty() && wrong.len() == order.len()).then(|| wrong.first().cloned()).flatten();
+    let told = |(key, fault): &(String, Fault)| json!({"key": key, "reason": fault.detail()});
+    (wrong.iter().map(told).collect(), none_left.map_or(Ok(()), |(_, fault)| Err(fault)))
 }
 
 /// The client's names and what each strategy did.

@@ -207,7 +207,10 @@ impl<'p> Walk<'p> {
             (Some(400 | 404 | 413 | 422), _) => self.keys = Some(Vec::new().into_iter()),
             _ => {}
         }
-        if !sent {
+        if let (Fault::UnusableKey { .. }, Some(key)) = (&fault, key) {
+            // Another key may be a good one.
+            self.refused.push((provider, key));
+        } else if !sent {
             self.keys = Some(Vec::new().into_iter());
         }
         if self.knobs.skip_unreachable && fault.is_unreachable() {

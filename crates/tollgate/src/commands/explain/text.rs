@@ -2,6 +2,7 @@
 
 use crate::table::Table;
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 use tollgate_edge::explain::Explanation;
 
 /// The whole page.
@@ -11,6 +12,7 @@ pub(super) fn render(request: &str, file: &str, explained: &Explanation, scripte
     out.push_str(&client(&trace.client));
     out.push_str(&strategies(&trace.model_selection));
     out.push_str(&candidates(&trace.models_to_try));
+    out.push_str(&unusable_keys(&trace.models_to_try));
     if scripted {
         out.push_str(&attempts(&trace.attempts));
     }
@@ -133,6 +135,21 @@ fn candidates(planned: &[Json]) -> String {
         table.row(row);
     }
     format!("\nwould be tried, in this order\n{}", table.render(2))
+}
+
+/// Keys in a form that their provider has no use for: said once for each provider.
+fn unusable_keys(planned: &[Json]) -> String {
+    let mut table = Table::new(&["provider", "key", "reason"]);
+    let mut seen = BTreeSet::new();
+    for candidate in planned {
+        for key in candidate["unusable_keys"].as_array().into_iter().flatten() {
+            let row = [text(&candidate["provider"]), text(&key["key"]), text(&key["reason"])];
+            if seen.insert(row.clone()) {
+                table.row(row);
+            }
+        }
+    }
+    if table.is_empty() { String::new() } else { format!("\nkeys that cannot be used\n{}", table.render(2)) }
 }
 
 fn attempts(attempts: &[Json]) -> String {
