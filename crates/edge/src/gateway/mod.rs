@@ -21,6 +21,7 @@ mod ledger;
 mod listed;
 mod listing;
 mod naming;
+mod noted;
 mod params;
 mod passed;
 mod prepare;
