@@ -34,8 +34,43 @@ impl Provider {
 
     /// Whether a policy has to say something before the provider has an address.
     pub(crate) fn lacks_setting(&self) -> bool {
-        let templates = templates(self);
-        templates.iter().any(|template| fill(template, &self.settings).is_err())
+        !self.needed_settings().is_empty()
+    }
+
+    /// The settings without a value: a policy has to give one for each.
+    #[must_use]
+    pub fn needed_settings(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let missing = templates(self).into_iter().filter_map(|template| fill(template, &self.settings).err());
+        for name in missing.flatten() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Says to people that the provider exists only in policies that list it, and how.
+    #[must_use]
+    pub fn how_to_list(&self) -> String {
+        format!(
+            "`{}` is built in, but exists only in a policy that lists it: `providers: [{}]`",
+            self.id,
+            self.entry()
+        )
+    }
+
+    /// An entry of a policy's `providers` that brings the provider in, with examples for its settings:
+    /// `{id: azure, settings: {resource: my-resource}}`.
+    #[must_use]
+    pub fn entry(&self) -> String {
+        let needed = self.needed_settings();
+        let settings = if needed.is_empty() {
+            String::new()
+        } else {
+            format!(", settings: {{{}}}", examples(self, &needed))
+        };
+        format!("{{id: {}{settings}}}", self.id)
     }
 }
 
@@ -137,20 +172,21 @@ fn except(provider: &mut Provider, overlay: &ProviderOverlay) {
 
 /// How all settings that are missing are written.
 fn missing_help(provider: &Provider, overlay: &ProviderOverlay, missing: &[String]) -> String {
-    let entry = |name: &String| {
-        let example = provider.setting_examples.get(name);
-        format!(
-            "{name}: {}",
-            example.map_or(if name == REGION { "eu-central-1" } else { "…" }, String::as_str)
-        )
-    };
-    let entries: Vec<String> = missing.iter().map(entry).collect();
-    let entries = entries.join(", ");
+    let entries = examples(provider, missing);
     if overlay.base_url.is_some() {
         format!("add `settings: {{{entries}}}`: requests are signed for a region")
     } else {
         format!("add `settings: {{{entries}}}`, with your own values, or its whole address as `base_url`")
     }
+}
+
+/// Settings with values as they may look: `project: my-project, location: europe-west4`.
+fn examples(provider: &Provider, names: &[String]) -> String {
+    let entry = |name: &String| {
+        let usual = if name == REGION { "eu-central-1" } else { "…" };
+        format!("{name}: {}", provider.setting_examples.get(name).map_or(usual, String::as_str))
+    };
+    names.iter().map(entry).collect::<Vec<_>>().join(", ")
 }
 
 /// What a template says with its placeholders filled, or all names that have no value. A value may hold

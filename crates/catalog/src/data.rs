@@ -62,6 +62,7 @@ pub(crate) fn provider(file: &str, text: &str) -> Result<Provider, DataError> {
         settings: raw.settings,
         setting_exceptions: raw.setting_exceptions,
         setting_examples: raw.setting_examples,
+        models_note: raw.models_note,
         prices: raw.prices,
         prefix_required: raw.prefix_required,
         local: raw.local,
@@ -130,6 +131,9 @@ struct ProviderFile {
     params: Params,
     #[serde(default)]
     variants: Vec<String>,
+    /// What is to be known of its models' names, for people.
+    #[serde(default)]
+    models_note: Option<String>,
     #[serde(default)]
     prices: Option<PriceSource>,
     #[serde(default)]

@@ -72,6 +72,8 @@ pub struct Provider {
     pub setting_exceptions: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
     /// What the value of a setting looks like, for messages.
     pub setting_examples: BTreeMap<String, String>,
+    /// What is to be known of its models' names, for people.
+    pub models_note: Option<String>,
     /// Where its prices are from.
     pub prices: Option<PriceSource>,
     /// Free data of the operator; models inherit it for strategies.

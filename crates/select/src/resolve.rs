@@ -147,6 +147,11 @@ fn mounted(universe: &Universe, ask: &Ask<'_>) -> Option<Vec<DefaultBackend>> {
 pub(crate) fn suggest(catalog: &Catalog, rejected: &mut [Rejected]) {
     let unknown = |kind| matches!(kind, RejectKind::UnknownModel | RejectKind::UnknownProvider);
     for one in rejected.iter_mut().filter(|one| unknown(one.kind)).take(MAX_SUGGESTED) {
+        let prefix = one.model.split_once(':').map(|(provider, _)| provider.trim());
+        if let Some(provider) = prefix.and_then(|name| catalog.listed_only(name)) {
+            one.reason = format!("{}; {}", one.reason, provider.how_to_list());
+            continue;
+        }
         let near: Vec<String> = catalog
             .nearest(one.model.split('?').next().unwrap_or_default())
             .iter()

@@ -114,7 +114,7 @@ fn usual_variables(catalog: &Catalog) -> Vec<(String, String, String)> {
             .as_ref()
             .map(|variable| (provider.id.clone(), "api-key".to_owned(), variable.clone()))
     };
-    catalog.providers().iter().filter_map(known).collect()
+    catalog.providers().iter().chain(catalog.unlisted()).filter_map(known).collect()
 }
 
 /// `tollgate/vault.json` in the user's configuration folder; none when there is no such folder.
@@ -179,6 +179,8 @@ mod tests {
         let known = usual_variables(&Catalog::builtin());
         let openrouter = ("openrouter".into(), "api-key".into(), "OPENROUTER_API_KEY".into());
         assert!(known.contains(&openrouter), "{known:?}");
+        let azure = ("azure".into(), "api-key".into(), "AZURE_OPENAI_API_KEY".into());
+        assert!(known.contains(&azure), "also of providers that only policies bring in: {known:?}");
     }
 
     #[test]
