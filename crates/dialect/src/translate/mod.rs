@@ -18,6 +18,7 @@ mod fields;
 mod gemini;
 mod lost;
 mod messages;
+mod named;
 mod request;
 mod responses;
 mod state;
@@ -30,6 +31,7 @@ mod writer;
 pub use bound::{BoundKind, BoundState, bound_state, strip_state};
 pub use echo::Echo;
 pub use error::{DecodeError, Unsupported};
+pub use named::tidy_names;
 pub use stream::StreamTranslator;
 
 use crate::Surface;
@@ -109,7 +111,8 @@ pub struct AnswerContext<'t> {
 pub struct Translated {
     /// The body.
     pub body: Vec<u8>,
-    /// What it could not carry: paths in the original body, such as `messages[0].name` or `logit_bias`.
+    /// What it could not carry, each once: paths in the original body, such as `logit_bias`, `tools[1]` or
+    /// `messages[0].name`; `messages[].name` where several elements lost the same.
     pub lost: Vec<String>,
 }
 
@@ -189,6 +192,7 @@ impl<'a> Conversation<'a> {
             translated.lost.retain(|field| !self.is_granted(field));
             translated.lost.extend(self.request.own.iter().map(|own| own.path.clone()));
         }
+        named::settle(self.surface, &mut translated.lost);
         lost::cap(&mut translated.lost);
         Ok(translated)
     }
@@ -255,6 +259,7 @@ pub fn translate_answer_with(
         Codec::Chat => chat::write_answer(&answer, context),
     };
     translated.lost.splice(0..0, answer.lost);
+    tidy_names(&mut translated.lost);
     lost::cap(&mut translated.lost);
     Ok(translated)
 }

@@ -3,7 +3,7 @@
 use super::call::BuiltCall;
 use super::cloud::{self, Token};
 use super::errors::Failure;
-use super::noted::{blamed, millis, note_quota, now_ms};
+use super::noted::{blamed, millis, note_lost, note_quota, now_ms};
 use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
 use super::receive::{Begun, Committed, Expected, Failed, receive};
@@ -281,6 +281,7 @@ impl Gateway {
         self.note_begun(cx, &incoming, this, &committed);
         if let Some(report) = &mut report {
             report.success(this.candidate);
+            report.lost(&cx.exchange.record.dropped);
             if let Begun::Whole { usage, .. } = &committed.begun {
                 report.tokens(*usage, 0);
                 report.cost(&cx.exchange.record);
@@ -296,11 +297,14 @@ impl Gateway {
         cx.client.release_body();
         cx.exchange.late_logs = report.as_ref().map(|_| Vec::new());
         let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
+        // What a stream loses after its head can be in no header any more.
+        note_lost(&mut cx.exchange.record, &relayed.lost);
         self.charge_finally(cx.exchange, this.candidate, surface, relayed.usage.as_ref());
         if let Some(mut report) = report {
             // For what reads results when the request is over: a stream's tokens are known only now.
             report.tokens(relayed.usage, relayed.content_frames);
             report.cost(&cx.exchange.record);
+            report.lost(&cx.exchange.record.dropped);
             report.ended(this.started.elapsed());
             cx.exchange.set_result(RESULT, || report.value());
             cx.exchange.settle_logs();
@@ -321,7 +325,7 @@ impl Gateway {
         match &committed.begun {
             Begun::Whole { body, lost, served_by, .. } => {
                 record.reported(served_by);
-                record.dropped.extend(lost.iter().cloned());
+                note_lost(record, lost);
                 if let Some(id) = stores.then(|| answer_id(body)).flatten() {
                     self.ledger.note(&id, provider);
                 }
@@ -330,7 +334,7 @@ impl Gateway {
                 if let Some(served_by) = stream.reader.served_by() {
                     record.reported(served_by);
                 }
-                record.dropped.extend(stream.lost().iter().cloned());
+                note_lost(record, stream.lost());
                 if let Some(id) = stream.reader.answer_id().filter(|_| stores) {
                     self.ledger.note(id, provider);
                 }

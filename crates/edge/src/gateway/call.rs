@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tollgate_catalog::{AuthStyle, CacheControl, Provider, ReasoningParam, StreamUsage};
-use tollgate_dialect::{Echo, Edited, Edits, Format, Surface, edit, headers as names, peek};
+use tollgate_dialect::{Echo, Edited, Edits, Format, Surface, edit, headers as names, peek, tidy_names};
 use tollgate_select::{Candidate, Fault, Key};
 
 /// Names the gateways a request has passed, so that a loop is noticed.
@@ -75,10 +75,9 @@ impl Gateway {
         let url = url.map_err(|_| Fault::BadAnswer)?;
         let Spoken { body, mut lost, echo } = self.spoken(incoming, prepared, candidate, wire)?;
         let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate, wire, &body)?;
-        for name in dropped {
-            if !lost.contains(&name) {
-                lost.push(name);
-            }
+        if !dropped.is_empty() || wire.strips {
+            lost.extend(dropped);
+            tidy_names(&mut lost);
         }
         let headers = self.headers(exchange, wire, prepared, (&candidate.provider.id, chain), key, styles);
         let id = self.runtime.get(&candidate.provider).map(|r| Arc::clone(&r.id));

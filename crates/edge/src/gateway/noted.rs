@@ -6,8 +6,9 @@ use super::cloud::Token;
 use super::prepare::Prepared;
 use super::receive::Failed;
 use crate::action::RequestCx;
+use crate::exchange::Record;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tollgate_dialect::limits;
+use tollgate_dialect::{limits, tidy_names};
 use tollgate_observe::AttemptOutcome;
 use tollgate_select::{Candidate, Fault, Key, OutcomeClass, Quota, Sample};
 
@@ -87,6 +88,14 @@ pub(super) fn blamed(fault: Fault, prepared: &Prepared, this: &Try<'_>) -> Fault
             Fault::UnusableKey { why, configured }
         }
         other => other,
+    }
+}
+
+/// Adds what the answer lost to what the request did.
+pub(super) fn note_lost(record: &mut Record, lost: &[String]) {
+    if !lost.is_empty() {
+        record.dropped.extend_from_slice(lost);
+        tidy_names(&mut record.dropped);
     }
 }
 

@@ -34,6 +34,7 @@ fn record<'a>() -> AccessRecord<'a> {
         bytes_out: 6789,
         outcome: Outcome::Success,
         error_code: None,
+        dropped: None,
         policy_revision: "3f2a",
         logs: &[],
     }
@@ -90,6 +91,7 @@ fn the_documentation_names_every_field() {
         output_tokens: Some(1),
         first_token: Some(Duration::ZERO),
         error_code: Some("ERR_NGROK_3807"),
+        dropped: Some("top_k, messages[].name"),
         ..record()
     };
     let documentation = include_str!("../../../../docs/observability.md");
@@ -98,7 +100,7 @@ fn the_documentation_names_every_field() {
         assert!(documentation.contains(&format!("`{name}`")), "{name}");
     }
     assert!(documentation.contains("`traffic_policy.logs`"));
-    assert_eq!(line.as_object().unwrap().len(), 26);
+    assert_eq!(line.as_object().unwrap().len(), 27);
 }
 
 #[test]
