@@ -21,6 +21,7 @@ pub(crate) use expand::{Expanded, Name, expand, no_params};
 pub(crate) use selector::prefix;
 
 use std::sync::Arc;
+use tollgate_catalog::Catalog;
 
 /// The rules for names of one gateway.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +69,25 @@ pub enum OnInvalid {
     Ignore,
     /// The request is refused with 400.
     Reject,
+}
+
+impl Names {
+    /// The ids of the providers that the default backend and the replacement name, each once.
+    #[must_use]
+    pub fn backends(&self, catalog: &Catalog) -> Vec<String> {
+        let replaced = self.replaced.as_ref().map(Replaced::selector);
+        let leaves = self.default_backend.iter().chain(replaced).flat_map(Selector::leaves);
+        let mut ids: Vec<String> = Vec::new();
+        for leaf in leaves {
+            let name = prefix(&leaf.name).map_or(leaf.name.as_str(), |(provider, _)| provider);
+            for provider in catalog.provider(name) {
+                if !ids.contains(&provider.id) {
+                    ids.push(provider.id.clone());
+                }
+            }
+        }
+        ids
+    }
 }
 
 impl Replaced {
