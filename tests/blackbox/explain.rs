@@ -209,3 +209,104 @@ async fn scripted_outcomes_are_attempted() {
         assert!(!output.contains(ANTHROPIC_KEY) && !output.contains(OPENROUTER_KEY), "keys are trimmed");
     }
 }
+
+/// Everything that is done to a request is on the page for people too.
+#[tokio::test]
+async fn the_page_tells_of_backends_identity_and_translation() {
+    let mock = mock(Script::default()).await;
+    let config = json!({
+        "providers": [
+            merge(anthropic(&mock), json!({"supported_api_surfaces": [{"format": "anthropic"}]})),
+            openrouter(&mock),
+        ],
+        "default_backend": "openrouter",
+        "identity": {"user_agent": {"mode": "override", "override_value": "MyApp/1.0.0"}},
+        "headers": {"x-title": "Last"},
+    });
+    let gateway = Gateway::start(&ai_gateway(config)).await;
+    let file = gateway.policy.to_str().unwrap();
+    let body = json!({
+        "models": ["some/new-model", "anthropic:claude-sonnet-4-5"], "logit_bias": {"1": 1},
+        "messages": [{"role": "user", "content": "x"}],
+    });
+    let body = body.to_string();
+    let args = |form: &[&'static str]| {
+        let asked = [
+            "explain",
+            file,
+            "--body",
+            &body,
+            "-H",
+            "user-agent: c/1",
+            "-H",
+            "http-referer: https://c.example",
+        ];
+        let identity = ["--identity-url", "https://mine.example"];
+        [&asked[..], &identity, form].concat().into_iter().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let ask = async |form: &[&'static str]| {
+        let args = args(form);
+        run(&args.iter().map(String::as_str).collect::<Vec<_>>()).await
+    };
+    let told: Value = serde_json::from_str(&ask(&["--json"]).await.stdout).unwrap();
+    let name = &told["client"]["names"][0];
+    assert_eq!(
+        (&name["becomes"], &name["by"]),
+        (&json!("openrouter:some/new-model"), &json!("default-backend"))
+    );
+    assert_eq!(told["client"]["names"][1]["by"], Value::Null, "{told:#}");
+    let [first, second] = told["models_to_try"].as_array().unwrap().as_slice() else {
+        panic!("two: {told:#}")
+    };
+    let from = |candidate: &Value, header: &str| {
+        let all = candidate["identity"].as_array().unwrap().clone();
+        let told = all.into_iter().find(|told| told["header"] == header).unwrap_or_default();
+        (told["value"].as_str().unwrap_or("").to_owned(), told["from"].as_str().unwrap_or("").to_owned())
+    };
+    let pair = |value: &str, from: &str| (value.to_owned(), from.to_owned());
+    let process = "identity.url, flag, environment or configuration file";
+    for candidate in [first, second] {
+        assert_eq!(from(candidate, "user-agent"), pair("MyApp/1.0.0", "identity.user_agent, the policy"));
+        assert_eq!(from(candidate, "http-referer"), pair("https://mine.example", process));
+        assert_eq!(from(candidate, "x-title"), pair("Last", "headers of the policy"));
+    }
+    assert_eq!((&first["translated"], &second["translated"]), (&json!(false), &json!(true)));
+    let page = ask(&[]).await.stdout;
+    for words in [
+        "openrouter:some/new-model",
+        "default-backend",
+        "messages, translated from chat-completions",
+        "logit_bias",
+        "MyApp/1.0.0",
+        "identity.user_agent, the policy",
+        process,
+    ] {
+        assert!(page.contains(words), "{words} is missing in\n{page}");
+    }
+    // What it tells is what is sent.
+    let ask = post(CHAT, &serde_json::from_str(&body).unwrap()).header("user-agent", "c/1");
+    assert_eq!(gateway.send(ask).await.status, 200);
+    let sent = mock.requests()[0].clone();
+    assert_eq!((sent.header("user-agent"), sent.header("x-title")), ("MyApp/1.0.0", "Last"));
+}
+
+#[tokio::test]
+async fn a_model_nobody_knows_is_told_with_near_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("plain.yml");
+    std::fs::write(&file, "on_http_request:\n  - type: ai-gateway\n").unwrap();
+    for (model, near) in [
+        ("gpt-4oo", "gpt-4o"),
+        ("opnai:gpt-4o", "openai:gpt-4o"),
+        ("anthropic/claude-sonnet-4.5", "openrouter:anthropic/claude-sonnet-4.5"),
+    ] {
+        let body = json!({"model": model}).to_string();
+        let page = run(&["explain", file.to_str().unwrap(), "--body", &body]).await;
+        assert_eq!(page.code, Some(1), "{page:?}");
+        assert!(
+            page.stdout.contains("did you mean") && page.stdout.contains(&format!("`{near}`")),
+            "{}",
+            page.stdout
+        );
+    }
+}

@@ -125,14 +125,25 @@ pub(crate) fn resolve<'a>(universe: &Universe, ask: &Ask<'a>) -> Resolved<'a> {
     }
     let mounted = mounted(universe, ask);
     let backends = mounted.as_deref().unwrap_or(universe.default_backend());
+    let by = if mounted.is_some() { "path" } else { "default-backend" };
+    let mut defaulted: Vec<(usize, Vec<Arc<Provider>>)> = Vec::new();
     for (at, name) in names.iter().enumerate().filter(|(at, _)| auto != Some(*at)) {
         let found = match &name.fault {
             Some(why) => Found::Rejected(RejectKind::BadName, why.clone()),
             None => find(universe, name, backends),
         };
+        if let Found::Default(found, _) = &found {
+            defaulted.push((at, found.iter().map(|(backend, _)| Arc::clone(&backend.provider)).collect()));
+        }
         admit(universe, ask.surface, at, name, found, &mut resolved);
     }
     resolved.names = names;
+    for (at, backends) in defaulted {
+        if let Some(name) = resolved.names.get_mut(at) {
+            name.backends = backends;
+            name.by = name.by.or(Some(by));
+        }
+    }
     resolved
 }
 

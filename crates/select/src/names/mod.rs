@@ -113,11 +113,12 @@ impl Replaced {
 pub struct NameTrace {
     /// What the client wrote; empty when it named nothing.
     pub asked: String,
-    /// What is looked up.
+    /// What is looked up; with the backend's prefix where it goes to the default backend, `|` between several.
     pub becomes: String,
     /// Position of the alias that applied.
     pub alias: Option<usize>,
-    /// The option that chose the name: `default-backend`, `force-model`, `static-route`.
+    /// What chose the name or its backend: `default-backend`, `force-model`, `static-route`, or `path` where the
+    /// request's path stands for a backend.
     pub by: Option<&'static str>,
     /// The parameters that are sent.
     pub params: Arc<UriParams>,
