@@ -173,6 +173,21 @@ fn unusable() -> Fault {
 }
 
 #[test]
+fn a_key_is_waited_for_once() {
+    let plan = made(&["a:1", "a:2"]);
+    let mut walk = Walk::new(&plan, Knobs::default());
+    let keys = |_: &Candidate| Ok(vec![Some(0), Some(1)]);
+    let busy = || Fault::Status(402);
+    for (candidate, key, waits) in [(0, 0, true), (0, 1, true), (1, 0, false), (1, 1, false)] {
+        let attempt = Attempt { candidate, key: Some(key) };
+        assert_eq!(walk.next(keys), Some(attempt));
+        assert_eq!(walk.again(busy(), Some(1)), waits.then_some(attempt));
+        walk.failed(busy());
+    }
+    assert_eq!((walk.next(keys), walk.attempts()), (None, 6));
+}
+
+#[test]
 fn a_key_that_cannot_be_used_is_followed_by_the_next() {
     let plan = made(&["a:1", "a:2"]);
     let mut walk = Walk::new(&plan, Knobs::default());
