@@ -210,45 +210,38 @@ async fn scripted_outcomes_are_attempted() {
     }
 }
 
-/// Everything that is done to a request is on the page for people too.
-#[tokio::test]
-async fn the_page_tells_of_backends_identity_and_translation() {
-    let mock = mock(Script::default()).await;
+const MINE: &str = "identity.url, flag, environment or configuration file";
+
+/// A policy that does something to names, identity and bodies, and what the same request is told to get, in both forms.
+async fn told_of_everything(mock: &MockServer) -> (Gateway, Value, Value, String) {
     let config = json!({
         "providers": [
-            merge(anthropic(&mock), json!({"supported_api_surfaces": [{"format": "anthropic"}]})),
-            openrouter(&mock),
+            merge(anthropic(mock), json!({"supported_api_surfaces": [{"format": "anthropic"}]})),
+            openrouter(mock),
         ],
         "default_backend": "openrouter",
         "identity": {"user_agent": {"mode": "override", "override_value": "MyApp/1.0.0"}},
         "headers": {"x-title": "Last"},
     });
     let gateway = Gateway::start(&ai_gateway(config)).await;
-    let file = gateway.policy.to_str().unwrap();
     let body = json!({
         "models": ["some/new-model", "anthropic:claude-sonnet-4-5"], "logit_bias": {"1": 1},
         "messages": [{"role": "user", "content": "x"}],
     });
-    let body = body.to_string();
-    let args = |form: &[&'static str]| {
-        let asked = [
-            "explain",
-            file,
-            "--body",
-            &body,
-            "-H",
-            "user-agent: c/1",
-            "-H",
-            "http-referer: https://c.example",
-        ];
-        let identity = ["--identity-url", "https://mine.example"];
-        [&asked[..], &identity, form].concat().into_iter().map(str::to_owned).collect::<Vec<String>>()
-    };
-    let ask = async |form: &[&'static str]| {
-        let args = args(form);
-        run(&args.iter().map(String::as_str).collect::<Vec<_>>()).await
-    };
-    let told: Value = serde_json::from_str(&ask(&["--json"]).await.stdout).unwrap();
+    let (file, text) = (gateway.policy.to_str().unwrap(), body.to_string());
+    let client = ["-H", "user-agent: c/1", "-H", "http-referer: https://c.example"];
+    let args =
+        [&["explain", file, "--body", &text, "--identity-url", "https://mine.example"], &client[..]].concat();
+    let json = run(&[&args[..], &["--json"]].concat()).await.stdout;
+    let page = run(&args).await.stdout;
+    (gateway, body, serde_json::from_str(&json).unwrap(), page)
+}
+
+/// Everything that is done to a request is on the page for people too.
+#[tokio::test]
+async fn the_page_tells_of_backends_identity_and_translation() {
+    let mock = mock(Script::default()).await;
+    let (gateway, body, told, page) = told_of_everything(&mock).await;
     let name = &told["client"]["names"][0];
     assert_eq!(
         (&name["becomes"], &name["by"]),
@@ -258,20 +251,17 @@ async fn the_page_tells_of_backends_identity_and_translation() {
     let [first, second] = told["models_to_try"].as_array().unwrap().as_slice() else {
         panic!("two: {told:#}")
     };
-    let from = |candidate: &Value, header: &str| {
-        let all = candidate["identity"].as_array().unwrap().clone();
-        let told = all.into_iter().find(|told| told["header"] == header).unwrap_or_default();
-        (told["value"].as_str().unwrap_or("").to_owned(), told["from"].as_str().unwrap_or("").to_owned())
-    };
-    let pair = |value: &str, from: &str| (value.to_owned(), from.to_owned());
-    let process = "identity.url, flag, environment or configuration file";
     for candidate in [first, second] {
-        assert_eq!(from(candidate, "user-agent"), pair("MyApp/1.0.0", "identity.user_agent, the policy"));
-        assert_eq!(from(candidate, "http-referer"), pair("https://mine.example", process));
-        assert_eq!(from(candidate, "x-title"), pair("Last", "headers of the policy"));
+        for (header, value, from) in [
+            ("user-agent", "MyApp/1.0.0", "identity.user_agent, the policy"),
+            ("http-referer", "https://mine.example", MINE),
+            ("x-title", "Last", "headers of the policy"),
+        ] {
+            let expected = json!({"header": header, "value": value, "from": from});
+            assert!(candidate["identity"].as_array().unwrap().contains(&expected), "{candidate:#}");
+        }
     }
     assert_eq!((&first["translated"], &second["translated"]), (&json!(false), &json!(true)));
-    let page = ask(&[]).await.stdout;
     for words in [
         "openrouter:some/new-model",
         "default-backend",
@@ -279,13 +269,12 @@ async fn the_page_tells_of_backends_identity_and_translation() {
         "logit_bias",
         "MyApp/1.0.0",
         "identity.user_agent, the policy",
-        process,
+        MINE,
     ] {
         assert!(page.contains(words), "{words} is missing in\n{page}");
     }
     // What it tells is what is sent.
-    let ask = post(CHAT, &serde_json::from_str(&body).unwrap()).header("user-agent", "c/1");
-    assert_eq!(gateway.send(ask).await.status, 200);
+    assert_eq!(gateway.send(post(CHAT, &body).header("user-agent", "c/1")).await.status, 200);
     let sent = mock.requests()[0].clone();
     assert_eq!((sent.header("user-agent"), sent.header("x-title")), ("MyApp/1.0.0", "Last"));
 }
