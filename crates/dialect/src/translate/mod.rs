@@ -193,7 +193,6 @@ impl<'a> Conversation<'a> {
             translated.lost.extend(self.request.own.iter().map(|own| own.path.clone()));
         }
         named::settle(self.surface, &mut translated.lost);
-        lost::cap(&mut translated.lost);
         Ok(translated)
     }
 

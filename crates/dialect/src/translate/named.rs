@@ -4,6 +4,7 @@
 //! `messages[2].name`). What several elements lost stands there once, with `[]` in place of the numbers
 //! (`messages[].name`). Marks for the prompt cache are one thing wherever they stand: `cache_control`.
 
+use super::lost;
 use crate::Surface;
 use std::collections::HashMap;
 
@@ -20,14 +21,24 @@ enum Part {
     Detail,
 }
 
-/// Brings the names of a request's losses into that form, in the words of the client's dialect.
+/// Names that are looked at: whoever sends a body may put a million unknown members into it.
+const LOOKED_AT: usize = 10 * lost::MOST;
+
+/// Brings the names of a request's losses into that form, in the words of the client's dialect, and leaves what is too
+/// much.
 pub(super) fn settle(from: Surface, lost: &mut Vec<String>) {
+    let more = lost.len() > LOOKED_AT;
+    lost.truncate(LOOKED_AT);
     for name in lost.iter_mut() {
         if let Some(own) = in_words_of(from, name) {
             *name = own;
         }
     }
     tidy_names(lost);
+    if more && lost.len() <= lost::MOST && lost.last().is_none_or(|last| last != lost::MORE) {
+        lost.push(lost::MORE.to_owned());
+    }
+    lost::cap(lost);
 }
 
 /// Names each loss once: what several elements lost has no numbers. Elements that are lost as a whole keep theirs.
