@@ -67,6 +67,13 @@ pub struct Provider {
     pub query: Vec<(String, String)>,
     /// Values of the `{name}` placeholders in addresses (`region`); a name without one is still to be set.
     pub settings: BTreeMap<String, Option<String>>,
+    /// Values of settings that hold while another setting has a certain value, in place of the default: setting, the
+    /// other setting, its value, the value. A policy that sets the setting itself is not overruled.
+    pub setting_exceptions: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
+    /// What the value of a setting looks like, for messages.
+    pub setting_examples: BTreeMap<String, String>,
+    /// What is to be known of its models' names, for people.
+    pub models_note: Option<String>,
     /// Where its prices are from.
     pub prices: Option<PriceSource>,
     /// The author in OpenRouter's list whose own prices this provider's are, when it is an author itself.

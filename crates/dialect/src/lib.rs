@@ -36,7 +36,8 @@ pub use stream::{FrameKind, StreamReader};
 pub use surface::{Format, Surface};
 pub use translate::{
     AnswerContext, BoundKind, BoundState, Conversation, DecodeError, Echo, StreamTranslator, Target,
-    Thinking, Translated, Unsupported, bound_state, strip_state, translate_answer, translate_answer_with,
+    Thinking, Translated, Unsupported, bound_state, strip_state, tidy_names, translate_answer,
+    translate_answer_with,
 };
 pub use upstream_error::{Scope, UpstreamError, inspect_error, redact};
 pub use usage::Usage;

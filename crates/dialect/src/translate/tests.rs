@@ -1,5 +1,7 @@
 //! What holds for every pair of dialects.
 
+mod names;
+
 use super::*;
 use crate::{Frame, Splitter};
 use bytes::Bytes;

@@ -1,9 +1,10 @@
 //! The attempt loop: one candidate and key after the other, until one answers.
 
 use super::call::BuiltCall;
-use super::cloud::Token;
+use super::cloud::{self, Token};
 use super::cost::{Asked, Came, Charged, Used};
 use super::errors::Failure;
+use super::noted::{blamed, note_lost};
 use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
 use super::receive::{Begun, Committed, Expected, Failed, receive};
@@ -14,8 +15,10 @@ use super::wire::Wire;
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::Fault as PolicyFault;
+use crate::dry::is_stand_in;
 use crate::exchange::Ending;
 use crate::late_costs;
+use secrecy::ExposeSecret;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tollgate_dialect::{AnswerContext, AttemptLine, Scope, Surface, answer_id, limits};
 use tollgate_select::{Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, Plan, Reach, Walk};
@@ -181,7 +184,11 @@ impl Gateway {
         let time = self.knobs.per_request_timeout.min(left);
         let (wire, token, built) = match self.built(cx, incoming, prepared, this, time).await {
             Ok(built) => built,
-            Err(fault) => return Tried::Failed(Box::new(fault.into())),
+            Err(fault) => {
+                let fault = blamed(fault, prepared, this);
+                self.note_unusable(&cx.exchange.request.id, this, &fault);
+                return Tried::Failed(Box::new(fault.into()));
+            }
         };
         let url = report.is_some().then(|| built.call.url.full.clone());
         let used = Used::default();
@@ -249,21 +256,14 @@ impl Gateway {
     ) -> Result<(Wire, Option<Token>, BuiltCall), Fault> {
         // A dry run exchanges nothing.
         let key = this.key.filter(|_| cx.exchange.trace.is_none());
+        if let (None, Some(key)) = (key, this.key.filter(|key| !is_stand_in(key))) {
+            cloud::usable(&this.candidate.provider, key.value.expose_secret())?;
+        }
         let token = self.token(cx.upstream, &this.candidate.provider, key, time).await?;
         let wire = self.wire(incoming, prepared, this.candidate)?;
         let (target, key) = ((this.candidate, wire), (this.attempt.key, token.as_ref()));
         let built = self.call(cx.exchange, incoming, prepared, target, key, time)?;
         Ok((wire, token, built))
-    }
-
-    /// Notes a failed attempt where somebody will look for it.
-    fn note_failure(&self, cx: &mut RequestCx<'_>, this: &Try<'_>, token: Option<&Token>, failed: &Failed) {
-        if let (Some(token), Some(401)) = (token, failed.fault.status()) {
-            self.token_refused(token);
-        }
-        super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
-        cx.exchange.record.upstream_request_id = failed.request_id();
-        self.record_failure(this, failed, &cx.exchange.request.id);
     }
 
     /// Relays a committed answer and counts it, once, however it ends.
@@ -285,6 +285,7 @@ impl Gateway {
         let begun = self.note_begun(cx, &incoming, this, &committed);
         if let Some(report) = &mut report {
             report.success(this.candidate);
+            report.lost(&cx.exchange.record.dropped);
             if let Begun::Whole { usage, .. } = &committed.begun {
                 report.tokens(*usage, 0);
                 report.cost(&begun, &cx.exchange.record);
@@ -301,6 +302,8 @@ impl Gateway {
         cx.exchange.late_logs = report.as_ref().map(|_| Vec::new());
         let generation = late_costs::generation(&committed.headers);
         let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
+        // What a stream loses after its head can be in no header any more.
+        note_lost(&mut cx.exchange.record, &relayed.lost);
         let came = if relayed.ending == Ending::Truncated { Came::Failed } else { Came::Answered };
         let reported = (relayed.usage.as_ref(), came);
         let charged = self.charge_finally(cx.exchange, this.candidate, surface, reported);
@@ -312,6 +315,7 @@ impl Gateway {
             // For what reads results when the request is over: a stream's tokens are known only now.
             report.tokens(relayed.usage, relayed.content_frames);
             report.cost(&charged, &cx.exchange.record);
+            report.lost(&cx.exchange.record.dropped);
             report.ended(this.started.elapsed());
             cx.exchange.set_result(RESULT, || report.value());
             cx.exchange.settle_logs();
@@ -341,7 +345,7 @@ impl Gateway {
         match &committed.begun {
             Begun::Whole { body, lost, served_by, .. } => {
                 record.reported(served_by);
-                record.dropped.extend(lost.iter().cloned());
+                note_lost(record, lost);
                 if let Some(id) = stores.then(|| answer_id(body)).flatten() {
                     self.ledger.note(&id, provider);
                 }
@@ -350,7 +354,7 @@ impl Gateway {
                 if let Some(served_by) = stream.reader.served_by() {
                     record.reported(served_by);
                 }
-                record.dropped.extend(stream.lost().iter().cloned());
+                note_lost(record, stream.lost());
                 if let Some(id) = stream.reader.answer_id().filter(|_| stores) {
                     self.ledger.note(id, provider);
                 }

@@ -37,6 +37,8 @@ pub(super) struct Relayed {
     pub(super) first_content: Option<Instant>,
     pub(super) ending: Ending,
     pub(super) stream: bool,
+    /// What the translation of a stream could not carry, from its beginning to its end.
+    pub(super) lost: Vec<String>,
     /// A frame was too long to be read; from there on the stream passes unread.
     overflowed: bool,
 }
@@ -77,7 +79,11 @@ pub(super) async fn relay(
     let sent = match begun {
         Begun::Whole { body, usage, .. } => to.whole(facts, body, usage).await,
         Begun::Part { body } => to.part(facts, body).await,
-        Begun::Stream(begun) => to.stream(facts, *begun, &cx.exchange.request.id).await,
+        Begun::Stream(mut begun) => {
+            let sent = to.stream(facts, &mut begun, &cx.exchange.request.id).await;
+            to.relayed.lost = begun.lost().to_vec();
+            sent
+        }
         Begun::Opaque => to.opaque(facts).await,
     };
     let To { reply, mut relayed, .. } = to;
@@ -201,7 +207,7 @@ impl To<'_> {
     async fn stream(
         &mut self,
         facts: ResponseFacts,
-        mut begun: StreamBegun,
+        begun: &mut StreamBegun,
         id: &str,
     ) -> Result<(), ClientGone> {
         self.relayed.content_frames = begun.content_frames;
@@ -211,12 +217,12 @@ impl To<'_> {
         let held = std::mem::take(&mut begun.held);
         self.send(join(held)).await?;
         loop {
-            if let Some(failure) = self.frames(&mut begun).await? {
+            if let Some(failure) = self.frames(begun).await? {
                 let ours = !failure.is_empty();
                 return self.fail(&failure, id, ours).await;
             }
             if begun.ended {
-                return self.end_of_stream(&mut begun, id).await;
+                return self.end_of_stream(begun, id).await;
             }
             match self.next().await? {
                 Next::Chunk(chunk) => begun.splitter.feed(chunk),
@@ -224,9 +230,9 @@ impl To<'_> {
                 Next::Failed(why) => {
                     // The answer was complete; only its connection was not closed, or not properly.
                     if begun.reader.finished() {
-                        return self.end_of_stream(&mut begun, id).await;
+                        return self.end_of_stream(begun, id).await;
                     }
-                    return match self.rest(&mut begun).await? {
+                    return match self.rest(begun).await? {
                         Some(failure) => self.fail(&failure, id, !failure.is_empty()).await,
                         None => self.fail(why, id, true).await,
                     };

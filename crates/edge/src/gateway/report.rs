@@ -217,6 +217,13 @@ impl Report {
         }
     }
 
+    /// Everything that was left out of the request that was answered, and of its answer.
+    pub(super) fn lost(&mut self, dropped: &[String]) {
+        if let Some(request) = self.last_request() {
+            request.insert("dropped_params".into(), dropped.into());
+        }
+    }
+
     /// How long the attempt that was answered took, to the end of its answer.
     pub(super) fn ended(&mut self, took: Duration) {
         let latency = self.last_request().and_then(|request| request.get_mut("upstream_latency"));

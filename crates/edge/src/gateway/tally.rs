@@ -129,7 +129,8 @@ pub(super) fn note_quota(key: &Key, headers: &http::HeaderMap) {
     key.stats.set_quota(&quota, now_ms);
 }
 
-fn attempt_outcome(class: OutcomeClass) -> AttemptOutcome {
+/// How metrics count an attempt.
+pub(super) fn attempt_outcome(class: OutcomeClass) -> AttemptOutcome {
     match class {
         OutcomeClass::Success => AttemptOutcome::Success,
         OutcomeClass::Neutral => AttemptOutcome::Neutral,

@@ -76,6 +76,7 @@ fn visit(fields: &mut impl Fields, record: &AccessRecord<'_>) {
     fields.plain("bytes_out", record.bytes_out);
     fields.text("outcome", record.outcome.name());
     optional_text(fields, "error_code", record.error_code);
+    optional_text(fields, "dropped", record.dropped);
     fields.text("policy", record.policy_revision);
     if !record.logs.is_empty() {
         fields.logs(record.logs);

@@ -105,6 +105,8 @@ pub struct AccessRecord<'a> {
     pub error_code: Option<&'a str>,
     /// Revision of the policy that served it.
     pub policy_revision: &'a str,
+    /// What was left out of request and answer, between commas.
+    pub dropped: Option<&'a str>,
     /// What the policy's `log` actions recorded: one `metadata` object each, in order.
     pub logs: &'a [Box<RawValue>],
 }

@@ -36,6 +36,7 @@ fn record<'a>() -> AccessRecord<'a> {
         bytes_out: 6789,
         outcome: Outcome::Success,
         error_code: None,
+        dropped: None,
         policy_revision: "3f2a",
         logs: &[],
     }
@@ -94,6 +95,7 @@ fn the_documentation_names_every_field() {
         cost_parts: Some([1; 9]),
         first_token: Some(Duration::ZERO),
         error_code: Some("ERR_NGROK_3807"),
+        dropped: Some("top_k, messages[].name"),
         ..record()
     };
     let documentation = include_str!("../../../../docs/observability.md");
@@ -102,7 +104,7 @@ fn the_documentation_names_every_field() {
         assert!(documentation.contains(&format!("`{name}`")), "{name}");
     }
     assert!(documentation.contains("`traffic_policy.logs`"));
-    assert_eq!(line.as_object().unwrap().len(), 36);
+    assert_eq!(line.as_object().unwrap().len(), 37);
 }
 
 #[test]
