@@ -4,7 +4,7 @@ use super::call::BuiltCall;
 use super::cloud::{self, Token};
 use super::cost::{Asked, Came, Charged, Used};
 use super::errors::Failure;
-use super::noted::{blamed, note_lost};
+use super::noted::note_lost;
 use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
 use super::receive::{Begun, Committed, Expected, Failed, receive};
@@ -184,11 +184,7 @@ impl Gateway {
         let time = self.knobs.per_request_timeout.min(left);
         let (wire, token, built) = match self.built(cx, incoming, prepared, this, time).await {
             Ok(built) => built,
-            Err(fault) => {
-                let fault = blamed(fault, prepared, this);
-                self.note_unusable(&cx.exchange.request.id, this, &fault);
-                return Tried::Failed(Box::new(fault.into()));
-            }
+            Err(fault) => return self.unbuilt(&cx.exchange.request.id, prepared, this, fault),
         };
         let url = report.is_some().then(|| built.call.url.full.clone());
         let used = Used::default();
@@ -243,6 +239,11 @@ impl Gateway {
                 Tried::Failed(Box::new(failed))
             }
         }
+    }
+
+    /// An attempt that has no request to send.
+    fn unbuilt(&self, id: &str, prepared: &Prepared, this: &Try<'_>, fault: Fault) -> Tried {
+        Tried::Failed(Box::new(self.note_unbuilt(id, prepared, this, fault).into()))
     }
 
     /// The request of an attempt: how its candidate is spoken to, and with what proof.

@@ -12,9 +12,17 @@ use tollgate_dialect::tidy_names;
 use tollgate_select::{Candidate, Fault};
 
 impl Gateway {
-    /// Says in the log why a key cannot be used: the client is not told of the gateway's own.
-    pub(super) fn note_unusable(&self, request_id: &str, this: &Try<'_>, fault: &Fault) {
-        if let Fault::UnusableKey { why, .. } = fault {
+    /// Says in the log why no request could be made with a key: the client is not told of the gateway's own. Gives the
+    /// fault, with whose key it is.
+    pub(super) fn note_unbuilt(
+        &self,
+        request_id: &str,
+        prepared: &Prepared,
+        this: &Try<'_>,
+        fault: Fault,
+    ) -> Fault {
+        let fault = blamed(fault, prepared, this);
+        if let Fault::UnusableKey { why, .. } = &fault {
             let Candidate { provider, upstream_model, .. } = this.candidate;
             tracing::warn!(
                 request_id, provider = %provider.id, model = %upstream_model, reason = &**why,
@@ -24,6 +32,7 @@ impl Gateway {
                 runtime.metrics.attempt(attempt_outcome(fault.class()), this.started.elapsed());
             }
         }
+        fault
     }
 
     /// Notes a failed attempt where somebody will look for it.
@@ -44,7 +53,7 @@ impl Gateway {
 }
 
 /// Says whose key it is that cannot be used.
-pub(super) fn blamed(fault: Fault, prepared: &Prepared, this: &Try<'_>) -> Fault {
+fn blamed(fault: Fault, prepared: &Prepared, this: &Try<'_>) -> Fault {
     match fault {
         Fault::UnusableKey { why, .. } => {
             let provider = &this.candidate.provider.id;
