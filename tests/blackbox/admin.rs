@@ -42,6 +42,36 @@ async fn status_shows_what_happened() {
     assert!(!status.to_string().contains(KEY_ONE));
 }
 
+/// A client that asks for nonsense, and a key that is not accepted, say nothing of a provider's health.
+#[tokio::test]
+async fn health_is_about_the_provider_alone() {
+    for (status, health, fault_rate) in [
+        (400, "healthy", 0.0),
+        (401, "healthy", 0.0),
+        (403, "healthy", 0.0),
+        (404, "healthy", 0.0),
+        (413, "healthy", 0.0),
+        (422, "healthy", 0.0),
+        (429, "healthy", 0.0),
+        (500, "failing", 1.0),
+        (503, "failing", 1.0),
+    ] {
+        let one = mock(Script::default().model("bad", [Behaviour::status(status)])).await;
+        let provider = custom("one", &one.url(), &[KEY_ONE]);
+        let gateway = Gateway::start(&ai_gateway(json!({"providers": [provider]}))).await;
+        let answer = gateway.send(post(CHAT, &names(&["one:bad"]))).await;
+        gateway.log_of(&answer).await;
+        let shown = &gateway.status().await["providers"][0];
+        assert_eq!(shown["health"], health, "{status}: {shown}");
+        let model = &shown["models"][0];
+        assert_eq!(
+            (&model["error_rate"], &model["fault_rate"]),
+            (&json!(1.0), &json!(fault_rate)),
+            "{status}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn metrics_count() {
     let one = mock(Script::default().model("bad", [Behaviour::status(429)])).await;

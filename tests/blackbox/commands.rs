@@ -203,6 +203,50 @@ async fn schema_and_models() {
     assert!(exit.stdout.contains("claude-3-5-sonnet-20241022") && !exit.stdout.contains("gpt-4o"));
     let exit = run(&["models"]).await;
     assert!(exit.code == Some(0) && exit.stdout.contains("openrouter"));
+    assert!(exit.stdout.contains("{id: vertex, settings: {project: my-project, location: europe-west4}}"));
+}
+
+/// Clouds and servers of one's own are providers too, although only policies bring them in.
+#[tokio::test]
+async fn models_of_providers_that_only_policies_bring_in() {
+    for (name, entry, words) in [
+        ("azure", "{id: azure, settings: {resource: my-resource}}", "name of your deployment"),
+        ("aws-bedrock", "{id: bedrock, settings: {region: eu-central-1}}", "inference profiles"),
+        ("vertex", "{id: vertex, settings: {project: my-project, location: europe-west4}}", "gemini-2.5-pro"),
+        ("ollama", "{id: ollama}", "any name passes through"),
+        ("LM-Studio", "{id: lmstudio}", "any name passes through"),
+        ("vllm", "{id: vllm}", "any name passes through"),
+    ] {
+        let exit = run(&["models", "--provider", name]).await;
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        for word in [entry, words] {
+            assert!(exit.stdout.contains(word), "{name}: {word} is missing in {}", exit.stdout);
+        }
+        let exit = run(&["models", "--provider", name, "--json"]).await;
+        let told: Value = serde_json::from_str(&exit.stdout).unwrap();
+        assert_eq!(told["providers"][0]["only_when_listed"], true, "{told}");
+        let models = told["models"].as_array().unwrap().len();
+        assert_eq!(told["providers"][0]["models"], models, "{told}");
+    }
+    // The entry it shows is one that works.
+    let dir = tempfile::tempdir().unwrap();
+    let entry = "{id: azure, settings: {resource: my-resource}}";
+    let file = write(
+        &dir,
+        "azure.yml",
+        &format!("on_http_request:\n  - type: ai-gateway\n    config:\n      providers: [{entry}]\n"),
+    );
+    assert_eq!(run(&["check", &file]).await.code, Some(0));
+    let exit = run(&["models", "--policy", &file, "--provider", "azure"]).await;
+    assert!(exit.code == Some(0) && !exit.stdout.contains("only in a policy"), "{exit:?}");
+    let exit = run(&["models", "--provider", "azur"]).await;
+    assert!(exit.code == Some(1) && exit.stderr.contains("did you mean `azure`?"), "{exit:?}");
+    let default = write(&dir, "plain.yml", "on_http_request:\n  - type: ai-gateway\n");
+    let exit = run(&["explain", &default, "--body", r#"{"model": "azure:mine"}"#]).await;
+    assert!(exit.stdout.contains("exists only in a policy that lists it"), "{exit:?}");
+    let exit =
+        run(&["run", "--default-backend", "ollama", "--listen", "127.0.0.1:0", "--admin", "none"]).await;
+    assert!(exit.code == Some(1) && exit.stderr.contains("`providers: [{id: ollama}]`"), "{exit:?}");
 }
 
 #[tokio::test]

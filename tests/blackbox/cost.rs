@@ -4,9 +4,9 @@ use crate::support::*;
 use serde_json::{Value, json};
 use tollgate_mock::{Behaviour, Flavour, MockServer, Script};
 
-const CHAT: &str = "/v1/chat/completions";
+pub(crate) const CHAT: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
-const MESSAGES: &str = "/v1/messages";
+pub(crate) const MESSAGES: &str = "/v1/messages";
 
 /// Prices of the model `one:m`, each different.
 fn prices() -> Value {
@@ -15,12 +15,12 @@ fn prices() -> Value {
 
 /// OpenRouter with its own prices, and provider `one` with one model whose prices the policy states. What the action
 /// did is logged when a request is over.
-async fn stage(format: &str) -> (MockServer, Gateway) {
+pub(crate) async fn stage(format: &str) -> (MockServer, Gateway) {
     let mock = mock(Script::default()).await;
     let one = merge(
         custom("one", &format!("{}/v1", mock.url()), &[KEY_ONE]),
         json!({
-            "models": [{"id": "m", "pricing": prices()}, {"id": "unpriced"}, {"id": "half", "pricing": {"input": 1}}],
+            "models": [{"id": "m", "pricing": prices()}, {"id": "first", "pricing": {"input": 3, "output": 3}}, {"id": "unpriced"}, {"id": "half", "pricing": {"input": 1}}],
             "supported_api_surfaces": [{"format": format}],
         }),
     );
@@ -33,7 +33,7 @@ async fn stage(format: &str) -> (MockServer, Gateway) {
     (mock, Gateway::start(&policy.to_string()).await)
 }
 
-fn says(body: &str) -> Behaviour {
+pub(crate) fn says(body: &str) -> Behaviour {
     let behaviour = Behaviour { body: Some(body.into()), ..Behaviour::default() };
     if body.starts_with("data:") || body.starts_with("event:") {
         behaviour.header("content-type", "text/event-stream")
@@ -43,7 +43,7 @@ fn says(body: &str) -> Behaviour {
 }
 
 /// Sums of the metric for each provider.
-async fn metered(gateway: &Gateway, provider: &str) -> u64 {
+pub(crate) async fn metered(gateway: &Gateway, provider: &str) -> u64 {
     let series = format!("tollgate_cost_micro_usd_total{{provider=\"{provider}\"}} ");
     let text = gateway.admin("/metrics").await.text();
     text.lines()
@@ -52,7 +52,13 @@ async fn metered(gateway: &Gateway, provider: &str) -> u64 {
 }
 
 /// Sends a request and checks that every place says the same cost, in millionths of a dollar; `None`: none does.
-async fn costs(gateway: &Gateway, ask: Ask, micros: Option<u64>, streamed: bool, what: &str) -> Value {
+pub(crate) async fn costs(
+    gateway: &Gateway,
+    ask: Ask,
+    micros: Option<u64>,
+    streamed: bool,
+    what: &str,
+) -> Value {
     let answer = gateway.send(ask).await;
     assert_eq!(answer.status, 200, "{what}: {}", answer.text());
     let provider = answer.header("x-tollgate-model").split(':').next().unwrap().to_owned();
@@ -69,11 +75,16 @@ async fn costs(gateway: &Gateway, ask: Ask, micros: Option<u64>, streamed: bool,
     assert_eq!(result["cost_usd"], expected, "{what}: {result}");
     let request = result.pointer("/models_tried/0/requests_made/0").unwrap();
     assert_eq!(request["cost_usd"], expected, "{what}: {request}");
+    for whole in [result, request] {
+        assert_eq!(whole["cost_micro_usd"], json!(micros), "{what}: {whole}");
+    }
+    assert_eq!(line.get("cost_source").is_some(), micros.is_some(), "{what}: {line}");
+    assert_eq!(request["cost_source"].is_string(), micros.is_some(), "{what}: {request}");
     assert!(!provider.is_empty());
     line
 }
 
-fn chat_usage(more: Value) -> Value {
+pub(crate) fn chat_usage(more: Value) -> Value {
     merge(
         json!({
             "prompt_tokens": 1000, "completion_tokens": 200,
@@ -84,14 +95,14 @@ fn chat_usage(more: Value) -> Value {
     )
 }
 
-fn chat(usage: &Value) -> String {
+pub(crate) fn chat(usage: &Value) -> String {
     json!({"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [{
         "index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"},
     }], "usage": usage})
     .to_string()
 }
 
-fn chat_stream(usage: &Value) -> String {
+pub(crate) fn chat_stream(usage: &Value) -> String {
     let chunk = |delta: Value, reason: Value, usage: Value| {
         let choices = json!([{"index": 0, "delta": delta, "finish_reason": reason}]);
         format!(
@@ -109,7 +120,7 @@ fn chat_stream(usage: &Value) -> String {
 }
 
 /// Parts of the computed cost: 500 tokens of prompt, 400 cached, 100 written, 150 of answer, 50 of thought.
-const COMPUTED: u64 = 1250 + 500 + 300 + 1500 + 1000;
+pub(crate) const COMPUTED: u64 = 1250 + 500 + 300 + 1500 + 1000;
 
 #[tokio::test]
 async fn computed_from_prices_in_every_dialect() {
@@ -277,29 +288,6 @@ async fn counting_tokens_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_failed_attempt_costs_nothing_and_the_answers_model_counts() {
-    let (mock, gateway) = stage("openai").await;
-    let good = says(&chat(&chat_usage(json!({}))));
-    mock.set_script(Script::always(good).model("a/b", [Behaviour::status(502)]));
-    let answer = gateway.send(post(CHAT, &names(&["openrouter:a/b", "one:m"]))).await;
-    assert_eq!(answer.header("x-tollgate-cost-usd"), "0.004550");
-    // What is counted is counted before the line is written.
-    gateway.log_of(&answer).await;
-    assert_eq!((metered(&gateway, "openrouter").await, metered(&gateway, "one").await), (0, COMPUTED));
-}
-
-#[tokio::test]
-async fn what_was_used_counts_when_the_answer_breaks_off() {
-    let (mock, gateway) = stage("anthropic").await;
-    let cut = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":1000,\"output_tokens\":1}}}\n\n\
-        event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hi\"}}\n\n";
-    mock.set_script(Script::always(says(cut)));
-    let ask = post(MESSAGES, &merge(names(&["one:m"]), json!({"stream": true})));
-    let line = costs(&gateway, ask, Some(2510), true, "cut").await;
-    assert_eq!(line["outcome"], "interrupted");
-}
-
-#[tokio::test]
 async fn a_stream_of_openai_is_metered_though_the_client_did_not_ask() {
     let mock = mock(Script::default()).await;
     let policy = json!({"providers": [openai(&mock)]});
@@ -379,4 +367,144 @@ async fn a_variant_that_a_client_names_has_its_own_price() {
         let answer = free.send(post(CHAT, &names(&[&format!("openrouter:{name}")]))).await;
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
     }
+}
+
+/// The parts of the cost of one request, without those that are 0.
+fn parts(request: &Value) -> Value {
+    let mut parts = request["cost_parts_micro_usd"].clone();
+    if let Some(parts) = parts.as_object_mut() {
+        parts.retain(|_, micros| *micros != 0);
+    }
+    parts
+}
+
+#[tokio::test]
+async fn the_parts_of_a_cost() {
+    let (mock, gateway) = stage("openai").await;
+    mock.set_script(Script::always(says(&chat(&chat_usage(json!({}))))));
+    let line = costs(&gateway, post(CHAT, &names(&["one:m"])), Some(COMPUTED), false, "parts").await;
+    let request =
+        &line["traffic_policy"]["logs"][0]["metadata"]["result"]["models_tried"][0]["requests_made"][0];
+    let expected =
+        json!({"input": 1250, "output": 1500, "cached": 500, "cache_write": 300, "reasoning": 1000});
+    assert_eq!(
+        (parts(request), &request["cost_source"]),
+        (expected.clone(), &json!("computed")),
+        "{request}"
+    );
+    let text = gateway.admin("/metrics").await.text();
+    for (part, micros) in expected.as_object().unwrap() {
+        let series =
+            format!("tollgate_cost_part_micro_usd_total{{provider=\"one\",part=\"{part}\"}} {micros}\n");
+        assert!(text.contains(&series), "{series}");
+        let logged = line[format!("cost_{part}_usd")].as_f64().unwrap();
+        assert_eq!((logged * 1e6).round() as u64, micros.as_u64().unwrap(), "{part}: {line}");
+    }
+    assert!(line.get("cost_audio_usd").is_none(), "{line}");
+    // What is reported counts, and the parts are those of the price list.
+    let usage = json!({"prompt_tokens": 1000, "completion_tokens": 200, "cost": 0.01, "is_byok": false});
+    mock.set_script(Script::always(says(&chat(&usage))));
+    let ask = post(CHAT, &names(&["openrouter:a/b"]));
+    let line = costs(&gateway, ask, Some(10_000), false, "reported").await;
+    let request =
+        &line["traffic_policy"]["logs"][0]["metadata"]["result"]["models_tried"][0]["requests_made"][0];
+    assert_eq!(
+        (parts(request), &request["cost_source"]),
+        (json!({"input": 2000, "output": 800}), &json!("reported"))
+    );
+}
+
+/// Answers of Anthropic's with these figures, whole and streamed.
+fn anthropic(usage: &Value) -> [String; 2] {
+    let event = |json: Value| format!("event: {}\ndata: {json}\n\n", json["type"].as_str().unwrap());
+    let message = |content: Value, usage: Value| {
+        json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": content, "stop_reason": "end_turn",
+            "stop_sequence": null, "usage": usage})
+    };
+    let begins = merge(usage.clone(), json!({"output_tokens": 1, "server_tool_use": null}));
+    let stream = [
+        event(json!({"type": "message_start", "message": message(json!([]), begins)})),
+        event(
+            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        ),
+        event(
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi"}}),
+        ),
+        event(json!({"type": "content_block_stop", "index": 0})),
+        event(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {
+            "output_tokens": usage["output_tokens"], "server_tool_use": usage["server_tool_use"]}})),
+        event(json!({"type": "message_stop"})),
+    ];
+    [message(json!([{"type": "text", "text": "hi"}]), usage.clone()).to_string(), stream.concat()]
+}
+
+#[tokio::test]
+async fn caches_of_an_hour_and_searches() {
+    let mock = mock(Script::default()).await;
+    let dear = json!({"input": 2, "output": 10, "input_cache_write": 3, "input_cache_write_1h": 5, "web_search": 0.01});
+    let one = merge(
+        custom("one", &format!("{}/v1", mock.url()), &[KEY_ONE]),
+        json!({"models": [{"id": "m", "pricing": dear}, {"id": "half", "pricing": {"input": 2, "output": 10, "input_cache_write": 3}}],
+            "supported_api_surfaces": [{"format": "anthropic"}]}),
+    );
+    let policy = json!({
+        "on_http_request": [{"type": "ai-gateway", "config": {"providers": [one]}}],
+        "on_http_response": [{"type": "log", "config": {"metadata": {"result": "${actions.ngrok.ai_gateway}"}}}],
+    });
+    let gateway = Gateway::start(&policy.to_string()).await;
+    let written = json!({"input_tokens": 100, "cache_creation_input_tokens": 1000, "cache_read_input_tokens": 0, "output_tokens": 10,
+        "cache_creation": {"ephemeral_5m_input_tokens": 400, "ephemeral_1h_input_tokens": 600}});
+    let searched = merge(written.clone(), json!({"server_tool_use": {"web_search_requests": 2}}));
+    for (model, usage, expected) in [
+        ("one:m", &written, Some(200 + 1200 + 3000 + 100)),
+        ("one:m", &searched, Some(200 + 1200 + 3000 + 100 + 20_000)),
+        // A price that is needed and missing is not taken for another one.
+        ("one:half", &written, None),
+    ] {
+        for body in anthropic(usage) {
+            let streamed = !body.starts_with('{');
+            mock.set_script(Script::always(says(&body)));
+            for path in [MESSAGES, CHAT] {
+                let ask = post(path, &merge(names(&[model]), json!({"stream": streamed})));
+                costs(&gateway, ask, expected, streamed, &format!("{path} {usage}")).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cost_that_others_than_openrouter_report() {
+    let (mock, gateway) = stage("openai").await;
+    for (what, cost, expected) in [
+        ("xAI", json!({"cost_in_usd_ticks": 37_756_000}), 3776),
+        (
+            "Perplexity",
+            json!({"cost": {"input_tokens_cost": 0.001, "request_cost": 0.005, "total_cost": 0.0062}}),
+            6200,
+        ),
+    ] {
+        let usage = chat_usage(cost);
+        for streamed in [false, true] {
+            let body = if streamed { chat_stream(&usage) } else { chat(&usage) };
+            mock.set_script(Script::always(says(&body)));
+            let ask = post(CHAT, &merge(names(&["one:m"]), json!({"stream": streamed})));
+            costs(&gateway, ask, Some(expected), streamed, what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_zero_without_a_word_is_openrouters_insurance() {
+    let (mock, gateway) = stage("openai").await;
+    let usage = json!({"prompt_tokens": 1000, "completion_tokens": 0, "cost": 0, "is_byok": false});
+    mock.set_script(Script::always(says(&chat(&usage))));
+    costs(&gateway, post(CHAT, &names(&["openrouter:a/b"])), Some(0), false, "chat").await;
+    assert!(!gateway.written().contains("reports a cost of 0"));
+    // Embeddings have no words at all: there a zero is as odd as ever.
+    let embedded = json!({"object": "list", "data": [{"index": 0, "embedding": [0.1], "object": "embedding"}], "model": "m",
+        "usage": {"prompt_tokens": 1000, "total_tokens": 1000, "cost": 0}});
+    mock.set_script(Script::always(says(&embedded.to_string())));
+    let ask = json!({"model": "openrouter:a/b", "input": "x"});
+    costs(&gateway, post("/v1/embeddings", &ask), Some(2000), false, "embeddings").await;
+    assert!(gateway.written().contains("reports a cost of 0"));
 }

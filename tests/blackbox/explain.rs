@@ -209,3 +209,93 @@ async fn scripted_outcomes_are_attempted() {
         assert!(!output.contains(ANTHROPIC_KEY) && !output.contains(OPENROUTER_KEY), "keys are trimmed");
     }
 }
+
+const MINE: &str = "identity.url, flag, environment or configuration file";
+
+/// A policy that does something to names, identity and bodies, and what the same request is told to get, in both forms.
+async fn told_of_everything(mock: &MockServer) -> (Gateway, Value, Value, String) {
+    let config = json!({
+        "providers": [
+            merge(anthropic(mock), json!({"supported_api_surfaces": [{"format": "anthropic"}]})),
+            openrouter(mock),
+        ],
+        "default_backend": "openrouter",
+        "identity": {"user_agent": {"mode": "override", "override_value": "MyApp/1.0.0"}},
+        "headers": {"x-title": "Last"},
+    });
+    let gateway = Gateway::start(&ai_gateway(config)).await;
+    let body = json!({
+        "models": ["some/new-model", "anthropic:claude-sonnet-4-5"], "logit_bias": {"1": 1},
+        "messages": [{"role": "user", "content": "x"}],
+    });
+    let (file, text) = (gateway.policy.to_str().unwrap(), body.to_string());
+    let client = ["-H", "user-agent: c/1", "-H", "http-referer: https://c.example"];
+    let args =
+        [&["explain", file, "--body", &text, "--identity-url", "https://mine.example"], &client[..]].concat();
+    let json = run(&[&args[..], &["--json"]].concat()).await.stdout;
+    let page = run(&args).await.stdout;
+    (gateway, body, serde_json::from_str(&json).unwrap(), page)
+}
+
+/// Everything that is done to a request is on the page for people too.
+#[tokio::test]
+async fn the_page_tells_of_backends_identity_and_translation() {
+    let mock = mock(Script::default()).await;
+    let (gateway, body, told, page) = told_of_everything(&mock).await;
+    let name = &told["client"]["names"][0];
+    assert_eq!(
+        (&name["becomes"], &name["by"]),
+        (&json!("openrouter:some/new-model"), &json!("default-backend"))
+    );
+    assert_eq!(told["client"]["names"][1]["by"], Value::Null, "{told:#}");
+    let [first, second] = told["models_to_try"].as_array().unwrap().as_slice() else {
+        panic!("two: {told:#}")
+    };
+    for candidate in [first, second] {
+        for (header, value, from) in [
+            ("user-agent", "MyApp/1.0.0", "identity.user_agent, the policy"),
+            ("http-referer", "https://mine.example", MINE),
+            ("x-title", "Last", "headers of the policy"),
+        ] {
+            let expected = json!({"header": header, "value": value, "from": from});
+            assert!(candidate["identity"].as_array().unwrap().contains(&expected), "{candidate:#}");
+        }
+    }
+    assert_eq!((&first["translated"], &second["translated"]), (&json!(false), &json!(true)));
+    for words in [
+        "openrouter:some/new-model",
+        "default-backend",
+        "messages, translated from chat-completions",
+        "logit_bias",
+        "MyApp/1.0.0",
+        "identity.user_agent, the policy",
+        MINE,
+    ] {
+        assert!(page.contains(words), "{words} is missing in\n{page}");
+    }
+    // What it tells is what is sent.
+    assert_eq!(gateway.send(post(CHAT, &body).header("user-agent", "c/1")).await.status, 200);
+    let sent = mock.requests()[0].clone();
+    assert_eq!((sent.header("user-agent"), sent.header("x-title")), ("MyApp/1.0.0", "Last"));
+}
+
+#[tokio::test]
+async fn a_model_nobody_knows_is_told_with_near_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("plain.yml");
+    std::fs::write(&file, "on_http_request:\n  - type: ai-gateway\n").unwrap();
+    for (model, near) in [
+        ("gpt-4oo", "gpt-4o"),
+        ("opnai:gpt-4o", "openai:gpt-4o"),
+        ("anthropic/claude-sonnet-4.5", "openrouter:anthropic/claude-sonnet-4.5"),
+    ] {
+        let body = json!({"model": model}).to_string();
+        let page = run(&["explain", file.to_str().unwrap(), "--body", &body]).await;
+        assert_eq!(page.code, Some(1), "{page:?}");
+        assert!(
+            page.stdout.contains("did you mean") && page.stdout.contains(&format!("`{near}`")),
+            "{}",
+            page.stdout
+        );
+    }
+}

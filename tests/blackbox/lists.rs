@@ -349,3 +349,111 @@ async fn accounts_that_are_used_up_unlimited_or_unknown() {
         }
     }
 }
+
+/// A policy with OpenRouter, OpenAI and Anthropic, whose answers report tokens and no cost.
+async fn natives(lists: &str, more: Value) -> (MockServer, Gateway) {
+    let entry = |id: &str, prompt: &str, completion: &str, change: Value| {
+        let mut entry = merge(model(id, prompt, completion), change);
+        entry["pricing"]["input_cache_read"] = json!("0.000001");
+        entry
+    };
+    let listed_models = json!([
+        entry("openai/gpt-4o", "0.000002", "0.000008", json!({})),
+        entry("openai/gpt-4o:free", "0", "0", json!({})),
+        // A hundred times less than it is.
+        entry("openai/gpt-4.1", "0.00000002", "0.000008", json!({})),
+        // Nothing, for what costs something.
+        entry("openai/gpt-4.1-mini", "0", "0", json!({})),
+        // Weights that anybody serves, at whatever price.
+        entry(
+            "openai/gpt-4o-mini",
+            "0.0000001",
+            "0.0000004",
+            json!({"hugging_face_id": "openai/gpt-4o-mini"})
+        ),
+    ]);
+    let mock = mock(listed(&listed_models)).await;
+    let native = merge(openai(&mock), more);
+    let policy = json!({"providers": [openrouter(&mock), native]});
+    let gateway = Gateway::builder(&ai_gateway(policy)).env("TOLLGATE_MODEL_LISTS", lists).start().await;
+    // This asks for the list, and knows it when it has come.
+    gateway.send(post(CHAT, &names(&["openrouter:openai/gpt-4o"]))).await;
+    wait_listed_at(&gateway, "openrouter:openai/gpt-4o", "0.000002").await;
+    let answered = json!({"id": "x", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "x"}}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100}});
+    mock.set_script(Script::always(Behaviour { body: Some(answered.to_string()), ..Behaviour::default() }));
+    (mock, gateway)
+}
+
+/// Returns once the gateway's own list has this price for the prompt of this model.
+async fn wait_listed_at(gateway: &Gateway, id: &str, prompt: &str) -> Value {
+    soon(async {
+        loop {
+            let list = gateway.send(get("/v1/models")).await.json();
+            let found = list["data"].as_array().unwrap().iter().find(|model| model["id"] == id).cloned();
+            if let Some(found) = found.filter(|found| found["pricing"]["prompt"] == prompt) {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+}
+
+async fn cost_of(gateway: &Gateway, model: &str) -> String {
+    gateway.send(post(CHAT, &names(&[model]))).await.header("x-tollgate-cost-usd").to_owned()
+}
+
+#[tokio::test]
+async fn the_list_updates_what_authors_ask_for_their_own_models() {
+    let (_mock, gateway) = natives("live", json!({})).await;
+    let found = wait_listed_at(&gateway, "openai:gpt-4o", "0.000002").await;
+    let source = &found["pricing_source"];
+    assert!(source["source"].as_str().unwrap().contains("OpenRouter"), "{found}");
+    assert_eq!(source["as_of"].as_str().unwrap().len(), 10, "{found}");
+    // Of what the list says of others, nothing is taken: neither of variants, nor what cannot be, nor of open weights.
+    let builtin = |input: f64, output: f64| format!("{:.6}", (1000.0 * input + 100.0 * output) / 1e6);
+    for (name, expected) in [
+        ("openai:gpt-4o", builtin(2.0, 8.0)),
+        ("openai:gpt-4.1", builtin(2.0, 8.0)),
+        ("openai:gpt-4.1-mini", builtin(0.4, 1.6)),
+        ("openai:gpt-4o-mini", builtin(0.15, 0.6)),
+        ("openrouter:openai/gpt-4.1", builtin(0.02, 8.0)),
+    ] {
+        assert_eq!(cost_of(&gateway, name).await, expected, "{name}");
+    }
+    let unbelieved = |model: &str| {
+        let lines = gateway.err.text();
+        lines.lines().filter(|line| line.contains("is not believed") && line.contains(model)).count()
+    };
+    assert_eq!((unbelieved("gpt-4.1"), unbelieved("gpt-4.1-mini"), unbelieved("gpt-4o")), (2, 1, 0));
+}
+
+#[tokio::test]
+async fn strategies_see_the_prices_of_authors_too() {
+    let (mock, gateway) = natives("live", json!({})).await;
+    wait_listed_at(&gateway, "openai:gpt-4o", "0.000002").await;
+    let text = std::fs::read_to_string(&gateway.policy).unwrap();
+    let mut policy: Value = serde_json::from_str(&text).unwrap();
+    let config = &mut policy["on_http_request"][0]["config"];
+    config["model_selection"] = json!({"strategy": ["ai.models.filter(m, m.provider_id == 'openai' && m.pricing.output == 8.0 && m.id.startsWith('gpt-4o'))"]});
+    let old = gateway.status().await["revision"].as_str().unwrap().to_owned();
+    std::fs::write(&gateway.policy, policy.to_string()).unwrap();
+    gateway.wait_reloaded(&old).await;
+    mock.clear_requests();
+    let answer = gateway.send(post(CHAT, &prompt())).await;
+    assert_eq!(answer.header("x-tollgate-model"), "openai:gpt-4o", "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_policys_prices_and_the_setting_win_over_the_list() {
+    let own = json!({"models": [{"id": "gpt-4o", "pricing": {"input": 7}}]});
+    let (_mock, gateway) = natives("live", own).await;
+    // The price of the answer is not the policy's: there the list counts.
+    assert_eq!(cost_of(&gateway, "openai:gpt-4o").await, "0.007800");
+    let found = wait_listed_at(&gateway, "openai:gpt-4o", "0.000007").await;
+    assert!(found["pricing_source"]["source"].as_str().unwrap().starts_with("the policy"), "{found}");
+    let (_mock, gateway) = natives("openrouter", json!({})).await;
+    assert_eq!(cost_of(&gateway, "openai:gpt-4o").await, "0.003500");
+    assert_eq!(cost_of(&gateway, "openrouter:openai/gpt-4o").await, "0.002800");
+}

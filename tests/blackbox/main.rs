@@ -21,6 +21,7 @@ mod commands;
 mod compare;
 #[cfg(test)]
 mod cost;
+mod cost_attempts;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]

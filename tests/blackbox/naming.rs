@@ -269,6 +269,32 @@ async fn a_route_replaces_everything() {
     assert_eq!(answer.header("x-tollgate-override"), "force-model");
 }
 
+/// Without a policy: who names a backend and has its key in the environment has it used, in place of the client's.
+#[tokio::test]
+async fn a_named_backend_is_asked_with_the_gateways_key() {
+    // What Google stores nobody else can read: the keys are looked up, and nothing is sent.
+    let body = json!({"contents": [{"parts": [{"text": "x"}]}], "cachedContent": "cachedContents/1"});
+    let path = "/v1beta/models/openrouter:x:generateContent";
+    for (args, keyed) in [
+        (&["--default-backend", "openrouter"][..], true),
+        (&["--static-route", "openrouter:x/y"], true),
+        (&["--force-model", "openrouter:x/y"], true),
+        (&["--default-backend", "cerebras"], false),
+        (&[], false),
+    ] {
+        let gateway = Gateway::builder("").without_policy().args(args).start().await;
+        let started = gateway.out.text();
+        assert_eq!(started.contains("with the gateway's key for openrouter"), keyed, "{started}");
+        let sent =
+            gateway.send(post(path, &body).header("x-goog-api-key", "sk-or-v1-clients-0123456789")).await;
+        assert_eq!(sent.status, 422, "{}", sent.text());
+        let status = gateway.status().await;
+        let shown = status["providers"].as_array().unwrap().iter().find(|one| one["id"] == "openrouter");
+        let key = shown.and_then(|shown| shown["keys"][0]["key"].as_str()).unwrap_or("");
+        assert_eq!(key.ends_with("2222"), keyed, "{args:?}: {status:#}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_hold_stops_the_start() {
     let mock = mock(Script::default()).await;

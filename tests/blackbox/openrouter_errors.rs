@@ -79,6 +79,31 @@ async fn the_kinds_of_402() {
     assert!(started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
 }
 
+/// What is under way at once is counted for the account: another model with the same key is not waited for again, and
+/// nobody else waits meanwhile.
+#[tokio::test]
+async fn patience_has_an_end_and_is_nobody_elses() {
+    let (mock, gateway) = stage(Script::default()).await;
+    let soon = || [of_kind("openrouter_in_flight_budget").header("retry-after", "1")];
+    mock.set_script(Script::default().model("x/1", soon()).model("x/2", soon()));
+    let started = Instant::now();
+    let waiting = send(&gateway, &mock, &["x/1", "x/2"]);
+    let other = async {
+        while mock.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let answer = gateway.send(post(CHAT, &names(&["openrouter:x/3"]))).await;
+        (answer.status, started.elapsed())
+    };
+    let ((answer, mut asked), (status, took)) = tokio::join!(waiting, other);
+    assert!(status == 200 && took < Duration::from_millis(900), "{status} {took:?}");
+    asked.retain(|one| !one.starts_with("x/3"));
+    assert_eq!(asked, ["x/1 A", "x/1 A", "x/1 B", "x/1 B", "x/2 A", "x/2 B"], "{}", answer.text());
+    let waited = started.elapsed();
+    assert!(waited >= Duration::from_millis(1900) && waited < Duration::from_millis(2900), "{waited:?}");
+    assert_eq!((answer.status, answer.header("retry-after")), (402, "1"));
+}
+
 #[tokio::test]
 async fn after_a_moments_patience_there_is_the_whole_time_again() {
     let mock = mock(Script::default()).await;

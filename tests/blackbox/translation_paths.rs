@@ -381,3 +381,37 @@ async fn a_client_without_a_model_of_its_dialect_gets_any() {
         assert_ne!(last.provider, Flavour::Bedrock);
     }
 }
+
+/// A header cannot be changed once it is sent: what a stream loses later stands in the access log and in the results.
+#[tokio::test]
+async fn what_a_stream_loses_after_its_head_is_in_log_and_results() {
+    let chunk = |delta: Value, end: Value| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": end});
+        format!("data: {}\n\n", json!({"id": "c", "model": "m", "choices": [choice]}))
+    };
+    let body = [
+        chunk(json!({"role": "assistant", "content": "Yes."}), Value::Null),
+        chunk(json!({"annotations": [{"type": "url_citation"}]}), Value::Null),
+        chunk(json!({}), json!("stop")),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    let raw = RawUpstream::start(format!("{head}{}", body.concat()), Then::Close).await;
+    let provider = json!({
+        "id": "one", "base_url": raw.url(), "supported_api_surfaces": [{"format": "openai", "surface": "chat-completions"}],
+    });
+    let results = "${actions.ngrok.ai_gateway.models_tried[0].requests_made[0].dropped_params.join('|')}";
+    let policy = json!({
+        "on_http_request": [{"type": "ai-gateway", "config": {"providers": [provider]}}],
+        "on_http_response": [{"type": "log", "config": {"metadata": {"dropped": results}}}],
+    });
+    let gateway = Gateway::start(&policy.to_string()).await;
+    let say = Say::user("Yes?").more(json!({"top_k": 3})).stream(true);
+    let answer = gateway.send(Client::Messages.ask("one:m", &say)).await;
+    assert!(answer.text().contains("Yes."), "{}", answer.text());
+    assert_eq!(answer.header("x-tollgate-dropped"), "top_k");
+    let line = gateway.log_of(&answer).await;
+    assert_eq!(line["dropped"], "top_k, choices[].delta.annotations", "{line}");
+    let logged = &line["traffic_policy"]["logs"][0]["metadata"]["dropped"];
+    assert_eq!(logged, "top_k|choices[].delta.annotations", "{line}");
+}

@@ -273,7 +273,7 @@ pub(crate) fn command() -> Command {
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("SSL_CERT_FILE", trusted).env("HOME", "/nonexistent");
     // Tests count what providers are asked.
-    command.env("TOLLGATE_MODEL_LISTS", "embedded");
+    command.env("TOLLGATE_MODEL_LISTS", "embedded").env("TOLLGATE_LATE_COSTS", "false");
     command.env("ANTHROPIC_API_KEY", ANTHROPIC_KEY).env("OPENAI_API_KEY", OPENAI_KEY);
     command.env("OPENROUTER_API_KEY", OPENROUTER_KEY);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

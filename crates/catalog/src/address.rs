@@ -4,7 +4,7 @@ use crate::base_url;
 use crate::check::Report;
 use crate::model::{AuthStyle, Provider};
 use crate::overlay::ProviderOverlay;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 const FIELD: &str = "settings";
 /// Longest value, in bytes: a label of a host name is shorter, a Google Cloud project too.
@@ -34,8 +34,43 @@ impl Provider {
 
     /// Whether a policy has to say something before the provider has an address.
     pub(crate) fn lacks_setting(&self) -> bool {
-        let templates = templates(self);
-        templates.iter().any(|template| fill(template, &self.settings).is_err())
+        !self.needed_settings().is_empty()
+    }
+
+    /// The settings without a value: a policy has to give one for each.
+    #[must_use]
+    pub fn needed_settings(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let missing = templates(self).into_iter().filter_map(|template| fill(template, &self.settings).err());
+        for name in missing.flatten() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Says to people that the provider exists only in policies that list it, and how.
+    #[must_use]
+    pub fn how_to_list(&self) -> String {
+        format!(
+            "`{}` is built in, but exists only in a policy that lists it: `providers: [{}]`",
+            self.id,
+            self.entry()
+        )
+    }
+
+    /// An entry of a policy's `providers` that brings the provider in, with examples for its settings:
+    /// `{id: azure, settings: {resource: my-resource}}`.
+    #[must_use]
+    pub fn entry(&self) -> String {
+        let needed = self.needed_settings();
+        let settings = if needed.is_empty() {
+            String::new()
+        } else {
+            format!(", settings: {{{}}}", examples(self, &needed))
+        };
+        format!("{{id: {}{settings}}}", self.id)
     }
 }
 
@@ -87,34 +122,31 @@ pub(crate) fn settle(provider: &mut Provider, overlay: &ProviderOverlay, report:
                 [] => "it has none: write the value into `base_url`".to_owned(),
                 known => format!("its settings are: {}", known.join(", ")),
             };
-            report.add(FIELD, None, message, &help);
+            report.add_at(FIELD, name, message, &help);
         } else if value.is_empty() || value.len() > MAX_VALUE || !value.chars().all(plain) {
             let message = format!("the setting `{name}` cannot be a part of an address");
-            report.add(FIELD, None, message, "letters, digits, `-`, `_`, `.` and `:` can");
+            report.add_at(FIELD, name, message, "letters, digits, `-`, `_`, `.` and `:` can");
         }
         provider.settings.insert(name.clone(), Some(value.clone()));
     }
-    let mut missing = Vec::new();
+    except(provider, overlay);
+    let mut missing: Vec<String> = Vec::new();
     let settings = provider.settings.clone();
     for template in templates_mut(provider) {
         match fill(template, &settings) {
             Ok(filled) => *template = filled,
-            Err(name) if !missing.contains(&name) => missing.push(name),
-            Err(_) => {}
+            Err(names) => missing.extend(names),
         }
     }
+    let mut seen = HashSet::new();
+    missing.retain(|name| seen.insert(name.clone()));
     // A custom address may not name the region of the signature.
     if provider.auth == AuthStyle::AwsSigV4 && missing.is_empty() && provider.aws_region().is_none() {
         missing.push(REGION.to_owned());
     }
+    let help = missing_help(provider, overlay, &missing);
     for name in &missing {
-        let message = format!("`{}` needs the setting `{name}`", provider.id);
-        let help = if overlay.base_url.is_some() {
-            format!("add `settings: {{{name}: …}}`: requests are signed for a region")
-        } else {
-            format!("add `settings: {{{name}: …}}`, or its whole address as `base_url`")
-        };
-        report.add(FIELD, None, message, &help);
+        report.add(FIELD, None, format!("`{}` needs the setting `{name}`", provider.id), &help);
     }
     let urls =
         std::iter::once(&provider.base_url).chain(provider.format_base_urls.iter().map(|(_, url)| url));
@@ -124,18 +156,52 @@ pub(crate) fn settle(provider: &mut Provider, overlay: &ProviderOverlay, report:
     }
 }
 
-/// What a template says with its placeholders filled, or the first name that has no value. A value may hold
-/// placeholders itself.
-fn fill(template: &str, settings: &BTreeMap<String, Option<String>>) -> Result<String, String> {
-    let mut text = template.to_owned();
-    // A value in a value is as deep as the data goes.
-    for _ in 0..2 {
-        text = pass(&text, settings)?;
+/// Replaces defaults by those that hold for what the policy says of other settings.
+fn except(provider: &mut Provider, overlay: &ProviderOverlay) {
+    for (name, others) in &provider.setting_exceptions {
+        let holds = |(other, values): (&String, &BTreeMap<String, String>)| {
+            values.get(overlay.settings.get(other)?).cloned()
+        };
+        if !overlay.settings.contains_key(name)
+            && let Some(value) = others.iter().find_map(holds)
+        {
+            provider.settings.insert(name.clone(), Some(value));
+        }
     }
-    Ok(text)
 }
 
-fn pass(template: &str, settings: &BTreeMap<String, Option<String>>) -> Result<String, String> {
+/// How all settings that are missing are written.
+fn missing_help(provider: &Provider, overlay: &ProviderOverlay, missing: &[String]) -> String {
+    let entries = examples(provider, missing);
+    if overlay.base_url.is_some() {
+        format!("add `settings: {{{entries}}}`: requests are signed for a region")
+    } else {
+        format!("add `settings: {{{entries}}}`, with your own values, or its whole address as `base_url`")
+    }
+}
+
+/// Settings with values as they may look: `project: my-project, location: europe-west4`.
+fn examples(provider: &Provider, names: &[String]) -> String {
+    let entry = |name: &String| {
+        let usual = if name == REGION { "eu-central-1" } else { "…" };
+        format!("{name}: {}", provider.setting_examples.get(name).map_or(usual, String::as_str))
+    };
+    names.iter().map(entry).collect::<Vec<_>>().join(", ")
+}
+
+/// What a template says with its placeholders filled, or all names that have no value. A value may hold
+/// placeholders itself.
+fn fill(template: &str, settings: &BTreeMap<String, Option<String>>) -> Result<String, Vec<String>> {
+    let mut text = template.to_owned();
+    let mut missing = Vec::new();
+    // A value in a value is as deep as the data goes.
+    for _ in 0..2 {
+        text = pass(&text, settings, &mut missing);
+    }
+    if missing.is_empty() { Ok(text) } else { Err(missing) }
+}
+
+fn pass(template: &str, settings: &BTreeMap<String, Option<String>>, missing: &mut Vec<String>) -> String {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -144,12 +210,12 @@ fn pass(template: &str, settings: &BTreeMap<String, Option<String>>) -> Result<S
         match settings.get(name) {
             _ if name == MODEL => filled.push_str("{model}"),
             Some(Some(value)) => filled.push_str(value),
-            _ => return Err(name.to_owned()),
+            _ => missing.push(name.to_owned()),
         }
         rest = after;
     }
     filled.push_str(rest);
-    Ok(filled)
+    filled
 }
 
 fn templates(provider: &Provider) -> Vec<&String> {
@@ -187,17 +253,24 @@ mod tests {
 
     #[test]
     fn placeholders() {
-        let values = settings(&[("a", Some("x")), ("host", Some("{a}.test")), ("open", None)]);
+        let values = settings(&[
+            ("a", Some("x")),
+            ("host", Some("{a}.test")),
+            ("open", None),
+            ("deep", Some("{open}")),
+        ]);
         for (template, expected) in [
             ("https://h.test", Ok("https://h.test")),
             ("https://{a}.test/{a}", Ok("https://x.test/x")),
             ("https://{host}/v1", Ok("https://x.test/v1")),
             ("/m/{model}/{a}", Ok("/m/{model}/x")),
-            ("https://{open}.test", Err("open")),
-            ("https://{other}.test", Err("other")),
+            ("https://{open}.test", Err(&["open"][..])),
+            ("https://{open}.test/{a}/{other}", Err(&["open", "other"])),
+            ("https://{deep}/{other}", Err(&["other", "open"])),
             ("https://{a", Ok("https://{a")),
         ] {
-            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let expected: Result<String, Vec<String>> = expected.map(str::to_owned).map_err(owned);
             assert_eq!(fill(template, &values), expected, "{template}");
         }
     }

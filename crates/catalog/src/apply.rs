@@ -4,8 +4,9 @@ use crate::catalog::{Catalog, fold};
 use crate::check::{self, OverlayError, Report};
 use crate::matched::Matched;
 use crate::metadata;
-use crate::model::{Alias, AliasKind, ApiSurface, AuthStyle, Model, Provider};
+use crate::model::{Alias, AliasKind, ApiSurface, AuthStyle, Model, PriceSource, Provider};
 use crate::overlay::{ModelOverlay, ProviderOverlay};
+use crate::pricing::Pricing;
 use crate::suggest;
 use crate::{address, base_url};
 use std::collections::{HashMap, HashSet};
@@ -100,6 +101,7 @@ impl Catalog {
             Target::Custom => None,
         };
         let kin = if target == Target::Custom { self.kin(overlay) } else { None };
+        let prices = base.as_ref().or(kin.as_deref()).and_then(|provider| provider.prices.clone());
         let mut provider = base.unwrap_or_else(|| custom(overlay, kin.as_deref()));
         provider.configured = true;
         provider.order = Some(order);
@@ -137,7 +139,7 @@ impl Catalog {
             }
         }
         provider.metadata = metadata::overlay(&provider.metadata, &overlay.metadata);
-        provider.models = lay_models(&provider, &overlay.models);
+        provider.models = lay_models(&provider, prices.as_ref(), &overlay.models);
         provider
     }
 
@@ -180,15 +182,15 @@ fn custom(overlay: &ProviderOverlay, kin: Option<&Provider>) -> Provider {
 }
 
 /// The models of `provider`: those it has, changed by those a policy lists, then the new ones.
-fn lay_models(provider: &Provider, listed: &[ModelOverlay]) -> Vec<Arc<Model>> {
+fn lay_models(provider: &Provider, prices: Option<&PriceSource>, listed: &[ModelOverlay]) -> Vec<Arc<Model>> {
     let mut models: Vec<Model> = provider.models.iter().map(|model| Model::clone(model)).collect();
     for overlay in listed {
         let id = overlay.id.trim();
         match models.iter_mut().find(|model| model.id.eq_ignore_ascii_case(id)) {
-            Some(model) => lay_model(model, overlay),
+            Some(model) => lay_model(model, prices, overlay),
             None => {
                 let mut model = describe(id, provider);
-                lay_model(&mut model, overlay);
+                lay_model(&mut model, prices, overlay);
                 models.push(model);
             }
         }
@@ -229,7 +231,7 @@ fn matches(model: &Model, name: &str) -> Option<Matched> {
     alias.or_else(|| model.upstream().eq_ignore_ascii_case(name).then_some(Matched::Upstream))
 }
 
-fn lay_model(model: &mut Model, overlay: &ModelOverlay) {
+fn lay_model(model: &mut Model, prices: Option<&PriceSource>, overlay: &ModelOverlay) {
     model.configured = true;
     model.disabled = overlay.disabled;
     for alias in overlay.aliases.iter().map(|alias| alias.trim()) {
@@ -249,6 +251,14 @@ fn lay_model(model: &mut Model, overlay: &ModelOverlay) {
     set(&mut model.unsupported_params, overlay.unsupported_params.as_ref());
     set(&mut model.thinking, overlay.thinking.as_ref());
     if let Some(pricing) = &overlay.pricing {
+        let below = model.price_source.as_ref().or(prices).filter(|_| model.pricing != Pricing::default());
+        model.price_source = Some(match below {
+            Some(below) => PriceSource {
+                source: format!("the policy; what it leaves out: {}", below.source),
+                as_of: below.as_of.clone(),
+            },
+            None => PriceSource { source: "the policy".to_owned(), as_of: String::new() },
+        });
         model.pricing = pricing.clone().or(&model.pricing);
     }
     model.metadata = metadata::overlay(&model.metadata, &overlay.metadata);

@@ -101,6 +101,13 @@ impl Catalog {
         &self.unlisted
     }
 
+    /// The provider of this name that exists only in policies that list it, where this one does not.
+    #[must_use]
+    pub fn listed_only(&self, name: &str) -> Option<&Arc<Provider>> {
+        let known = |provider: &Arc<Provider>| self.providers.iter().any(|other| other.id == provider.id);
+        self.unlisted.iter().find(|provider| provider.is_named(name) && !known(provider))
+    }
+
     /// All authors of models.
     #[must_use]
     pub fn authors(&self) -> &[Author] {

@@ -27,6 +27,8 @@ pub struct OverlayError {
     pub field: &'static str,
     /// Which element, when the field is a list.
     pub item: Option<usize>,
+    /// Which entry, when the field is a map and the entry is there.
+    pub key: Option<String>,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
@@ -55,6 +57,14 @@ impl<'a> Report<'a> {
         Self { errors, index, model: None }
     }
 
+    /// An error about one entry of a field that is a map.
+    pub(crate) fn add_at(&mut self, field: &'static str, key: &str, message: impl Into<String>, help: &str) {
+        self.add(field, None, message, help);
+        if let Some(added) = self.errors.last_mut() {
+            added.key = Some(key.to_owned());
+        }
+    }
+
     pub(crate) fn add(
         &mut self,
         field: &'static str,
@@ -64,7 +74,7 @@ impl<'a> Report<'a> {
     ) {
         let help = (!help.is_empty()).then(|| help.to_owned());
         let (index, model, message) = (self.index, self.model, message.into());
-        self.errors.push(OverlayError { index, model, field, item, message, help });
+        self.errors.push(OverlayError { index, model, field, item, key: None, message, help });
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Parts {
     pub output: u64,
     /// Tokens read from a prompt cache.
     pub cached: u64,
-    /// Tokens written to a prompt cache.
+    /// Tokens written to a prompt cache, of whatever duration.
     pub cache_write: u64,
     /// Tokens of reasoning.
     pub reasoning: u64,
@@ -38,6 +38,21 @@ pub struct Parts {
     pub image: u64,
     /// The charge for the request itself.
     pub request: u64,
+    /// Tools that the provider ran: searches of the web.
+    pub tools: u64,
+}
+
+impl Parts {
+    /// Names of the parts, in the order of [`Parts::amounts`].
+    pub const NAMES: [&str; 9] =
+        ["input", "output", "cached", "cache_write", "reasoning", "audio", "image", "request", "tools"];
+
+    /// Each part, in micro-dollars.
+    #[must_use]
+    pub const fn amounts(&self) -> [u64; 9] {
+        let Self { input, output, cached, cache_write, reasoning, audio, image, request, tools } = *self;
+        [input, output, cached, cache_write, reasoning, audio, image, request, tools]
+    }
 }
 
 /// Where a settled cost comes from.
@@ -67,8 +82,9 @@ pub struct Settled {
 /// What an answer cost at `now`, or `None` when a price that is needed is not known.
 ///
 /// Tokens of pictures and of reasoning are charged as text where they have no price of their own, because that is how
-/// providers do it; sound and caches are not. Charges for tools and for pictures by number are not in it: providers do
-/// not report how many there were.
+/// providers do it; sound, caches of either duration and searches of the web are not. Charges for other tools are not in
+/// it: providers do not report how many calls there were. Nor is [`Pricing::image`]: providers count pictures as tokens
+/// of the prompt, and OpenRouter's price of a picture is that of its tokens said in another way.
 #[must_use]
 pub fn of(pricing: &Pricing, usage: &Usage, now: SystemTime) -> Option<Cost> {
     let tiered;
@@ -81,6 +97,7 @@ pub fn of(pricing: &Pricing, usage: &Usage, now: SystemTime) -> Option<Cost> {
     let mut input = Tokens(usage.input_tokens);
     let cached = input.take(usage.cached_tokens);
     let written = input.take(usage.cache_write_tokens);
+    let kept = usage.cache_write_1h_tokens.min(written);
     let heard = input.take(usage.input_audio_tokens);
     let seen = input.take(prices.input_image.map_or(0, |_| usage.input_image_tokens));
     let mut output = Tokens(usage.output_tokens);
@@ -91,11 +108,13 @@ pub fn of(pricing: &Pricing, usage: &Usage, now: SystemTime) -> Option<Cost> {
         charge(input.0, prices.input)?,
         charge(output.0, prices.output)?,
         charge(cached, prices.input_cache_read)?,
-        charge(written, prices.input_cache_write)?,
+        charge(written - kept, prices.input_cache_write)?
+            .checked_add(charge(kept, prices.input_cache_write_1h)?)?,
         charge(thought, prices.reasoning.or(prices.output))?,
         charge(heard, prices.input_audio)?.checked_add(charge(spoken, prices.output_audio)?)?,
         charge(seen, prices.input_image)?.checked_add(charge(drawn, prices.output_image)?)?,
         prices.request.map_or(0, |price| u128::from(price.pico())),
+        charge(usage.web_searches, prices.web_search)?,
     ])
 }
 
@@ -127,21 +146,21 @@ impl Tokens {
     }
 }
 
-/// Pico-dollars for so many tokens. No tokens cost nothing at any price.
-fn charge(tokens: u64, price: Option<Price>) -> Option<u128> {
-    match (tokens, price) {
+/// Pico-dollars for so many tokens, or calls. None cost nothing at any price.
+fn charge(count: u64, price: Option<Price>) -> Option<u128> {
+    match (count, price) {
         (0, _) => Some(0),
         (_, None) => None,
-        (tokens, Some(price)) => Some(u128::from(tokens) * u128::from(price.pico())),
+        (count, Some(price)) => Some(u128::from(count) * u128::from(price.pico())),
     }
 }
 
 /// Micro-dollars of charges in pico-dollars. The sum is rounded half up; the parts with the largest remainders are
 /// rounded up until they add up to it.
-fn round(charges: [u128; 8]) -> Option<Cost> {
+fn round(charges: [u128; 9]) -> Option<Cost> {
     let total = charges.iter().try_fold(0_u128, |sum, charge| sum.checked_add(*charge))?;
     let micros = u64::try_from(total.checked_add(MICRO / 2)? / MICRO).ok()?;
-    let mut parts = [0_u64; 8];
+    let mut parts = [0_u64; 9];
     let mut down = 0_u64;
     for (part, charge) in parts.iter_mut().zip(charges) {
         *part = u64::try_from(charge / MICRO).ok()?;
@@ -154,8 +173,8 @@ fn round(charges: [u128; 8]) -> Option<Cost> {
     for (part, _) in by_remainder.into_iter().take(missing) {
         *part += 1;
     }
-    let [input, output, cached, cache_write, reasoning, audio, image, request] = parts;
-    let parts = Parts { input, output, cached, cache_write, reasoning, audio, image, request };
+    let [input, output, cached, cache_write, reasoning, audio, image, request, tools] = parts;
+    let parts = Parts { input, output, cached, cache_write, reasoning, audio, image, request, tools };
     Some(Cost { micros, parts })
 }
 

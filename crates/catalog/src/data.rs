@@ -60,7 +60,11 @@ pub(crate) fn provider(file: &str, text: &str) -> Result<Provider, DataError> {
         stream_paths: raw.stream_paths.into_iter().collect(),
         query: raw.query.into_iter().collect(),
         settings: raw.settings,
+        setting_exceptions: raw.setting_exceptions,
+        setting_examples: raw.setting_examples,
+        models_note: raw.models_note,
         prices: raw.prices,
+        list_author: raw.list_author,
         prefix_required: raw.prefix_required,
         local: raw.local,
         id: raw.id,
@@ -102,6 +106,12 @@ struct ProviderFile {
     /// With their defaults; one without has to be set by the policy.
     #[serde(default)]
     settings: BTreeMap<String, Option<String>>,
+    /// Other defaults while another setting has a certain value: `{host: {location: {global: a.test}}}`.
+    #[serde(default)]
+    setting_exceptions: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
+    /// What values look like, for messages.
+    #[serde(default)]
+    setting_examples: BTreeMap<String, String>,
     auth: AuthStyle,
     /// `auth` holds for every format.
     #[serde(default)]
@@ -122,8 +132,13 @@ struct ProviderFile {
     params: Params,
     #[serde(default)]
     variants: Vec<String>,
+    /// What is to be known of its models' names, for people.
+    #[serde(default)]
+    models_note: Option<String>,
     #[serde(default)]
     prices: Option<PriceSource>,
+    #[serde(default)]
+    list_author: Option<String>,
     #[serde(default)]
     prefix_required: bool,
     #[serde(default)]

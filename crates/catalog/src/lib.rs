@@ -11,6 +11,7 @@ mod check;
 pub mod cost;
 mod data;
 mod embedded;
+mod list_prices;
 mod live;
 mod matched;
 mod metadata;
@@ -28,6 +29,7 @@ mod wire;
 pub use catalog::{Catalog, Found};
 pub use check::OverlayError;
 pub use data::DataError;
+pub use list_prices::{ListPrice, RefusedPrice};
 pub use matched::Matched;
 pub use model::{
     Alias, AliasKind, ApiSurface, AuthStyle, Author, Datacenter, Model, PriceSource, Provider, Tokenizer,

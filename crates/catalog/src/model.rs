@@ -67,8 +67,17 @@ pub struct Provider {
     pub query: Vec<(String, String)>,
     /// Values of the `{name}` placeholders in addresses (`region`); a name without one is still to be set.
     pub settings: BTreeMap<String, Option<String>>,
+    /// Values of settings that hold while another setting has a certain value, in place of the default: setting, the
+    /// other setting, its value, the value. A policy that sets the setting itself is not overruled.
+    pub setting_exceptions: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
+    /// What the value of a setting looks like, for messages.
+    pub setting_examples: BTreeMap<String, String>,
+    /// What is to be known of its models' names, for people.
+    pub models_note: Option<String>,
     /// Where its prices are from.
     pub prices: Option<PriceSource>,
+    /// The author in OpenRouter's list whose own prices this provider's are, when it is an author itself.
+    pub list_author: Option<String>,
     /// Free data of the operator; models inherit it for strategies.
     pub metadata: JsonMap<String, Json>,
     /// A server people run themselves, with a usual address.
@@ -112,9 +121,9 @@ pub enum AuthStyle {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriceSource {
-    /// Pages or data sets, by name.
+    /// Pages, data sets or lists, by name.
     pub source: String,
-    /// The day they were read, as `YYYY-MM-DD`.
+    /// The day they were read, as `YYYY-MM-DD`; empty for those that a policy states.
     pub as_of: String,
 }
 
@@ -168,6 +177,8 @@ pub struct Model {
     pub data_retention_days: u64,
     /// Prices; `None` fields are unknown.
     pub pricing: Pricing,
+    /// Where these are from, when that is not where the provider's are ([`Provider::prices`]).
+    pub price_source: Option<PriceSource>,
     /// Where it runs.
     pub datacenters: Vec<Datacenter>,
     /// Top-level body keys this model does not take.

@@ -2,6 +2,7 @@
 //!
 //! Format: openrouter.ai/docs, "List all models and their properties" and "PricingOverride" (as of 2026-08).
 
+use crate::list_prices::ListPrice;
 use crate::model::{Alias, AliasKind, Model};
 use crate::price::Price;
 use crate::pricing::{Pricing, Tier};
@@ -45,16 +46,26 @@ pub enum ListError {
     TooMany(usize),
 }
 
+/// The list as far as it can be read.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The models at OpenRouter.
+    pub models: Vec<Model>,
+    /// What those cost that only their authors serve: the authors' own prices.
+    pub prices: Vec<ListPrice>,
+}
+
 /// Reads the list. What it says of a model and we have no word for is ignored.
 ///
 /// # Errors
 /// It is no such list, or too long.
-pub fn parse(json: &[u8]) -> Result<Vec<Model>, ListError> {
+pub fn parse(json: &[u8]) -> Result<Listing, ListError> {
     let list: List = serde_json::from_slice(json).map_err(ListError::Format)?;
     if list.data.len() > MAX_MODELS {
         return Err(ListError::TooMany(list.data.len()));
     }
-    Ok(list.data.into_iter().map(Entry::model).collect())
+    let prices = list.data.iter().filter_map(Entry::list_price).collect();
+    Ok(Listing { models: list.data.into_iter().map(Entry::model).collect(), prices })
 }
 
 #[derive(Deserialize)]
@@ -84,9 +95,29 @@ struct Entry {
     supported_parameters: Json,
     #[serde(default)]
     expiration_date: Json,
+    #[serde(default)]
+    hugging_face_id: Json,
 }
 
 impl Entry {
+    /// What it costs at its author. Of open weights the list has the price of whoever serves them best, of a variant
+    /// another one, and of a discount OpenRouter's.
+    fn list_price(&self) -> Option<ListPrice> {
+        let (author, name) = self.id.split_once('/')?;
+        let plain = !author.starts_with('~') && !name.contains([':', '@']);
+        let open = self.hugging_face_id.as_str().is_some_and(|id| !id.is_empty());
+        let discount = self.pricing.get("discount").and_then(Json::as_f64).is_some_and(|share| share != 0.0);
+        let outputs = self.architecture.get("output_modalities");
+        if !plain || open || discount || is_media(outputs) {
+            return None;
+        }
+        let dated =
+            self.canonical_slug.as_str().and_then(|slug| slug.strip_prefix(author)?.strip_prefix('/'));
+        let names = std::iter::once(name).chain(dated).map(str::to_owned).collect();
+        let pricing = pricing(&self.pricing, false);
+        (pricing != Pricing::default()).then(|| ListPrice { author: author.to_owned(), names, pricing })
+    }
+
     fn model(self) -> Model {
         let inputs = words(self.architecture.get("input_modalities"), &INPUTS);
         let outputs = words(self.architecture.get("output_modalities"), &OUTPUTS);

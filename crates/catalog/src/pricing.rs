@@ -21,8 +21,7 @@ pub struct Pricing {
     /// `text.input_cache_write`; where a provider has caches of several durations, the shortest.
     #[serde(with = "crate::price::per_million")]
     pub input_cache_write: Option<Price>,
-    /// `text.input_cache_write_1h`: writing to a cache that lasts an hour. Providers do not say which tokens went
-    /// there, so [`crate::cost::of`] takes the price of the shorter one.
+    /// `text.input_cache_write_1h`: writing to a cache that lasts an hour.
     #[serde(with = "crate::price::per_million")]
     pub input_cache_write_1h: Option<Price>,
     /// `text.input_cache_read`
@@ -146,6 +145,7 @@ impl Pricing {
             input: free,
             output: free,
             input_cache_write: free,
+            input_cache_write_1h: free,
             input_cache_read: free,
             input_audio: free,
             output_audio: free,

@@ -3,7 +3,7 @@
 use crate::loose::{Filled, List, Number, Obj, Text};
 use crate::stream::Choice;
 use crate::upstream_error::is_error;
-use crate::usage::RawUsage;
+use crate::usage::{RawUsage, ToolUsage};
 use crate::{Surface, UpstreamError, Usage, inspect_error};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -52,6 +52,7 @@ struct Body<'a> {
     content: Filled,
     data: Filled,
     usage: Obj<RawUsage>,
+    tool_usage: Obj<ToolUsage>,
     candidates: Filled,
     #[serde(rename = "usageMetadata")]
     usage_metadata: Obj<RawUsage>,
@@ -98,9 +99,27 @@ pub fn inspect_answer(surface: Surface, body: &[u8]) -> Answer {
     }
     let counted = (surface == Surface::CountTokens)
         .then(|| Usage { input_tokens: answer.input_tokens.count(), ..Usage::default() });
-    let usage = answer.usage.0.or(answer.usage_metadata.0).map(|usage| usage.usage()).or(counted);
+    let mut usage = answer.usage.0.or(answer.usage_metadata.0).map(|usage| usage.usage()).or(counted);
+    if let (Some(usage), Some(tools)) = (&mut usage, &answer.tool_usage.0) {
+        tools.complete(usage);
+    }
     let model = answer.model.get().or(answer.model_version.get());
     good(usage, ServedBy { model: model.map(Into::into), provider: answer.provider.get().map(Into::into) })
+}
+
+/// The figures in the body of an answer that is an error, in the spelling of whatever API: what failed may have been
+/// charged for.
+#[must_use]
+pub fn usage_of(body: &[u8]) -> Option<Usage> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Figures {
+        usage: Obj<RawUsage>,
+        #[serde(rename = "usageMetadata")]
+        usage_metadata: Obj<RawUsage>,
+    }
+    let Figures { usage, usage_metadata } = serde_json::from_slice(body.trim_ascii()).ok()?;
+    usage.0.or(usage_metadata.0).map(|usage| usage.usage())
 }
 
 /// Who an event of a stream says the answer comes from.
@@ -158,6 +177,26 @@ mod tests {
         match inspect_answer(surface, body.as_bytes()) {
             Answer::Error(error) => Some(error.message),
             _ => None,
+        }
+    }
+
+    #[test]
+    fn figures_beside_the_usage_and_inside_errors() {
+        let body = r#"{"status":"completed","output":[],"usage":{"input_tokens":3,"output_tokens":4},
+            "tool_usage":{"image_gen":{"input_tokens":0},"web_search":{"num_requests":2}}}"#;
+        let Answer::Good { usage, .. } = inspect_answer(Surface::Responses, body.as_bytes()) else {
+            panic!("{body}");
+        };
+        assert_eq!(usage.map(|usage| usage.web_searches), Some(2));
+        let used = Usage { input_tokens: 3, ..Usage::default() };
+        for (body, want) in [
+            (r#"{"error":{"message":"x"},"usage":{"prompt_tokens":3}}"#, Some(used)),
+            (r#"{"error":{"code":500},"usageMetadata":{"promptTokenCount":3}}"#, Some(used)),
+            (r#"{"error":{"message":"x"},"usage":null}"#, None),
+            (r#"{"error":"x"}"#, None),
+            ("<html>", None),
+        ] {
+            assert_eq!(usage_of(body.as_bytes()), want, "{body}");
         }
     }
 

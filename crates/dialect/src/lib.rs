@@ -23,7 +23,7 @@ mod upstream_error;
 pub mod url;
 mod usage;
 
-pub use answer::{Answer, ServedBy, answer_id, inspect_answer};
+pub use answer::{Answer, ServedBy, answer_id, inspect_answer, usage_of};
 pub use edit::{Edited, Edits, edit};
 pub use error::{AttemptLine, GatewayError, is_foreign_error, render_provider_error, render_stream_error};
 pub use eventstream::{EventStreamDecoder, EventStreamError};
@@ -36,7 +36,8 @@ pub use stream::{FrameKind, StreamReader};
 pub use surface::{Format, Surface};
 pub use translate::{
     AnswerContext, BoundKind, BoundState, Conversation, DecodeError, Echo, StreamTranslator, Target,
-    Thinking, Translated, Unsupported, bound_state, strip_state, translate_answer, translate_answer_with,
+    Thinking, Translated, Unsupported, bound_state, strip_state, tidy_names, translate_answer,
+    translate_answer_with,
 };
 pub use upstream_error::{Scope, UpstreamError, inspect_error, redact};
 pub use usage::Usage;

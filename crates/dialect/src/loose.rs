@@ -41,6 +41,16 @@ impl Number {
     }
 }
 
+/// An amount of money: a number, or the `total_cost` of a list of its parts (Perplexity).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Charge(pub(crate) Option<f64>);
+
+impl Charge {
+    fn of(number: Number) -> Self {
+        Self(number.0)
+    }
+}
+
 /// True or false, if it is one of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flag(pub(crate) Option<bool>);
@@ -123,6 +133,26 @@ loose! { Number, NumberVisitor,
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Number, A::Error> { drain_map(map).map(|_| Number(None)) }
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Number, A::Error> { drain_seq(seq).map(|_| Number(None)) }
+}
+
+loose! { Charge, ChargeVisitor,
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Charge, E> { Ok(Charge(None)) }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Charge, E> { NumberVisitor.visit_i64(value).map(Charge::of) }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Charge, E> { NumberVisitor.visit_u64(value).map(Charge::of) }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Charge, E> { Ok(Charge(Some(value))) }
+    fn visit_str<E: Error>(self, value: &str) -> Result<Charge, E> { NumberVisitor.visit_str(value).map(Charge::of) }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Charge, A::Error> {
+        let mut total = Number(None);
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if name == "total_cost" {
+                total = map.next_value()?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Charge::of(total))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Charge, A::Error> { drain_seq(seq).map(|_| Charge(None)) }
 }
 
 loose! { Flag, FlagVisitor,

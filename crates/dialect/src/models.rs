@@ -29,6 +29,8 @@ pub struct ListedModel {
     pub prompt_price: Option<String>,
     /// What a token of the answer costs.
     pub completion_price: Option<String>,
+    /// Where its prices are from, and of which day, as `YYYY-MM-DD`, when they are of one.
+    pub price_source: Option<(String, Option<String>)>,
     /// The provider that serves it; left out when empty.
     pub provider: String,
 }
@@ -123,6 +125,9 @@ fn openai(model: &ListedModel) -> Value {
         if !pricing.is_empty() {
             // As OpenRouter lists them.
             object.insert("pricing".into(), pricing.into());
+            if let Some((source, day)) = &model.price_source {
+                object.insert("pricing_source".into(), json!({"source": source, "as_of": day}));
+            }
         }
     }
     value

@@ -1,7 +1,10 @@
 //! What a provider says was used.
 
-use crate::loose::{Flag, Label, List, Number, Obj};
+use crate::loose::{Charge, Flag, Label, List, Number, Obj};
 use serde::Deserialize;
+
+/// What xAI counts costs in: 10¹⁰ to a US dollar (docs.x.ai, "Cost Tracking").
+const TICKS: f64 = 1e10;
 
 /// Tokens and cost of one answer, as reported. Absent counts are 0; an absent cost is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -14,6 +17,9 @@ pub struct Usage {
     pub cached_tokens: u64,
     /// Of the input, tokens written to a prompt cache.
     pub cache_write_tokens: u64,
+    /// Of these, tokens written to a cache that lasts an hour (Anthropic's and OpenRouter's
+    /// `cache_creation.ephemeral_1h_input_tokens`, Bedrock's `cacheDetails`).
+    pub cache_write_1h_tokens: u64,
     /// Of the output, tokens of reasoning.
     pub reasoning_tokens: u64,
     /// Of the input, tokens of sound.
@@ -24,7 +30,11 @@ pub struct Usage {
     pub input_image_tokens: u64,
     /// Of the output, tokens of pictures.
     pub output_image_tokens: u64,
-    /// What the provider charged, in US dollars (OpenRouter `usage.cost`).
+    /// Searches of the web that the provider made (`server_tool_use.web_search_requests` of Anthropic and OpenRouter,
+    /// `tool_usage.web_search.num_requests` of OpenAI's responses).
+    pub web_searches: u64,
+    /// What the provider charged, in US dollars (OpenRouter `usage.cost`, Perplexity `usage.cost.total_cost`, xAI
+    /// `usage.cost_in_usd_ticks`).
     pub cost: Option<f64>,
     /// What the provider behind the provider charged, in US dollars (OpenRouter
     /// `cost_details.upstream_inference_cost`): the real expense with one's own key there, beside [`Usage::cost`].
@@ -40,11 +50,13 @@ impl Usage {
         self.output_tokens = self.output_tokens.max(other.output_tokens);
         self.cached_tokens = self.cached_tokens.max(other.cached_tokens);
         self.cache_write_tokens = self.cache_write_tokens.max(other.cache_write_tokens);
+        self.cache_write_1h_tokens = self.cache_write_1h_tokens.max(other.cache_write_1h_tokens);
         self.reasoning_tokens = self.reasoning_tokens.max(other.reasoning_tokens);
         self.input_audio_tokens = self.input_audio_tokens.max(other.input_audio_tokens);
         self.output_audio_tokens = self.output_audio_tokens.max(other.output_audio_tokens);
         self.input_image_tokens = self.input_image_tokens.max(other.input_image_tokens);
         self.output_image_tokens = self.output_image_tokens.max(other.output_image_tokens);
+        self.web_searches = self.web_searches.max(other.web_searches);
         self.cost = larger(self.cost, other.cost);
         self.upstream_cost = larger(self.upstream_cost, other.upstream_cost);
     }
@@ -71,11 +83,15 @@ pub(crate) struct RawUsage {
     output_tokens_details: Obj<OutputDetails>,
     cache_read_input_tokens: Number,
     cache_creation_input_tokens: Number,
+    cache_creation: Obj<CacheCreation>,
+    server_tool_use: Obj<ServerToolUse>,
     /// DeepSeek.
     prompt_cache_hit_tokens: Number,
     /// Moonshot.
     cached_tokens: Number,
-    cost: Number,
+    cost: Charge,
+    /// xAI.
+    cost_in_usd_ticks: Number,
     is_byok: Flag,
     cost_details: Obj<CostDetails>,
     /// Gemini's, in camel case.
@@ -102,6 +118,51 @@ pub(crate) struct RawUsage {
     converse_cache_read: Number,
     #[serde(rename = "cacheWriteInputTokens")]
     converse_cache_write: Number,
+    #[serde(rename = "cacheDetails")]
+    converse_cache_details: List<CacheDetail>,
+}
+
+/// Anthropic's counts of cache writes by how long they last.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct CacheCreation {
+    ephemeral_5m_input_tokens: Number,
+    ephemeral_1h_input_tokens: Number,
+}
+
+/// The same of Converse (`CacheDetail`).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default, rename_all = "camelCase")]
+struct CacheDetail {
+    ttl: Label,
+    input_tokens: Number,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct ServerToolUse {
+    web_search_requests: Number,
+}
+
+/// What OpenAI's responses say beside `usage` of the tools that the provider ran.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+pub(crate) struct ToolUsage {
+    web_search: Obj<WebSearch>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct WebSearch {
+    num_requests: Number,
+}
+
+impl ToolUsage {
+    /// Adds what it says to the figures it stands beside.
+    pub(crate) fn complete(&self, usage: &mut Usage) {
+        let searches = self.web_search.0.as_ref().map_or(0, |search| search.num_requests.count());
+        usage.web_searches = usage.web_searches.max(searches);
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -142,7 +203,12 @@ impl RawUsage {
         let input = self.input_tokens_details.0.as_ref().or(self.prompt_tokens_details.0.as_ref());
         let output = self.output_tokens_details.0.as_ref().or(self.completion_tokens_details.0.as_ref());
         let read = self.cache_read_input_tokens.count().max(self.converse_cache_read.count());
-        let written = self.cache_creation_input_tokens.count().max(self.converse_cache_write.count());
+        let hour = self.hour_writes();
+        let written = self
+            .cache_creation_input_tokens
+            .count()
+            .max(self.converse_cache_write.count())
+            .max(self.cache_creation.0.as_ref().map_or(0, CacheCreation::all));
         // Anthropic and Bedrock count cached tokens beside the input, everybody else within it.
         let own = self.input_tokens.count().max(self.converse_input.count());
         let beside = own.saturating_add(read).saturating_add(written);
@@ -168,6 +234,7 @@ impl RawUsage {
                 .max(self.cached_tokens.count())
                 .max(self.gemini_cached.count()),
             cache_write_tokens: input.map_or(0, |details| details.cache_write_tokens.count()).max(written),
+            cache_write_1h_tokens: hour,
             reasoning_tokens: output
                 .map_or(0, |details| details.reasoning_tokens.count().max(details.thinking_tokens.count()))
                 .max(self.gemini_thoughts.count()),
@@ -183,20 +250,36 @@ impl RawUsage {
             output_image_tokens: output
                 .map_or(0, |details| details.image_tokens.count())
                 .max(kind(&self.gemini_output_kinds, "IMAGE")),
-            cost: money(self.cost),
+            web_searches: self.server_tool_use.0.as_ref().map_or(0, |used| used.web_search_requests.count()),
+            cost: money(self.cost.0).or_else(|| money(self.cost_in_usd_ticks.0).map(|ticks| ticks / TICKS)),
             upstream_cost: self
                 .cost_details
                 .0
                 .as_ref()
                 .filter(|_| self.is_byok.0 != Some(false))
-                .and_then(|details| money(details.upstream_inference_cost)),
+                .and_then(|details| money(details.upstream_inference_cost.0)),
         }
+    }
+
+    /// Tokens written to caches that last an hour.
+    fn hour_writes(&self) -> u64 {
+        let details = self.converse_cache_details.0.iter();
+        let hours = details.filter(|detail| detail.ttl.0.as_deref() == Some("1h"));
+        let converse = hours.map(|detail| detail.input_tokens.count()).fold(0, u64::saturating_add);
+        let created = self.cache_creation.0.as_ref();
+        created.map_or(0, |created| created.ephemeral_1h_input_tokens.count()).max(converse)
+    }
+}
+
+impl CacheCreation {
+    fn all(&self) -> u64 {
+        self.ephemeral_5m_input_tokens.count().saturating_add(self.ephemeral_1h_input_tokens.count())
     }
 }
 
 /// A price that can be one.
-fn money(number: Number) -> Option<f64> {
-    number.0.filter(|cost| cost.is_finite() && *cost >= 0.0)
+fn money(number: Option<f64>) -> Option<f64> {
+    number.filter(|cost| cost.is_finite() && *cost >= 0.0)
 }
 
 #[cfg(test)]
@@ -256,6 +339,43 @@ mod tests {
                 Usage::default(),
             ),
             ("{}", Usage::default()),
+        ] {
+            assert_eq!(read(json), want, "{json}");
+        }
+    }
+
+    #[test]
+    fn durations_searches_and_other_costs() {
+        let base = Usage { input_tokens: 100, output_tokens: 20, ..Usage::default() };
+        for (json, want) in [
+            (
+                r#"{"input_tokens":30,"cache_read_input_tokens":60,"cache_creation_input_tokens":10,"output_tokens":20,
+                "cache_creation":{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":6},"server_tool_use":{"web_search_requests":3}}"#,
+                Usage {
+                    cached_tokens: 60,
+                    cache_write_tokens: 10,
+                    cache_write_1h_tokens: 6,
+                    web_searches: 3,
+                    ..base
+                },
+            ),
+            (
+                r#"{"inputTokens":90,"outputTokens":20,"cacheWriteInputTokens":10,
+                "cacheDetails":[{"ttl":"1h","inputTokens":7},{"ttl":"5m","inputTokens":3}]}"#,
+                Usage { cache_write_tokens: 10, cache_write_1h_tokens: 7, ..base },
+            ),
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":20,"cost":{"input_tokens_cost":0.1,"total_cost":0.25}}"#,
+                Usage { cost: Some(0.25), ..base },
+            ),
+            (
+                r#"{"input_tokens":100,"output_tokens":20,"cost_in_usd_ticks":37756000}"#,
+                Usage { cost: Some(0.003_775_6), ..base },
+            ),
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":20,"cost":[1],"cache_creation":[],"server_tool_use":"x"}"#,
+                base,
+            ),
         ] {
             assert_eq!(read(json), want, "{json}");
         }

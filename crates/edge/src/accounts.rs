@@ -5,7 +5,7 @@ use crate::fetch::Fetch;
 use crate::upstream::Upstream;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,8 +95,8 @@ struct CreditData {
 
 async fn ask(upstream: &dyn Upstream, base: &str, key: &Key) -> AccountStatus {
     let (own, credits) = tokio::join!(
-        get::<KeyData>(upstream, base, "/key", key),
-        get::<CreditData>(upstream, base, "/credits", key)
+        get::<KeyData>(upstream, base, "/key", &[], &key.value),
+        get::<CreditData>(upstream, base, "/credits", &[], &key.value)
     );
     let error = own.as_ref().err().cloned();
     let own = own.unwrap_or_default();
@@ -115,15 +115,20 @@ async fn ask(upstream: &dyn Upstream, base: &str, key: &Key) -> AccountStatus {
     }
 }
 
-async fn get<T: for<'de> Deserialize<'de>>(
+/// What OpenRouter's API has under `path`, asked with `key`.
+///
+/// # Errors
+/// Why there is no answer, for people.
+pub(crate) async fn get<T: for<'de> Deserialize<'de>>(
     upstream: &dyn Upstream,
     base: &str,
     path: &str,
-    key: &Key,
+    query: &[(String, String)],
+    key: &SecretString,
 ) -> Result<T, String> {
-    let url = join(base, None, path, None, &[]).map_err(|error| error.to_string())?;
+    let url = join(base, None, path, None, query).map_err(|error| error.to_string())?;
     let mut headers = HeaderMap::new();
-    let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.value.expose_secret()))
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))
         .map_err(|_| "the key has characters a header cannot have".to_owned())?;
     bearer.set_sensitive(true);
     headers.insert(AUTHORIZATION, bearer);

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use secrecy::ExposeSecret;
 use std::collections::VecDeque;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
-use tollgate_select::Fault;
+use tollgate_select::{Fault, Key};
 
 /// A client that has sent everything already and keeps what it gets.
 #[derive(Debug, Default)]
@@ -145,6 +146,15 @@ pub fn key_fits(pattern: &str, key: Option<&str>) -> bool {
             None => key == pattern,
         },
     }
+}
+
+/// How texts begin that stand for secrets which are not there, in commands that send nothing.
+pub const STAND_IN: &str = "sk-placeholder-";
+
+/// Whether a key only stands for one, so that nothing can be said about its form.
+#[must_use]
+pub(crate) fn is_stand_in(key: &Key) -> bool {
+    key.value.expose_secret().starts_with(STAND_IN)
 }
 
 /// The key a call carries, in whichever of the usual headers.

@@ -17,6 +17,8 @@ pub struct Shared {
     pub catalog: ArcSwap<Catalog>,
     /// Whether and when that list is read.
     pub lists: crate::Lists,
+    /// Costs that OpenRouter says when an answer is over.
+    pub late_costs: crate::LateCosts,
     /// What providers say of the accounts behind keys.
     pub accounts: Arc<crate::Accounts>,
     /// Rolling metrics per model and key; survive reloads.

@@ -38,6 +38,8 @@ pub struct Exchange {
     pub record: Record,
     /// The provider whose own list of models would have been of use.
     pub list_wanted: Option<Arc<tollgate_catalog::Provider>>,
+    /// Answers that ended before they had said what they cost.
+    pub unsettled: Vec<crate::late_costs::Unsettled>,
     /// What the gateway notes down while the request is explained; `None` when it is served.
     pub trace: Option<Box<crate::explain::Trace>>,
 }
@@ -87,8 +89,15 @@ pub struct Record {
     pub provider_reported: Option<Box<str>>,
     /// What the provider calls the last attempt.
     pub upstream_request_id: Option<String>,
-    /// What the answer cost, in millionths of a dollar, when it is known.
+    /// What the request cost, failed attempts included as far as it is known of them, in millionths of a dollar; `None`
+    /// when the cost of the answer is not known.
     pub cost_micros: Option<u64>,
+    /// Who says what the answer cost: `reported`, `computed`.
+    pub cost_source: Option<&'static str>,
+    /// The parts of the answer's cost by the price book, in the order of [`tollgate_observe::COST_PARTS`].
+    pub cost_parts: Option<[u64; tollgate_observe::COST_PARTS.len()]>,
+    /// What the failed attempts cost, as far as it is known.
+    pub failed_cost_micros: Option<u64>,
     /// With one's own key at the provider behind the provider: what that one charged, in millionths of a dollar.
     pub upstream_cost_micros: Option<u64>,
     /// The API the path belongs to, for metrics.
@@ -155,6 +164,7 @@ impl Exchange {
             body: None,
             record: Record::default(),
             list_wanted: None,
+            unsettled: Vec::new(),
             trace: None,
         }
     }

@@ -15,6 +15,7 @@ pub mod exchange;
 pub mod explain;
 mod fetch;
 pub mod gateway;
+mod late_costs;
 pub mod limits;
 pub mod listener;
 mod lists;
@@ -28,5 +29,6 @@ mod testing;
 pub mod upstream;
 
 pub use accounts::Accounts;
-pub use lists::Lists;
+pub use late_costs::LateCosts;
+pub use lists::{Lists, ReadLists};
 pub use tollgate_cloud::TokenCache;

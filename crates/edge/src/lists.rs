@@ -1,19 +1,24 @@
 //! OpenRouter's own list of models, read when it is first needed and kept for an hour: prices and models change faster
-//! than releases of this program. Without it the embedded snapshot serves.
+//! than releases of this program. Without it the embedded snapshot serves. What it says of models that only their authors
+//! serve is the authors' price too.
 
 use crate::engine::Shared;
 use crate::fetch::Fetch;
 use crate::upstream::Upstream;
 use http::{HeaderMap, Method};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use tollgate_catalog::{Provider, openrouter_models};
+use std::time::{Duration, Instant, SystemTime};
+use tollgate_catalog::openrouter_models::{self, Listing};
+use tollgate_catalog::{Catalog, PriceSource, Provider, RefusedPrice};
 use tollgate_dialect::url::join;
 
 /// The provider whose list is read.
 pub(crate) const PROVIDER: &str = "openrouter";
+/// How it is called where prices come from.
+const SOURCE: &str = "OpenRouter's list of models (openrouter.ai/api/v1/models)";
 /// How long a list is fresh.
 const FRESH: Duration = Duration::from_secs(3600);
 /// How long after a failure nobody asks again.
@@ -23,9 +28,22 @@ const TIME: Duration = Duration::from_secs(20);
 /// Most bytes of a list; it had 1 MiB in 2026.
 const MOST: usize = 32 << 20; // 32 MiB
 
-/// When a list was read last, and whether that is wanted at all.
+/// What is read of the lists of providers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadLists {
+    /// Nothing: the embedded snapshot is all there is.
+    Nothing,
+    /// OpenRouter's models and their prices there.
+    OpenRouter,
+    /// These, and from them the prices of authors' own models at the authors.
+    All,
+}
+
+/// When a list was read last, and what is wanted of it.
 pub struct Lists {
-    enabled: bool,
+    wanted: ReadLists,
+    /// Prices of the list that were refused and logged, as `provider:model`. No more than there are models.
+    refused: Mutex<HashSet<String>>,
     started: Instant,
     /// Milliseconds since `started` until which nobody needs to ask; 0 at first.
     until: AtomicU64,
@@ -35,11 +53,12 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// `enabled`: lists are read. Otherwise the embedded snapshot is all there is.
+    /// Lists of which this is wanted.
     #[must_use]
-    pub fn new(enabled: bool) -> Self {
+    pub fn new(wanted: ReadLists) -> Self {
         let (until, asking) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { enabled, started: Instant::now(), until, asking, changed: Mutex::new(None) }
+        let (refused, changed) = (Mutex::default(), Mutex::new(None));
+        Self { wanted, refused, started: Instant::now(), until, asking, changed }
     }
 
     /// Who is told of a new list.
@@ -50,7 +69,31 @@ impl Lists {
     /// Whether a list should be read now; the caller then does.
     fn claim(&self) -> bool {
         let now = self.elapsed();
-        self.enabled && self.until.load(Ordering::Relaxed) <= now && !self.asking.swap(true, Ordering::AcqRel)
+        self.wanted != ReadLists::Nothing
+            && self.until.load(Ordering::Relaxed) <= now
+            && !self.asking.swap(true, Ordering::AcqRel)
+    }
+
+    /// The catalogue with what the list says of it.
+    fn lay(&self, catalog: &Catalog, listing: Listing, now: SystemTime) -> Catalog {
+        let day: String = tollgate_observe::rfc3339_millis(now).chars().take("YYYY-MM-DD".len()).collect();
+        let from = PriceSource { source: SOURCE.to_owned(), as_of: day };
+        let Listing { mut models, prices } = listing;
+        for model in &mut models {
+            model.price_source = Some(from.clone());
+        }
+        let catalog = catalog.with_models(PROVIDER, models);
+        if self.wanted != ReadLists::All {
+            return catalog;
+        }
+        let (catalog, refused) = catalog.with_list_prices(&Catalog::builtin(), &prices, &from);
+        let mut known = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        for RefusedPrice { provider, model, why } in refused {
+            if known.insert(format!("{provider}:{model}")) {
+                tracing::warn!(%provider, %model, "a price of OpenRouter's list is not believed, the embedded one stays: {why}");
+            }
+        }
+        catalog
     }
 
     fn rest(&self, time: Duration) {
@@ -73,9 +116,9 @@ pub(crate) fn refresh(shared: &Arc<Shared>, upstream: &Arc<dyn Upstream>, provid
     tokio::spawn(async move {
         let read = read(&*upstream, &base).await;
         match read {
-            Ok(models) => {
-                let count = models.len();
-                let catalog = shared.catalog.load().with_models(PROVIDER, models);
+            Ok(listing) => {
+                let count = listing.models.len();
+                let catalog = shared.lists.lay(&shared.catalog.load(), listing, SystemTime::now());
                 shared.catalog.store(Arc::new(catalog));
                 shared.lists.rest(FRESH);
                 let changed = shared.lists.changed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,7 +136,7 @@ pub(crate) fn refresh(shared: &Arc<Shared>, upstream: &Arc<dyn Upstream>, provid
     });
 }
 
-async fn read(upstream: &dyn Upstream, base: &str) -> Result<Vec<tollgate_catalog::Model>, String> {
+async fn read(upstream: &dyn Upstream, base: &str) -> Result<Listing, String> {
     let url = join(base, None, "/models", None, &[]).map_err(|error| error.to_string())?;
     let fetch = Fetch {
         provider: PROVIDER.into(),
@@ -108,8 +151,8 @@ async fn read(upstream: &dyn Upstream, base: &str) -> Result<Vec<tollgate_catalo
     if !status.is_success() {
         return Err(format!("status {}", status.as_u16()));
     }
-    let models = openrouter_models::parse(&body).map_err(|error| error.to_string())?;
-    if models.is_empty() { Err("it is empty".to_owned()) } else { Ok(models) }
+    let listing = openrouter_models::parse(&body).map_err(|error| error.to_string())?;
+    if listing.models.is_empty() { Err("it is empty".to_owned()) } else { Ok(listing) }
 }
 
 #[cfg(test)]
@@ -118,8 +161,8 @@ mod tests {
 
     #[test]
     fn one_at_a_time_and_only_when_wanted() {
-        assert!(!Lists::new(false).claim());
-        let lists = Lists::new(true);
+        assert!(!Lists::new(ReadLists::Nothing).claim());
+        let lists = Lists::new(ReadLists::OpenRouter);
         assert!(lists.claim());
         assert!(!lists.claim(), "somebody is asking");
         lists.rest(FRESH);

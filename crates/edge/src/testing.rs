@@ -31,7 +31,8 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
         secrets.iter().map(|(v, n, s)| (((*v).to_owned(), (*n).to_owned()), (*s).to_owned())).collect();
     Shared {
         catalog: arc_swap::ArcSwap::new(Catalog::builtin()),
-        lists: crate::Lists::new(false),
+        lists: crate::Lists::new(crate::ReadLists::Nothing),
+        late_costs: crate::LateCosts::new(false),
         accounts: Arc::default(),
         tokens: tollgate_cloud::TokenCache::default(),
         ledger: Arc::default(),

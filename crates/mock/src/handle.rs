@@ -5,7 +5,7 @@ use crate::body::{AnswerBody, BrokenOff, Step};
 use crate::faults::{self, Ending};
 use crate::io::Meter;
 use crate::request::Facts;
-use crate::script::{Behaviour, Fault};
+use crate::script::{Behaviour, Fault, Surface};
 use crate::state::{Exchange, Recorded, Shared};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -40,7 +40,10 @@ pub(crate) async fn answer(
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| BrokenOff)?.to_bytes();
     let active = shared.active();
-    let facts = Facts::read(&parts, &body, &active.script);
+    let mut facts = Facts::read(&parts, &body, &active.script);
+    if facts.surface == Surface::Generation {
+        facts.generation = facts.parameter("id").and_then(|id| shared.generation(&id));
+    }
     shared.record(recorded(&parts, body, &facts, connection.number));
 
     let behaviour = active.behaviour(&facts);
@@ -61,6 +64,9 @@ pub(crate) async fn answer(
         _ => {}
     }
     let mut reply = reply(&facts, &behaviour, &active.script, shared.next_answer());
+    if let Some((id, record)) = reply.generation.take() {
+        shared.remember(id, record);
+    }
     let ending = faults::apply(&mut reply, &behaviour, &facts);
     match (ending, &connection.raw_answers) {
         (Ending::Raw(bytes), Some(raw_answers)) => {

@@ -31,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) json: Option<Value>,
     pub(crate) view: View,
     pub(crate) orders: Orders,
+    /// What is remembered of the answer that is asked about.
+    pub(crate) generation: Option<Value>,
 }
 
 /// A call of a tool.
@@ -75,6 +77,7 @@ impl Facts {
             orders: orders(&view.prompt),
             view,
             json,
+            generation: None,
         }
     }
 

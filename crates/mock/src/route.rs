@@ -64,7 +64,7 @@ pub(crate) fn flavour(path: &str, query: &str, surface: Surface, script: &Script
         Surface::Messages | Surface::CountTokens => Flavour::Anthropic,
         Surface::GenerateContent | Surface::GeminiCount | Surface::Token => Flavour::Google,
         Surface::Converse => Flavour::Bedrock,
-        Surface::Key | Surface::Credits => Flavour::OpenRouter,
+        Surface::Key | Surface::Credits | Surface::Generation => Flavour::OpenRouter,
         _ => Flavour::OpenAi,
     })
 }
@@ -100,6 +100,7 @@ fn by_ending(path: &str) -> Option<Surface> {
         ("/token", Surface::Token),
         ("/v1/key", Surface::Key),
         ("/v1/credits", Surface::Credits),
+        ("/v1/generation", Surface::Generation),
     ];
     endings.into_iter().find(|(end, _)| path.ends_with(end)).map(|(_, surface)| surface)
 }
@@ -132,6 +133,7 @@ mod tests {
             ("/v1/messages/count_tokens", Surface::CountTokens),
             ("/v1/models", Surface::Models),
             ("/openrouter/api/v1/key", Surface::Key),
+            ("/openrouter/api/v1/generation", Surface::Generation),
             ("/token", Surface::Token),
             ("/v1/files", Surface::Other),
         ] {

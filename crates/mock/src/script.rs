@@ -104,6 +104,8 @@ pub enum Surface {
     Key,
     /// `GET …/credits`: what OpenRouter says of the account
     Credits,
+    /// `GET …/generation?id=…`: what OpenRouter charged for one of the answers it gave
+    Generation,
     /// Any other path.
     Other,
 }

@@ -4,6 +4,8 @@ use crate::request::Facts;
 use crate::script::{Behaviour, Flavour, Script, Surface, glob};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
+use serde_json::Value;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,6 +67,8 @@ pub(crate) struct Shared {
     counters: Mutex<Counters>,
     changed: watch::Sender<()>,
     answers: AtomicU64,
+    /// What OpenRouter's answers cost, by identifier.
+    generations: Mutex<HashMap<String, Value>>,
 }
 
 /// A script and how far its rules have got.
@@ -87,6 +91,7 @@ impl Shared {
             counters: Mutex::default(),
             changed: watch::Sender::new(()),
             answers: AtomicU64::new(1),
+            generations: Mutex::default(),
         })
     }
 
@@ -100,6 +105,14 @@ impl Shared {
 
     pub(crate) fn next_answer(&self) -> u64 {
         self.answers.fetch_add(1, SeqCst)
+    }
+
+    pub(crate) fn remember(&self, id: String, record: Value) {
+        lock(&self.generations).insert(id, record);
+    }
+
+    pub(crate) fn generation(&self, id: &str) -> Option<Value> {
+        lock(&self.generations).get(id).cloned()
     }
 
     pub(crate) fn record(&self, request: Recorded) {

@@ -131,7 +131,12 @@ mod tests {
             vec![ProviderStatus {
                 id: "openrouter".into(),
                 health: "closed".into(),
-                models: vec![ModelStatus { id: "a/b".into(), request_count: 4, error_rate: 0.25 }],
+                models: vec![ModelStatus {
+                    id: "a/b".into(),
+                    request_count: 4,
+                    error_rate: 0.25,
+                    fault_rate: 0.0,
+                }],
                 keys: vec![KeyStatus {
                     key: "sk-or-v...wxyz".into(),
                     remaining_requests: Some(9),
@@ -187,7 +192,7 @@ mod tests {
                 "in_flight": 0, "draining": false,
                 "providers": [{
                     "id": "openrouter", "health": "closed",
-                    "models": [{"id": "a/b", "request_count": 4, "error_rate": 0.25}],
+                    "models": [{"id": "a/b", "request_count": 4, "error_rate": 0.25, "fault_rate": 0.0}],
                     "keys": [{"key": "sk-or-v...wxyz", "remaining_requests": 9}],
                 }],
             })

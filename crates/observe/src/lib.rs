@@ -16,7 +16,7 @@ pub use admin::{AdminAnswer, AdminState, AdminToken, respond};
 pub use clock::rfc3339_millis;
 pub use in_flight::{InFlight, InFlightGuard};
 pub use logging::{LoggingError, init_tracing};
-pub use metrics::{AttemptOutcome, MAX_PROVIDERS, Metrics, ProviderMetrics};
+pub use metrics::{AttemptOutcome, COST_PARTS, MAX_PROVIDERS, Metrics, ProviderMetrics};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use status::{

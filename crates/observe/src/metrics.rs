@@ -10,7 +10,7 @@ mod provider;
 #[cfg(test)]
 mod tests;
 
-pub use provider::{AttemptOutcome, ProviderMetrics};
+pub use provider::{AttemptOutcome, COST_PARTS, ProviderMetrics};
 
 use crate::clock;
 use crate::in_flight::InFlight;

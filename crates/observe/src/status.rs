@@ -141,7 +141,7 @@ pub struct Status {
 pub struct ProviderStatus {
     /// Its id.
     pub id: String,
-    /// What the breaker does with its requests: `closed`, `open`, `half-open`.
+    /// A word for the last minutes: `healthy`, `failing`, `unused`.
     pub health: String,
     /// Seconds until it is tried again, while its breaker is open.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,6 +161,8 @@ pub struct ModelStatus {
     pub request_count: u64,
     /// Share of them that failed, 0 to 1.
     pub error_rate: f64,
+    /// Share of them that failed by the provider's fault: not the 4xx that clients and keys are to blame for.
+    pub fault_rate: f64,
 }
 
 /// One key of a provider.

@@ -41,6 +41,13 @@ pub enum Fault {
     GatewayKey,
     /// Key strategies gave nothing; the text says why.
     KeySelection(Box<str>),
+    /// A key in a form its provider has no use for, such as half of an AWS key pair, or an account that gets no token.
+    UnusableKey {
+        /// What is wrong with it, without anything of the key.
+        why: Box<str>,
+        /// It is the gateway's; otherwise the client sent it.
+        configured: bool,
+    },
     /// The prompt is larger than the policy allows.
     InputTooLarge {
         /// Estimated tokens of the prompt.
@@ -105,6 +112,7 @@ impl Fault {
                 | Self::ForeignKey
                 | Self::GatewayKey
                 | Self::KeySelection(_)
+                | Self::UnusableKey { .. }
                 | Self::InputTooLarge { .. }
                 | Self::Unreadable { .. }
                 | Self::Untranslatable(_)
@@ -144,6 +152,15 @@ impl Fault {
         }
     }
 
+    /// The fault for the operator: says also what clients are not told of the gateway's own keys. Holds no key.
+    #[must_use]
+    pub fn detail(&self) -> Cow<'static, str> {
+        match self {
+            Self::UnusableKey { why, configured: true } => format!("{}: {why}", self.describe()).into(),
+            _ => self.describe(),
+        }
+    }
+
     /// The fault for people. Holds no body, no key and no address.
     #[must_use]
     pub fn describe(&self) -> Cow<'static, str> {
@@ -167,6 +184,12 @@ impl Fault {
             Self::ForeignKey => "the client's API key belongs to another provider".into(),
             Self::GatewayKey => "the client's API key is no key of a provider".into(),
             Self::KeySelection(why) => format!("API key selection failed: {why}").into(),
+            Self::UnusableKey { configured: true, .. } => {
+                "the gateway's API key for this provider cannot be used".into()
+            }
+            Self::UnusableKey { why, configured: false } => {
+                format!("the client's API key cannot be used: {why}").into()
+            }
             Self::InputTooLarge { tokens, max } => {
                 format!("input too large: {tokens} tokens (max {max})").into()
             }
@@ -198,6 +221,7 @@ impl Fault {
             | Self::Closed
             | Self::BadAnswer
             | Self::StreamError { status: None } => OutcomeClass::Transient,
+            Self::UnusableKey { .. } => OutcomeClass::Key,
             _ => OutcomeClass::Neutral,
         }
     }
@@ -286,6 +310,7 @@ mod tests {
             (Fault::Status(500), C::Transient, Some(S::Server), "500"),
             (Fault::NoKey, C::Neutral, None, "0"),
             (Fault::InputTooLarge { tokens: 2, max: 1 }, C::Neutral, None, "0"),
+            (Fault::UnusableKey { why: "w".into(), configured: true }, C::Key, None, "0"),
         ];
         for (fault, class, outcome, label) in table {
             assert_eq!(fault.class(), class, "{fault:?}");
@@ -293,6 +318,9 @@ mod tests {
             assert_eq!(fault.label(), label, "{fault:?}");
             assert!(!fault.describe().is_empty());
         }
+        let bad = |configured| Fault::UnusableKey { why: "the reason".into(), configured };
+        assert!(!bad(true).describe().contains("the reason"), "the client has no business with it");
+        assert!(bad(true).detail().contains("the reason") && bad(false).describe().contains("the reason"));
         assert_eq!(Fault::Status(429).describe(), "429 Too Many Requests");
         assert_eq!(Fault::Status(599).describe(), "599");
     }

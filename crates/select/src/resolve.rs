@@ -125,14 +125,25 @@ pub(crate) fn resolve<'a>(universe: &Universe, ask: &Ask<'a>) -> Resolved<'a> {
     }
     let mounted = mounted(universe, ask);
     let backends = mounted.as_deref().unwrap_or(universe.default_backend());
+    let by = if mounted.is_some() { "path" } else { "default-backend" };
+    let mut defaulted: Vec<(usize, Vec<Arc<Provider>>)> = Vec::new();
     for (at, name) in names.iter().enumerate().filter(|(at, _)| auto != Some(*at)) {
         let found = match &name.fault {
             Some(why) => Found::Rejected(RejectKind::BadName, why.clone()),
             None => find(universe, name, backends),
         };
+        if let Found::Default(found, _) = &found {
+            defaulted.push((at, found.iter().map(|(backend, _)| Arc::clone(&backend.provider)).collect()));
+        }
         admit(universe, ask.surface, at, name, found, &mut resolved);
     }
     resolved.names = names;
+    for (at, backends) in defaulted {
+        if let Some(name) = resolved.names.get_mut(at) {
+            name.backends = backends;
+            name.by = name.by.or(Some(by));
+        }
+    }
     resolved
 }
 
@@ -147,6 +158,11 @@ fn mounted(universe: &Universe, ask: &Ask<'_>) -> Option<Vec<DefaultBackend>> {
 pub(crate) fn suggest(catalog: &Catalog, rejected: &mut [Rejected]) {
     let unknown = |kind| matches!(kind, RejectKind::UnknownModel | RejectKind::UnknownProvider);
     for one in rejected.iter_mut().filter(|one| unknown(one.kind)).take(MAX_SUGGESTED) {
+        let prefix = one.model.split_once(':').map(|(provider, _)| provider.trim());
+        if let Some(provider) = prefix.and_then(|name| catalog.listed_only(name)) {
+            one.reason = format!("{}; {}", one.reason, provider.how_to_list());
+            continue;
+        }
         let near: Vec<String> = catalog
             .nearest(one.model.split('?').next().unwrap_or_default())
             .iter()

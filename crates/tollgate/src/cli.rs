@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// The same as `run`, in the words of ngrok's agent
     #[command(after_help = HTTP_EXAMPLES)]
     Http(HttpArgs),
-    /// Show every mistake of policies; sends nothing
+    /// Show every mistake of a policy, with line, column and what would be right; sends nothing
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Show what would be tried for a request, and why not the rest; sends nothing
@@ -51,7 +51,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SecretsCommand,
     },
-    /// The providers and models that need no configuration
+    /// The built-in providers and models, with prices
     #[command(after_help = MODELS_EXAMPLES)]
     Models(ModelsArgs),
     /// The JSON Schema of policies, for editors
@@ -67,6 +67,7 @@ const RUN_EXAMPLES: &str = "Examples:
   tollgate run                                   the built-in providers, each client with its own key
   tollgate run policy.yml --upstream http://127.0.0.1:3000 --listen 0.0.0.0:8080
   tollgate run --config tollgate.yml
+  tollgate run --default-backend openrouter      the same; OpenRouter with OPENROUTER_API_KEY, if it is set
   tollgate run --default-backend openrouter --force-model anthropic/claude-3.5-sonnet
   tollgate run policy.yml --model-alias '^gpt-(.*)=openrouter:openai/gpt-\\1'
 
@@ -82,14 +83,19 @@ const CHECK_EXAMPLES: &str = "Examples:
   tollgate check policies/*.yml
   tollgate check --format json - < policy.yml
 
+Secrets need not exist: one that is missing is a warning.
 Exit code 0: good (there may be warnings), 1: errors, 2: wrong usage.";
 
 const EXPLAIN_EXAMPLES: &str = "Examples:
   tollgate explain policy.yml --body '{\"model\": \"gpt-4o\", \"messages\": []}'
   tollgate explain policy.yml --body-file request.json --outcome 'anthropic=503,openai:gpt-4o=timeout'
+  tollgate explain policy.yml --path /v1/messages -H 'x-api-key: sk-ant-...' --body '{\"model\": \"claude-sonnet-4-5\"}'
   tollgate explain policy.yml --path /v1/models --json
 
-Outcomes: ok, a status, timeout, connect, cut, error_in_stream. Exit code 1 when the request would be refused.";
+Shows how names are read, what each strategy gives, and for each model that would be tried the address, the keys
+(trimmed), the API it is translated to, the fields left out, and who is said to be asking.
+OUTCOME is ok, a status such as 503, timeout, connect (refused), cut (closed before any content) or error_in_stream.
+Exit code 1: the request would be refused.";
 
 const DEMO_EXAMPLES: &str = "Examples:
   tollgate demo --once      a tour: normal, streamed, provider down, key used up
@@ -98,7 +104,10 @@ const DEMO_EXAMPLES: &str = "Examples:
 const MODELS_EXAMPLES: &str = "Examples:
   tollgate models --provider anthropic
   tollgate models --json | jq '.models[] | select(.pricing[\"text.input\"] < 1) | .id'
-  tollgate models --policy policy.yml            with the models the policy adds";
+  tollgate models --policy policy.yml            with the models the policy adds
+
+Prices are dollars a million tokens. Clouds (azure, bedrock, vertex) and servers of one's own (ollama, lmstudio, vllm)
+exist only in policies that list them; the last lines show the entry each needs.";
 
 const SCHEMA_EXAMPLES: &str = "Examples:
   tollgate schema > traffic-policy.schema.json
@@ -115,7 +124,7 @@ Exit code 0: all passed, 1: one failed or a file is wrong, 2: wrong usage.";
 /// Where secrets are looked for.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SecretArgs {
-    /// Secrets as files: `DIR/<vault>/<name>`
+    /// Secrets as files, `DIR/<vault>/<name>`; looked at before the environment and the vault
     #[arg(long, value_name = "DIR", env = "TOLLGATE_SECRETS_DIR")]
     pub(crate) secrets_dir: Option<PathBuf>,
     /// The local vault; default: tollgate/vault.json in the user's configuration folder
@@ -126,10 +135,12 @@ pub(crate) struct SecretArgs {
 /// Where lists of models come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModelLists {
-    /// From the provider, and the embedded ones until then.
+    /// From OpenRouter, and the embedded ones until then; prices of authors' own models there hold at the authors, too.
     #[default]
     Live,
-    /// Only the embedded ones: no request of the gateway's own.
+    /// The same, but its prices hold at OpenRouter only.
+    Openrouter,
+    /// Only the embedded ones: no list is read.
     Embedded,
 }
 
@@ -146,10 +157,13 @@ pub(crate) struct ServeArgs {
     pub(crate) secrets: SecretArgs,
     #[command(flatten)]
     pub(crate) names: NameArgs,
-    /// Whether OpenRouter's list of models and prices is read when it is needed, or the embedded one serves
-    /// [default: live]
+    /// Whether OpenRouter's list of models and prices is read when it is needed, and for whom, or the embedded one
+    /// serves [default: live]
     #[arg(long, value_enum, value_name = "WHERE", env = "TOLLGATE_MODEL_LISTS")]
     pub(crate) model_lists: Option<ModelLists>,
+    /// Whether OpenRouter is asked afterwards what an answer cost that was cut off before it said so [default: true]
+    #[arg(long, value_name = "BOOL", env = "TOLLGATE_LATE_COSTS")]
+    pub(crate) late_costs: Option<bool>,
     /// Form of access log and operational log [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", env = "TOLLGATE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogForm>,
@@ -213,7 +227,7 @@ pub(crate) struct CheckArgs {
     /// Policy files, or `-` for standard input
     #[arg(required = true)]
     pub(crate) policy: Vec<PathBuf>,
-    /// Form of the findings
+    /// How the findings are written
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: LogForm,
     #[command(flatten)]
@@ -225,7 +239,7 @@ pub(crate) struct CheckArgs {
 pub(crate) struct ExplainArgs {
     /// Policy file, or `-` for standard input
     pub(crate) policy: PathBuf,
-    /// The request's body
+    /// The request's body [default: {}, which names no model]
     #[arg(long, value_name = "JSON", conflicts_with = "body_file")]
     pub(crate) body: Option<String>,
     /// The request's body, from a file or `-` for standard input
@@ -237,23 +251,23 @@ pub(crate) struct ExplainArgs {
     /// The request's method [default: the one the path wants]
     #[arg(long)]
     pub(crate) method: Option<String>,
-    /// A header of the request; may be repeated
+    /// A header of the request, such as the client's key; may be repeated
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
-    /// The client's address
+    /// The client's address, for rules that ask for it
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub(crate) client_ip: IpAddr,
-    /// Scripted answers: `PROVIDER[:MODEL]=OUTCOME`, separated by commas; may be repeated
-    #[arg(long, value_name = "SCRIPT")]
+    /// What providers are made to answer, to see what would be tried next: separated by commas, or repeated
+    #[arg(long, value_name = "PROVIDER[:MODEL]=OUTCOME")]
     pub(crate) outcome: Vec<String>,
-    /// For programs
+    /// JSON for programs, in place of the page
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) secrets: SecretArgs,
     #[command(flatten)]
     pub(crate) names: NameArgs,
-    /// Configuration file, of which rules for names and identity count here
+    /// Configuration file; only what it says of names and identity counts here
     #[arg(long, value_name = "FILE", env = "TOLLGATE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -339,13 +353,13 @@ pub(crate) struct VaultArgs {
 /// `tollgate models`
 #[derive(Args, Debug)]
 pub(crate) struct ModelsArgs {
-    /// Only this provider's
+    /// Only the models of this provider, by its id or another of its names
     #[arg(long)]
     pub(crate) provider: Option<String>,
-    /// With what this policy adds and takes away
+    /// As a request through this policy sees them: with what it adds and takes away
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// For programs
+    /// JSON for programs: all kinds of prices, aliases, limits
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -371,7 +385,7 @@ pub(crate) struct TestArgs {
 pub(crate) enum LogForm {
     /// For people
     Text,
-    /// For programs
+    /// One JSON document (check), or one JSON object a line (logs), for programs
     Json,
 }
 

@@ -15,7 +15,8 @@ const MODEL_ALIASES: &str = "TOLLGATE_MODEL_ALIASES";
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct NameArgs {
     /// Provider for names without a prefix that nothing knows; or models to fail over,
-    /// `openai:gpt-4o|openrouter:openai/gpt-4o`, which also serve requests that name none
+    /// `openai:gpt-4o|openrouter:openai/gpt-4o`, which also serve requests that name none. Without a policy it is asked
+    /// with the gateway's key, if there is one
     #[arg(long, value_name = "SEL", env = "TOLLGATE_DEFAULT_BACKEND", value_parser = Selector::parse)]
     pub(crate) default_backend: Option<Selector>,
     /// Every request asks for this model, whatever the client names; without a prefix, at the default backend

@@ -114,7 +114,7 @@ fn usual_variables(catalog: &Catalog) -> Vec<(String, String, String)> {
             .as_ref()
             .map(|variable| (provider.id.clone(), "api-key".to_owned(), variable.clone()))
     };
-    catalog.providers().iter().filter_map(known).collect()
+    catalog.providers().iter().chain(catalog.unlisted()).filter_map(known).collect()
 }
 
 /// `tollgate/vault.json` in the user's configuration folder; none when there is no such folder.
@@ -144,7 +144,7 @@ impl<S> StandIns<S> {
 
 /// The stand-in of a secret; long enough to be told from others when it is shown trimmed.
 pub(crate) fn stand_in(vault: &str, name: &str) -> String {
-    format!("sk-placeholder-{vault}-{name}")
+    format!("{}{vault}-{name}", tollgate_edge::dry::STAND_IN)
 }
 
 impl<S: SecretSource> SecretSource for StandIns<S> {
@@ -179,6 +179,8 @@ mod tests {
         let known = usual_variables(&Catalog::builtin());
         let openrouter = ("openrouter".into(), "api-key".into(), "OPENROUTER_API_KEY".into());
         assert!(known.contains(&openrouter), "{known:?}");
+        let azure = ("azure".into(), "api-key".into(), "AZURE_OPENAI_API_KEY".into());
+        assert!(known.contains(&azure), "also of providers that only policies bring in: {known:?}");
     }
 
     #[test]

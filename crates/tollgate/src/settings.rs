@@ -1,14 +1,17 @@
 //! What is served: flags and environment variables (clap merges these two), then the configuration file, then defaults.
 
 use crate::cli::{Admin, LogForm, ServeArgs};
-use crate::config::{self, ConfigFile, FilePolicy, Place};
+use crate::config::{self, ConfigFile, FilePolicy};
 use crate::error::CliError;
 use crate::naming::{self, Naming};
+use crate::secrets::Secrets;
 use crate::wiring;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use tollgate_catalog::Catalog;
 use tollgate_edge::limits::Limits;
 use tollgate_edge::server::EndpointOptions;
+use tollgate_expr::SecretSource as _;
 use tollgate_policy::Source;
 
 /// Bytes of request bodies held at once, all listeners together: 256 MiB.
@@ -22,8 +25,8 @@ pub(crate) struct Settings {
     pub(crate) endpoints: Vec<EndpointOptions>,
     /// The admin listener.
     pub(crate) admin: Option<SocketAddr>,
-    /// The places of secrets in the configuration file.
-    pub(crate) secrets: Option<Vec<Place>>,
+    /// The places of secrets.
+    pub(crate) secrets: Secrets,
     /// Rules for names, and identity.
     pub(crate) naming: Naming,
     /// Form of the logs.
@@ -66,6 +69,9 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
         body_timeout: file.limits.body_timeout.unwrap_or(defaults.body_timeout),
         ..defaults
     };
+    let naming = naming::settle(&args.names, file.names)?;
+    let secrets = Secrets::open(&args.secrets, file.secrets.as_deref(), &Catalog::builtin())?;
+    let keyed = keyed_backends(&naming, &secrets, &file.backends);
     let listed = if file.endpoints.is_empty() { vec![config::Endpoint::default()] } else { file.endpoints };
     let mut endpoints = Vec::new();
     for (index, mut endpoint) in listed.into_iter().enumerate() {
@@ -75,7 +81,7 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
             endpoint.tls = tls.clone().or(endpoint.tls);
             endpoint.policy = first.policy.clone().map(FilePolicy::File).or(endpoint.policy);
         }
-        endpoints.push(options(endpoint, index, limits, &file.backends)?);
+        endpoints.push(options(endpoint, index, limits, (&file.backends, &keyed))?);
     }
     let buffered_bodies = file.limits.buffered_bodies.unwrap_or(BUFFERED_BODIES.max(limits.max_body));
     Ok(Settings {
@@ -84,19 +90,33 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
             Admin::Off => None,
             Admin::At(address) => Some(address),
         },
-        secrets: file.secrets,
-        naming: naming::settle(&args.names, file.names)?,
+        secrets,
+        naming,
         log_format: args.log_format.or(file.log_format).unwrap_or(LogForm::Text),
         threads: args.threads.or(file.threads).map_or_else(cpus, usize::from),
         buffered_bodies,
     })
 }
 
+/// The providers that are used with the gateway's keys where there is no policy: those that `backends` lists, and those
+/// that an option names as a backend, if there is a key for them. Whoever names a backend and has put its key into the
+/// environment wants it to be used; a client's key does not go there then.
+fn keyed_backends(naming: &Naming, secrets: &Secrets, listed: &[String]) -> Vec<String> {
+    let mut keyed = listed.to_vec();
+    let catalog = Catalog::builtin();
+    for id in naming.names.backends(&catalog) {
+        if !keyed.contains(&id) && secrets.secret(&id, "api-key").is_ok() {
+            keyed.push(id);
+        }
+    }
+    keyed
+}
+
 fn options(
     endpoint: config::Endpoint,
     index: usize,
     limits: Limits,
-    backends: &[String],
+    (backends, keyed): (&[String], &[String]),
 ) -> Result<EndpointOptions, CliError> {
     if let (Some(_), Some(provider)) = (&endpoint.policy, backends.first()) {
         return Err(CliError::failed(format!(
@@ -110,13 +130,13 @@ fn options(
             (wiring::source(&path)?, watched)
         }
         Some(FilePolicy::Inline(source)) => (source, None),
-        None if backends.is_empty() => (
+        None if keyed.is_empty() => (
             Source::new("built-in (every provider, each client with its own key)", wiring::DEFAULT_POLICY),
             None,
         ),
         None => {
-            let name = format!("built-in (with keys for {})", backends.join(", "));
-            (Source::new(name, wiring::policy_with_keys(backends)), None)
+            let name = format!("built-in (with the gateway's key for {})", keyed.join(", "));
+            (Source::new(name, wiring::policy_with_keys(keyed)), None)
         }
     };
     Ok(EndpointOptions {
@@ -209,6 +229,39 @@ mod tests {
         let first = First { policy: Some(policy), ..First::default() };
         let said = settle(&args, first).map(|_| ()).expect_err("both").to_string();
         assert!(said.contains("`backends.openrouter`") && said.contains("`providers`"), "{said}");
+    }
+
+    #[test]
+    fn a_backend_that_an_option_names_has_the_key_there_is() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("openrouter")).unwrap();
+        fs::write(folder.path().join("openrouter/api-key"), "sk-or-v1-x").unwrap();
+        let policy = |change: fn(&mut ServeArgs)| {
+            let mut args = ServeArgs::default();
+            args.secrets.secrets_dir = Some(folder.path().to_owned());
+            change(&mut args);
+            settle(&args, First::default()).unwrap().endpoints.remove(0).policy.text.to_string()
+        };
+        for change in [
+            (|args: &mut ServeArgs| args.names.default_backend = selector("openrouter"))
+                as fn(&mut ServeArgs),
+            |args| args.names.default_backend = selector("cerebras:x|openrouter:openai/gpt-4o?top_p=0.5"),
+            |args| args.names.static_route = selector("openrouter:x/y"),
+            |args| args.names.force_model = selector("openrouter:x/y"),
+        ] {
+            let text = policy(change);
+            assert!(
+                text.contains("secrets.get('openrouter', 'api-key')") && !text.contains("cerebras"),
+                "{text}"
+            );
+        }
+        // Nobody has said that the key is for what clients name themselves.
+        assert_eq!(policy(|_| {}), wiring::DEFAULT_POLICY);
+        assert_eq!(policy(|args| args.names.default_backend = selector("cerebras")), wiring::DEFAULT_POLICY);
+    }
+
+    fn selector(text: &str) -> Option<tollgate_select::Selector> {
+        tollgate_select::Selector::parse(text).ok()
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub(crate) fn shared(
 ) -> Result<Shared, CliError> {
     Ok(Shared {
         catalog: ArcSwap::new(Catalog::builtin()),
-        lists: tollgate_edge::Lists::new(false),
+        lists: tollgate_edge::Lists::new(tollgate_edge::ReadLists::Nothing),
+        late_costs: tollgate_edge::LateCosts::new(false),
         accounts: Arc::default(),
         tokens: tollgate_edge::TokenCache::default(),
         ledger: Arc::default(),
@@ -109,8 +110,12 @@ pub(crate) fn known_backends(shared: &Shared, engine: &Engine) -> Result<(), Cli
 
 /// Says that there is no such provider, and which was probably meant.
 pub(crate) fn no_provider(catalog: &Catalog, name: &str) -> String {
-    let ids: Vec<&str> = catalog.providers().iter().map(|provider| provider.id.as_str()).collect();
-    let names = catalog.providers().iter().flat_map(|p| std::iter::once(&p.id).chain(&p.aliases));
+    if let Some(provider) = catalog.listed_only(name) {
+        return provider.how_to_list();
+    }
+    let all = || catalog.providers().iter().chain(catalog.unlisted());
+    let ids: Vec<&str> = all().map(|provider| provider.id.as_str()).collect();
+    let names = all().flat_map(|p| std::iter::once(&p.id).chain(&p.aliases));
     let help = match nearest(name, names.map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the providers are {}", ids.join(", ")),
@@ -149,6 +154,8 @@ mod tests {
         let said = no_provider(&Catalog::builtin(), "opnerouter");
         assert!(said.ends_with("did you mean `openrouter`?"), "{said}");
         assert!(no_provider(&Catalog::builtin(), "xyzzy").contains("anthropic, "));
+        let said = no_provider(&Catalog::builtin(), "Azure");
+        assert!(said.ends_with("`providers: [{id: azure, settings: {resource: my-resource}}]`"), "{said}");
     }
 
     #[test]

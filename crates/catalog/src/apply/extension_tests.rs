@@ -28,7 +28,7 @@ fn errors(overlay: ProviderOverlay) -> Vec<String> {
 #[test]
 fn settings_complete_an_address() {
     let azure = "https://me.openai.azure.com/openai";
-    let vertex = "/v1/projects/p/locations/eu/publishers/google";
+    let vertex = |location: &str| format!("/v1/projects/p/locations/{location}/publishers/google");
     for (id, settings, base, expected) in [
         ("azure", &[("resource", "me")][..], None, azure.to_owned()),
         ("azure-openai", &[("resource", "me"), ("api_version", "2024-10-21")], None, azure.to_owned()),
@@ -45,15 +45,33 @@ fn settings_complete_an_address() {
         ("bedrock", &[("region", "x")], Some("http://localhost:1"), "http://localhost:1".to_owned()),
         (
             "vertex",
-            &[("project", "p"), ("location", "eu")],
+            &[("project", "p"), ("location", "europe-west4")],
             None,
-            format!("https://eu-aiplatform.googleapis.com{vertex}"),
+            format!("https://europe-west4-aiplatform.googleapis.com{}", vertex("europe-west4")),
         ),
         (
             "vertex",
-            &[("project", "p"), ("location", "eu"), ("host", "aiplatform.googleapis.com")],
+            &[("project", "p"), ("location", "global")],
             None,
-            format!("https://aiplatform.googleapis.com{vertex}"),
+            format!("https://aiplatform.googleapis.com{}", vertex("global")),
+        ),
+        (
+            "vertex",
+            &[("project", "p"), ("location", "eu")],
+            None,
+            format!("https://aiplatform.eu.rep.googleapis.com{}", vertex("eu")),
+        ),
+        (
+            "vertex",
+            &[("project", "p"), ("location", "us")],
+            None,
+            format!("https://aiplatform.us.rep.googleapis.com{}", vertex("us")),
+        ),
+        (
+            "vertex",
+            &[("project", "p"), ("location", "global"), ("host", "mine.test")],
+            None,
+            format!("https://mine.test{}", vertex("global")),
         ),
     ] {
         let provider = only(at(id, settings, base));
@@ -84,6 +102,13 @@ fn mistakes_in_settings_are_named() {
             &["providers[0].settings: `vertex` needs the setting `project`"],
         ),
         (
+            overlay("vertex", &[]),
+            &[
+                "providers[0].settings: `vertex` needs the setting `project`",
+                "providers[0].settings: `vertex` needs the setting `location`",
+            ],
+        ),
+        (
             overlay("bedrock", &[("regoin", "x")]),
             &[
                 "providers[0].settings: `regoin` is not a setting of `bedrock`",
@@ -110,6 +135,13 @@ fn mistakes_in_settings_are_named() {
     assert!(found.iter().any(|found| found.contains("with these settings")), "{found:?}");
     let help = Catalog::builtin().with_overlays(&[overlay("azure", &[])]).expect_err("a setting is missing");
     assert!(help[0].help.as_ref().is_some_and(|help| help.contains("base_url")), "{help:?}");
+    let both = Catalog::builtin().with_overlays(&[overlay("vertex", &[])]).expect_err("two are missing");
+    let whole = "add `settings: {project: my-project, location: europe-west4}`";
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert!(both.iter().all(|one| one.help.as_ref().is_some_and(|help| help.starts_with(whole))), "{both:?}");
+    let wrong =
+        Catalog::builtin().with_overlays(&[overlay("bedrock", &[("regoin", "x")])]).expect_err("a typo");
+    assert_eq!(wrong[0].key.as_deref(), Some("regoin"), "{wrong:?}");
 }
 
 #[test]

@@ -22,8 +22,7 @@ fn usage(input: u64, output: u64) -> Usage {
 }
 
 fn sum(parts: Parts) -> u64 {
-    let Parts { input, output, cached, cache_write, reasoning, audio, image, request } = parts;
-    input + output + cached + cache_write + reasoning + audio + image + request
+    parts.amounts().into_iter().sum()
 }
 
 #[test]
@@ -87,6 +86,34 @@ fn each_kind_has_its_price_and_its_part() {
 }
 
 #[test]
+fn durations_of_caches_and_searches() {
+    let base = usage(1000, 500);
+    for (name, pricing, usage, expected) in [
+        (
+            "caches that last an hour",
+            Pricing { input_cache_write_1h: dollars(6.0), ..sonnet() },
+            Usage { cache_write_tokens: 100, cache_write_1h_tokens: 60, ..base },
+            Parts { input: 2700, cache_write: 150 + 360, output: 7500, ..Parts::default() },
+        ),
+        (
+            "more of an hour than is written",
+            Pricing { input_cache_write_1h: dollars(6.0), ..sonnet() },
+            Usage { cache_write_tokens: 100, cache_write_1h_tokens: 600, ..base },
+            Parts { input: 2700, cache_write: 600, output: 7500, ..Parts::default() },
+        ),
+        (
+            "searches",
+            Pricing { web_search: Price::per_unit(0.01), ..sonnet() },
+            Usage { web_searches: 3, ..base },
+            Parts { input: 3000, output: 7500, tools: 30_000, ..Parts::default() },
+        ),
+    ] {
+        let cost = of(&pricing, &usage, UNIX_EPOCH).expect(name);
+        assert_eq!((cost.parts, cost.micros), (expected, sum(expected)), "{name}");
+    }
+}
+
+#[test]
 fn a_price_that_is_needed_and_not_known_leaves_the_cost_unknown() {
     let without = |change: fn(&mut Pricing)| {
         let mut pricing = sonnet();
@@ -103,6 +130,13 @@ fn a_price_that_is_needed_and_not_known_leaves_the_cost_unknown() {
         ("no cache price", without(|p| p.input_cache_read = None), base, true),
         ("cached", without(|p| p.input_cache_read = None), Usage { cached_tokens: 1, ..base }, false),
         ("written", without(|p| p.input_cache_write = None), Usage { cache_write_tokens: 1, ..base }, false),
+        (
+            "written for an hour",
+            sonnet(),
+            Usage { cache_write_tokens: 1, cache_write_1h_tokens: 1, ..base },
+            false,
+        ),
+        ("searched", sonnet(), Usage { web_searches: 1, ..base }, false),
         ("sound", sonnet(), Usage { input_audio_tokens: 1, ..base }, false),
         ("speech", sonnet(), Usage { output_audio_tokens: 1, ..base }, false),
         ("free", Pricing::free(), Usage { cached_tokens: 1, cache_write_tokens: 1, ..base }, true),

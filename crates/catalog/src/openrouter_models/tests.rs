@@ -5,7 +5,7 @@ use tollgate_dialect::Usage;
 
 fn one(entry: Json) -> Model {
     let list = json!({ "data": [entry], "total_count": 1 });
-    parse(list.to_string().as_bytes()).expect("a list").remove(0)
+    parse(list.to_string().as_bytes()).expect("a list").models.remove(0)
 }
 
 fn priced(pricing: Json, outputs: Json) -> Pricing {
@@ -156,7 +156,7 @@ fn what_is_no_list() {
     for text in ["", "[]", "{}", r#"{"data": {}}"#, r#"{"data": [{"name": "no id"}]}"#] {
         assert!(matches!(parse(text.as_bytes()), Err(ListError::Format(_))), "{text}");
     }
-    assert!(parse(br#"{"data": []}"#).is_ok_and(|models| models.is_empty()));
+    assert!(parse(br#"{"data": []}"#).is_ok_and(|list| list.models.is_empty()));
     let entries = vec![json!({"id": "a/b"}); MAX_MODELS + 1];
     let error = parse(json!({ "data": entries }).to_string().as_bytes());
     assert!(matches!(error, Err(ListError::TooMany(count)) if count == MAX_MODELS + 1));
@@ -172,5 +172,42 @@ fn dates() {
         ("", None),
     ] {
         assert_eq!(day(text).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn prices_of_authors_are_those_of_closed_models() {
+    let entry = |change: Json| {
+        let mut entry = json!({
+            "id": "anthropic/claude-opus-4.5", "canonical_slug": "anthropic/claude-4.5-opus-20251124", "hugging_face_id": "",
+            "architecture": {"output_modalities": ["text"]}, "pricing": {"prompt": "0.000005", "completion": "0.000025", "web_search": "0.01"},
+        });
+        for (name, value) in change.as_object().unwrap() {
+            entry[name] = value.clone();
+        }
+        parse(json!({"data": [entry]}).to_string().as_bytes()).expect("a list").prices
+    };
+    let listed = entry(json!({}));
+    let [price] = listed.as_slice() else { panic!("{listed:?}") };
+    assert_eq!(
+        (price.author.as_str(), price.names.as_slice()),
+        ("anthropic", &["claude-opus-4.5", "claude-4.5-opus-20251124"].map(str::to_owned)[..])
+    );
+    assert_eq!(
+        (price.pricing.input, price.pricing.output),
+        (Price::per_million(5.0), Price::per_million(25.0))
+    );
+    assert_eq!(entry(json!({"hugging_face_id": null, "canonical_slug": null})).len(), 1);
+    for change in [
+        json!({"hugging_face_id": "acme/open"}),
+        json!({"id": "anthropic/claude-opus-4.5:free"}),
+        json!({"id": "~anthropic/claude-opus-latest"}),
+        json!({"id": "openrouter-auto"}),
+        json!({"pricing": {"prompt": "-1", "completion": "-1"}}),
+        json!({"pricing": {"prompt": "0.000005", "completion": "0.000025", "discount": 0.25}}),
+        json!({"pricing": null}),
+        json!({"architecture": {"output_modalities": ["image", "text"]}}),
+    ] {
+        assert!(entry(change.clone()).is_empty(), "{change}");
     }
 }

@@ -3,8 +3,8 @@
 use super::{FrameKind, Seen};
 use crate::loose::{Filled, Obj, Text};
 use crate::upstream_error::is_error;
-use crate::usage::RawUsage;
-use crate::{UpstreamError, inspect_error};
+use crate::usage::{RawUsage, ToolUsage};
+use crate::{UpstreamError, Usage, inspect_error};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -33,6 +33,17 @@ struct Response<'a> {
     #[serde(borrow)]
     error: Option<&'a RawValue>,
     usage: Obj<RawUsage>,
+    tool_usage: Obj<ToolUsage>,
+}
+
+impl Response<'_> {
+    fn usage(&self) -> Option<Usage> {
+        let mut usage = self.usage.0.as_ref()?.usage();
+        if let Some(tools) = &self.tool_usage.0 {
+            tools.complete(&mut usage);
+        }
+        Some(usage)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -70,7 +81,7 @@ impl Event<'_> {
 pub(super) fn read(name: Option<&str>, data: &[u8]) -> Option<Seen> {
     let event: Event<'_> = serde_json::from_slice(data).ok()?;
     let response = event.response.0.as_ref();
-    let usage = response.and_then(|response| response.usage.0.as_ref()).map(RawUsage::usage);
+    let usage = response.and_then(Response::usage);
     let kind = match event.r#type.get().or(name) {
         Some("response.completed" | "response.incomplete" | "response.done" | "response.cancelled") => {
             FrameKind::Finish

@@ -105,6 +105,20 @@ fn recordings_usage() {
 }
 
 #[test]
+fn searches_and_durations_of_caches() {
+    let searched = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":1},\
+        \"tool_usage\":{\"web_search\":{\"num_requests\":2}}}}\n\n";
+    let usage = kinds(Surface::Responses, searched).1.usage().unwrap();
+    assert_eq!((usage.input_tokens, usage.web_searches), (1, 2));
+    // The last event of Anthropic's has only some of the figures.
+    let written = "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":1,\"cache_creation_input_tokens\":9,\
+        \"cache_creation\":{\"ephemeral_5m_input_tokens\":2,\"ephemeral_1h_input_tokens\":7}}}}\n\n\
+        data: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":3,\"server_tool_use\":{\"web_search_requests\":4}}}\n\n";
+    let usage = kinds(Surface::Messages, written).1.usage().unwrap();
+    assert_eq!((usage.cache_write_tokens, usage.cache_write_1h_tokens, usage.web_searches), (9, 7, 4));
+}
+
+#[test]
 fn cut_streams_are_not_finished() {
     for (surface, text, end) in [
         (Surface::ChatCompletions, recordings::CHAT, "\"finish_reason\":\"stop\""),

@@ -4,7 +4,7 @@
 /// unknown members into it.
 pub(super) const MOST: usize = 100;
 /// Stands for all that is lost beyond that.
-const MORE: &str = "...";
+pub(super) const MORE: &str = "...";
 
 /// Names a loss, once.
 pub(super) fn lose(lost: &mut Vec<String>, path: impl Into<String> + AsRef<str>) {

@@ -18,6 +18,7 @@ mod fields;
 mod gemini;
 mod lost;
 mod messages;
+mod named;
 mod request;
 mod responses;
 mod state;
@@ -30,6 +31,7 @@ mod writer;
 pub use bound::{BoundKind, BoundState, bound_state, strip_state};
 pub use echo::Echo;
 pub use error::{DecodeError, Unsupported};
+pub use named::tidy_names;
 pub use stream::StreamTranslator;
 
 use crate::Surface;
@@ -109,8 +111,31 @@ pub struct AnswerContext<'t> {
 pub struct Translated {
     /// The body.
     pub body: Vec<u8>,
-    /// What it could not carry: paths in the original body, such as `messages[0].name` or `logit_bias`.
+    /// What it could not carry, each once: paths in the original body, such as `logit_bias`, `tools[1]` or
+    /// `messages[0].name`; `messages[].name` where several elements lost the same.
     pub lost: Vec<String>,
+}
+
+/// Who reads and writes an operation. The one place that names every operation: a new one has to be put here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Codec {
+    Chat,
+    Responses,
+    Messages,
+    Gemini,
+    Converse,
+}
+
+const fn codec(surface: Surface) -> Codec {
+    match surface {
+        Surface::Responses => Codec::Responses,
+        Surface::Messages => Codec::Messages,
+        Surface::GenerateContent => Codec::Gemini,
+        Surface::Converse => Codec::Converse,
+        Surface::ChatCompletions => Codec::Chat,
+        // No conversations, so nobody asks for their translation (`Surface::is_conversation`).
+        Surface::Completions | Surface::Embeddings | Surface::CountTokens => Codec::Chat,
+    }
 }
 
 impl<'a> Conversation<'a> {
@@ -119,12 +144,12 @@ impl<'a> Conversation<'a> {
     /// # Errors
     /// A field of the wrong type, a field that is missing, a content part nobody knows: the caller is to blame.
     pub fn read(surface: Surface, body: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut request = match surface {
-            Surface::Responses => responses::read_request(body),
-            Surface::Messages => messages::read_request(body),
-            Surface::GenerateContent => gemini::read_request(body),
-            Surface::Converse => converse::read_request(body),
-            _ => chat::read_request(body),
+        let mut request = match codec(surface) {
+            Codec::Responses => responses::read_request(body),
+            Codec::Messages => messages::read_request(body),
+            Codec::Gemini => gemini::read_request(body),
+            Codec::Converse => converse::read_request(body),
+            Codec::Chat => chat::read_request(body),
         }?;
         // The list of models is the gateway's own affair.
         request.aside.retain(|(name, _)| name != "models");
@@ -155,19 +180,19 @@ impl<'a> Conversation<'a> {
                 self.surface.name()
             )));
         }
-        let mut translated = match target.surface {
-            Surface::Responses => responses::write_request(&self.request, self.surface, target),
-            Surface::Messages => messages::write_request(&self.request, self.surface, target),
-            Surface::GenerateContent => gemini::write_request(&self.request, self.surface, target),
-            Surface::Converse => converse::write_request(&self.request, self.surface, target),
-            _ => chat::write_request(&self.request, self.surface, target),
+        let mut translated = match codec(target.surface) {
+            Codec::Responses => responses::write_request(&self.request, self.surface, target),
+            Codec::Messages => messages::write_request(&self.request, self.surface, target),
+            Codec::Gemini => gemini::write_request(&self.request, self.surface, target),
+            Codec::Converse => converse::write_request(&self.request, self.surface, target),
+            Codec::Chat => chat::write_request(&self.request, self.surface, target),
         }?;
         translated.lost.splice(0..0, self.request.lost.iter().cloned());
         if foreign {
             translated.lost.retain(|field| !self.is_granted(field));
             translated.lost.extend(self.request.own.iter().map(|own| own.path.clone()));
         }
-        lost::cap(&mut translated.lost);
+        named::settle(self.surface, &mut translated.lost);
         Ok(translated)
     }
 
@@ -189,9 +214,9 @@ impl<'a> Conversation<'a> {
     /// What its answer has to repeat of it, in the client's dialect.
     #[must_use]
     pub fn echo(&self) -> Echo {
-        match self.surface {
-            Surface::Responses => responses::echo(&self.request),
-            _ => Echo::default(),
+        match codec(self.surface) {
+            Codec::Responses => responses::echo(&self.request),
+            Codec::Chat | Codec::Messages | Codec::Gemini | Codec::Converse => Echo::default(),
         }
     }
 }
@@ -218,21 +243,22 @@ pub fn translate_answer_with(
     context: &AnswerContext<'_>,
     echo: &Echo,
 ) -> Result<Translated, DecodeError> {
-    let answer = match from {
-        Surface::Responses => responses::read_answer(body),
-        Surface::Messages => messages::read_answer(body),
-        Surface::GenerateContent => gemini::read_answer(body),
-        Surface::Converse => converse::read_answer(body),
-        _ => chat::read_answer(body),
+    let answer = match codec(from) {
+        Codec::Responses => responses::read_answer(body),
+        Codec::Messages => messages::read_answer(body),
+        Codec::Gemini => gemini::read_answer(body),
+        Codec::Converse => converse::read_answer(body),
+        Codec::Chat => chat::read_answer(body),
     }?;
-    let mut translated = match context.surface {
-        Surface::Responses => responses::write_answer(&answer, context, echo),
-        Surface::Messages => messages::write_answer(&answer, context),
-        Surface::GenerateContent => gemini::write_answer(&answer, context),
-        Surface::Converse => converse::write_answer(&answer, context),
-        _ => chat::write_answer(&answer, context),
+    let mut translated = match codec(context.surface) {
+        Codec::Responses => responses::write_answer(&answer, context, echo),
+        Codec::Messages => messages::write_answer(&answer, context),
+        Codec::Gemini => gemini::write_answer(&answer, context),
+        Codec::Converse => converse::write_answer(&answer, context),
+        Codec::Chat => chat::write_answer(&answer, context),
     };
     translated.lost.splice(0..0, answer.lost);
+    tidy_names(&mut translated.lost);
     lost::cap(&mut translated.lost);
     Ok(translated)
 }

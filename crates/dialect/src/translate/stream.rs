@@ -2,7 +2,7 @@
 
 use super::answer::Event;
 use super::lost::lose;
-use super::{AnswerContext, DecodeError, Echo, chat, converse, gemini, messages, responses};
+use super::{AnswerContext, Codec, DecodeError, Echo, chat, codec, converse, gemini, messages, responses};
 use crate::{Frame, Surface, Usage};
 
 /// Follows one stream. Comments pass as they are; an event may become none, one or several.
@@ -37,18 +37,19 @@ impl StreamTranslator {
     /// From a provider's operation to the client's (`context.surface`).
     #[must_use]
     pub fn new(from: Surface, context: &AnswerContext<'_>) -> Self {
-        let from = match from {
-            Surface::Responses => Decoder::Responses(responses::Decoder::default()),
-            Surface::Messages => Decoder::Messages(messages::Decoder::default()),
-            Surface::GenerateContent => Decoder::Gemini(gemini::Decoder::default()),
-            Surface::Converse => Decoder::Converse(converse::Decoder::default()),
-            _ => Decoder::Chat(chat::Decoder::default()),
+        let from = match codec(from) {
+            Codec::Responses => Decoder::Responses(responses::Decoder::default()),
+            Codec::Messages => Decoder::Messages(messages::Decoder::default()),
+            Codec::Gemini => Decoder::Gemini(gemini::Decoder::default()),
+            Codec::Converse => Decoder::Converse(converse::Decoder::default()),
+            Codec::Chat => Decoder::Chat(chat::Decoder::default()),
         };
-        let to = match context.surface {
-            Surface::Responses => Encoder::Responses(Box::new(responses::Encoder::new(context))),
-            Surface::Messages => Encoder::Messages(Box::new(messages::Encoder::new(context))),
-            Surface::GenerateContent => Encoder::Gemini(gemini::Encoder::new(context)),
-            _ => Encoder::Chat(chat::Encoder::new(context)),
+        let to = match codec(context.surface) {
+            Codec::Responses => Encoder::Responses(Box::new(responses::Encoder::new(context))),
+            Codec::Messages => Encoder::Messages(Box::new(messages::Encoder::new(context))),
+            Codec::Gemini => Encoder::Gemini(gemini::Encoder::new(context)),
+            // No client speaks Converse, so it has no encoder.
+            Codec::Chat | Codec::Converse => Encoder::Chat(chat::Encoder::new(context)),
         };
         Self { from, to, lost: Vec::new(), usage: Usage::default() }
     }

@@ -1,25 +1,27 @@
 //! The attempt loop: one candidate and key after the other, until one answers.
 
 use super::call::BuiltCall;
-use super::cloud::Token;
+use super::cloud::{self, Token};
+use super::cost::{Asked, Came, Charged, Used};
 use super::errors::Failure;
+use super::noted::note_lost;
 use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
 use super::receive::{Begun, Committed, Expected, Failed, receive};
-use super::relay::{Relayed, relay};
+use super::relay::relay;
 use super::report::{Made, Report};
+use super::tally::{Timing, millis, note_quota};
 use super::wire::Wire;
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::Fault as PolicyFault;
+use crate::dry::is_stand_in;
 use crate::exchange::Ending;
+use crate::late_costs;
+use secrecy::ExposeSecret;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tollgate_dialect::{AnswerContext, AttemptLine, Scope, Surface, answer_id, limits};
-use tollgate_observe::AttemptOutcome;
-use tollgate_select::{
-    Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, OutcomeClass, Plan, Quota, Reach, Sample,
-    SampleOutcome, Walk,
-};
+use tollgate_select::{Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, Plan, Reach, Walk};
 
 /// Longest wait for the same model before the next one is asked instead.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,23 +30,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const INVALID_BODY: u16 = 3801;
 
 /// One attempt that is under way or over.
-struct Try<'a> {
-    attempt: Attempt,
-    candidate: &'a Candidate,
-    key: Option<&'a Key>,
-    started: Instant,
+pub(super) struct Try<'a> {
+    pub(super) attempt: Attempt,
+    pub(super) candidate: &'a Candidate,
+    pub(super) key: Option<&'a Key>,
+    pub(super) started: Instant,
     /// When the request's head had been read.
-    arrived: Instant,
+    pub(super) arrived: Instant,
     /// Time that earlier attempts of the request took.
-    waited: Duration,
-}
-
-/// What is known of a request when its answer begins.
-struct Timing {
-    started: Instant,
-    gateway_ms: u32,
-    /// Bytes of the request's body.
-    asked: usize,
+    pub(super) waited: Duration,
 }
 
 /// How an attempt ended.
@@ -52,6 +46,12 @@ enum Tried {
     Committed(Box<Committed>),
     Failed(Box<Failed>),
     ClientGone,
+}
+
+impl Try<'_> {
+    fn asked(&self, surface: Surface) -> Asked<'_> {
+        Asked { candidate: self.candidate, key: self.key, surface }
+    }
 }
 
 impl Gateway {
@@ -184,9 +184,10 @@ impl Gateway {
         let time = self.knobs.per_request_timeout.min(left);
         let (wire, token, built) = match self.built(cx, incoming, prepared, this, time).await {
             Ok(built) => built,
-            Err(fault) => return Tried::Failed(Box::new(fault.into())),
+            Err(fault) => return self.unbuilt(&cx.exchange.request.id, prepared, this, fault),
         };
         let url = report.is_some().then(|| built.call.url.full.clone());
+        let used = Used::default();
         let (id, now) = (cx.exchange.request.id.clone(), cx.exchange.now);
         let context = answer_context(incoming, this.candidate, &id, now);
         let expected = Expected {
@@ -195,6 +196,7 @@ impl Gateway {
             hides_usage: built.asked_for_usage,
             started: this.started,
             deadline: this.started + time,
+            used: &used,
             now,
         };
         let upstream = cx.upstream;
@@ -204,11 +206,13 @@ impl Gateway {
         };
         let outcome = tokio::select! {
             biased;
-            outcome = work => outcome,
-            () = cx.client.gone() => {
-                tracing::debug!(request_id = %cx.exchange.request.id, "the client left; the attempt is cancelled");
-                return Tried::ClientGone;
-            }
+            outcome = work => Some(outcome),
+            () = cx.client.gone() => None,
+        };
+        let Some(outcome) = outcome else {
+            tracing::debug!(request_id = %cx.exchange.request.id, "the client left; the attempt is cancelled");
+            self.charge_failed(cx.exchange, this.asked(wire.surface), (&used, true), None);
+            return Tried::ClientGone;
         };
         let made = |result: Result<&Committed, &Failed>| Made {
             url: url.unwrap_or_default(),
@@ -229,10 +233,17 @@ impl Gateway {
                 if let Some(report) = report {
                     report.made(made(Err(&failed)));
                 }
+                let used = (&used, failed.given_up());
+                self.charge_failed(cx.exchange, this.asked(wire.surface), used, report.as_mut());
                 self.note_failure(cx, this, token.as_ref(), &failed);
                 Tried::Failed(Box::new(failed))
             }
         }
+    }
+
+    /// An attempt that has no request to send.
+    fn unbuilt(&self, id: &str, prepared: &Prepared, this: &Try<'_>, fault: Fault) -> Tried {
+        Tried::Failed(Box::new(self.note_unbuilt(id, prepared, this, fault).into()))
     }
 
     /// The request of an attempt: how its candidate is spoken to, and with what proof.
@@ -246,55 +257,14 @@ impl Gateway {
     ) -> Result<(Wire, Option<Token>, BuiltCall), Fault> {
         // A dry run exchanges nothing.
         let key = this.key.filter(|_| cx.exchange.trace.is_none());
+        if let (None, Some(key)) = (key, this.key.filter(|key| !is_stand_in(key))) {
+            cloud::usable(&this.candidate.provider, key.value.expose_secret())?;
+        }
         let token = self.token(cx.upstream, &this.candidate.provider, key, time).await?;
         let wire = self.wire(incoming, prepared, this.candidate)?;
         let (target, key) = ((this.candidate, wire), (this.attempt.key, token.as_ref()));
         let built = self.call(cx.exchange, incoming, prepared, target, key, time)?;
         Ok((wire, token, built))
-    }
-
-    /// Notes a failed attempt where somebody will look for it.
-    fn note_failure(&self, cx: &mut RequestCx<'_>, this: &Try<'_>, token: Option<&Token>, failed: &Failed) {
-        if let (Some(token), Some(401)) = (token, failed.fault.status()) {
-            self.token_refused(token);
-        }
-        super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
-        cx.exchange.record.upstream_request_id = failed.request_id();
-        self.record_failure(this, failed, &cx.exchange.request.id);
-    }
-
-    /// Counts a failed attempt: against the model, the key and the provider, each as far as it says something of it.
-    fn record_failure(&self, this: &Try<'_>, failed: &Failed, request_id: &str) {
-        let Candidate { provider, upstream_model, stats, .. } = this.candidate;
-        let took = this.started.elapsed();
-        let said = failed.said.as_ref().map_or("", |said| said.message.as_str());
-        let said = this.key.map_or_else(|| said.into(), |key| super::report::blotted(said, key));
-        tracing::info!(
-            request_id, provider = %provider.id, model = %upstream_model, fault = %failed.fault.describe(),
-            said = said.as_str(), took_ms = millis(took),
-            "attempt failed"
-        );
-        if let Some(outcome) = failed.fault.sample_outcome() {
-            let gateway_ms =
-                millis(this.started.saturating_duration_since(this.arrived).saturating_sub(this.waited));
-            let sample = Sample {
-                at_ms: now_ms(),
-                outcome,
-                upstream_ms: millis(took),
-                gateway_ms,
-                ..Sample::default()
-            };
-            stats.record(&sample);
-            if let Some(key) = this.key {
-                key.stats.record(&sample);
-            }
-        }
-        if let (Some(key), Some(answer)) = (this.key, &failed.answer) {
-            note_quota(key, &answer.headers);
-        }
-        if let Some(runtime) = self.runtime.get(provider) {
-            runtime.metrics.attempt(attempt_outcome(failed.fault.class()), took);
-        }
     }
 
     /// Relays a committed answer and counts it, once, however it ends.
@@ -313,12 +283,13 @@ impl Gateway {
         if let Some(key) = this.key {
             note_quota(key, &committed.headers);
         }
-        self.note_begun(cx, &incoming, this, &committed);
+        let begun = self.note_begun(cx, &incoming, this, &committed);
         if let Some(report) = &mut report {
             report.success(this.candidate);
+            report.lost(&cx.exchange.record.dropped);
             if let Begun::Whole { usage, .. } = &committed.begun {
                 report.tokens(*usage, 0);
-                report.cost(&cx.exchange.record);
+                report.cost(&begun, &cx.exchange.record);
             }
             cx.exchange.set_result(RESULT, || report.value());
         }
@@ -330,12 +301,22 @@ impl Gateway {
         cx.exchange.body = None;
         cx.client.release_body();
         cx.exchange.late_logs = report.as_ref().map(|_| Vec::new());
+        let generation = late_costs::generation(&committed.headers);
         let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
-        self.charge_finally(cx.exchange, this.candidate, surface, relayed.usage.as_ref());
+        // What a stream loses after its head can be in no header any more.
+        note_lost(&mut cx.exchange.record, &relayed.lost);
+        let came = if relayed.ending == Ending::Truncated { Came::Failed } else { Came::Answered };
+        let reported = (relayed.usage.as_ref(), came);
+        let charged = self.charge_finally(cx.exchange, this.candidate, surface, reported);
+        if relayed.ending != Ending::Complete {
+            let known = (relayed.usage.as_ref(), charged.micros);
+            self.ask_later(cx.exchange, this.asked(surface), generation, known);
+        }
         if let Some(mut report) = report {
             // For what reads results when the request is over: a stream's tokens are known only now.
             report.tokens(relayed.usage, relayed.content_frames);
-            report.cost(&cx.exchange.record);
+            report.cost(&charged, &cx.exchange.record);
+            report.lost(&cx.exchange.record.dropped);
             report.ended(this.started.elapsed());
             cx.exchange.set_result(RESULT, || report.value());
             cx.exchange.settle_logs();
@@ -345,10 +326,19 @@ impl Gateway {
     }
 
     /// Notes what is known of an answer before its head is sent: its cost, what it lost, who stores it.
-    fn note_begun(&self, cx: &mut RequestCx<'_>, incoming: &Incoming, this: &Try<'_>, committed: &Committed) {
-        if let Begun::Whole { usage, .. } = &committed.begun {
-            self.charge(cx.exchange, this.candidate, incoming.surface, usage.as_ref());
-        }
+    fn note_begun(
+        &self,
+        cx: &mut RequestCx<'_>,
+        incoming: &Incoming,
+        this: &Try<'_>,
+        committed: &Committed,
+    ) -> Charged {
+        let usage = match &committed.begun {
+            Begun::Whole { usage, .. } => usage.as_ref(),
+            _ => None,
+        };
+        let reported = (usage, Came::Answered);
+        let charged = self.charge(cx.exchange, this.candidate, incoming.surface, reported);
         let record = &mut cx.exchange.record;
         record.upstream_request_id = limits::request_id(&committed.headers);
         let provider = this.candidate.provider.id.as_str();
@@ -356,7 +346,7 @@ impl Gateway {
         match &committed.begun {
             Begun::Whole { body, lost, served_by, .. } => {
                 record.reported(served_by);
-                record.dropped.extend(lost.iter().cloned());
+                note_lost(record, lost);
                 if let Some(id) = stores.then(|| answer_id(body)).flatten() {
                     self.ledger.note(&id, provider);
                 }
@@ -365,63 +355,14 @@ impl Gateway {
                 if let Some(served_by) = stream.reader.served_by() {
                     record.reported(served_by);
                 }
-                record.dropped.extend(stream.lost().iter().cloned());
+                note_lost(record, stream.lost());
                 if let Some(id) = stream.reader.answer_id().filter(|_| stores) {
                     self.ledger.note(id, provider);
                 }
             }
             Begun::Part { .. } | Begun::Opaque => {}
         }
-    }
-
-    fn record_answer(&self, cx: &mut RequestCx<'_>, this: &Try<'_>, relayed: &Relayed, timing: &Timing) {
-        let took = this.started.elapsed();
-        let usage = relayed.usage.unwrap_or_default();
-        let first = relayed.first_content.map(|at| at.saturating_duration_since(this.started));
-        let streamed = relayed.stream.then_some(first).flatten();
-        let outcome = match relayed.ending {
-            Ending::Truncated => SampleOutcome::Other,
-            _ => SampleOutcome::Success,
-        };
-        let tokens = if usage.output_tokens > 0 { usage.output_tokens } else { relayed.content_frames };
-        let writing = streamed.map(|first| took.saturating_sub(first));
-        let sample = Sample {
-            at_ms: now_ms(),
-            outcome,
-            upstream_ms: millis(took),
-            gateway_ms: timing.gateway_ms,
-            first_token_ms: streamed.map(millis),
-            per_token_ms: writing
-                .map(|writing| millis(writing) / u32::try_from(tokens.max(1)).unwrap_or(u32::MAX)),
-            input_tokens: usage.input_tokens,
-            output_tokens: usage.output_tokens,
-            // Four bytes a token is the usual rule of thumb; counting exactly costs more than the request.
-            estimated_input_tokens: timing.asked as u64 / 4,
-            estimated_output_tokens: relayed.content_frames,
-        };
-        this.candidate.stats.record(&sample);
-        if let Some(key) = this.key {
-            key.stats.record(&sample);
-        }
-        if let Some(runtime) = self.runtime.get(&this.candidate.provider) {
-            let outcome = if relayed.ending == Ending::Truncated {
-                AttemptOutcome::Transient
-            } else {
-                AttemptOutcome::Success
-            };
-            runtime.metrics.attempt(outcome, took);
-            runtime.metrics.tokens(usage.input_tokens, usage.output_tokens);
-            if let Some(first) = streamed {
-                runtime.metrics.first_token(first);
-            }
-        }
-        let record = &mut cx.exchange.record;
-        record.outcome = relayed.ending;
-        record.stream = relayed.stream;
-        (record.input_tokens, record.output_tokens) = (usage.input_tokens, usage.output_tokens);
-        record.reasoning_tokens = usage.reasoning_tokens;
-        let since_head = relayed.first_content.map(|at| at.saturating_duration_since(timing.started));
-        record.first_token_ms = since_head.and_then(|d| u64::try_from(d.as_millis()).ok());
+        charged
     }
 
     /// Nothing answered.
@@ -520,40 +461,4 @@ fn this_try(
     let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
     let key = attempt.key.and_then(|index| chain?.keys.get(index)).map(|key| &**key);
     Some(Try { attempt, candidate, key, started: Instant::now(), arrived, waited })
-}
-
-fn note_quota(key: &Key, headers: &http::HeaderMap) {
-    let now = SystemTime::now();
-    let Some(seen) = limits::read(headers, now) else { return };
-    let now_ms = now_ms();
-    let at = |after: Option<Duration>| after.map(|after| now_ms + u64::from(millis(after)));
-    let quota = Quota {
-        limit_requests: seen.limit_requests,
-        remaining_requests: seen.remaining_requests,
-        reset_requests_at_ms: at(seen.reset_requests),
-        limit_tokens: seen.limit_tokens,
-        remaining_tokens: seen.remaining_tokens,
-        reset_tokens_at_ms: at(seen.reset_tokens),
-    };
-    key.stats.set_quota(&quota, now_ms);
-}
-
-fn attempt_outcome(class: OutcomeClass) -> AttemptOutcome {
-    match class {
-        OutcomeClass::Success => AttemptOutcome::Success,
-        OutcomeClass::Neutral => AttemptOutcome::Neutral,
-        OutcomeClass::Key => AttemptOutcome::Key,
-        OutcomeClass::Quota => AttemptOutcome::Quota,
-        OutcomeClass::Transient => AttemptOutcome::Transient,
-        OutcomeClass::Hard => AttemptOutcome::Hard,
-    }
-}
-
-fn millis(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

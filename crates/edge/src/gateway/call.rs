@@ -6,6 +6,7 @@ use super::prepare::{Keychain, Prepared};
 use super::runtime::Operation;
 use super::wire::{Spoken, Wire};
 use super::{Gateway, Incoming, params};
+use crate::dry::is_stand_in;
 use crate::exchange::Exchange;
 use crate::lists;
 use crate::upstream::Call;
@@ -16,7 +17,7 @@ use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tollgate_catalog::{AuthStyle, CacheControl, Provider, ReasoningParam, StreamUsage};
-use tollgate_dialect::{Echo, Edited, Edits, Format, Surface, edit, headers as names, peek};
+use tollgate_dialect::{Echo, Edited, Edits, Format, Surface, edit, headers as names, peek, tidy_names};
 use tollgate_select::{Candidate, Fault, Key};
 
 /// Names the gateways a request has passed, so that a loop is noticed.
@@ -74,10 +75,9 @@ impl Gateway {
         let url = url.map_err(|_| Fault::BadAnswer)?;
         let Spoken { body, mut lost, echo } = self.spoken(incoming, prepared, candidate, wire)?;
         let Edited { chunks, dropped, .. } = self.edited(incoming, prepared, candidate, wire, &body)?;
-        for name in dropped {
-            if !lost.contains(&name) {
-                lost.push(name);
-            }
+        if !dropped.is_empty() || wire.strips {
+            lost.extend(dropped);
+            tidy_names(&mut lost);
         }
         let headers = self.headers(exchange, wire, prepared, (&candidate.provider.id, chain), key, styles);
         let id = self.runtime.get(&candidate.provider).map(|r| Arc::clone(&r.id));
@@ -91,7 +91,7 @@ impl Gateway {
             connect_timeout: self.knobs.connect_timeout.min(time),
             head_timeout: time,
         };
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|key| exchange.trace.is_none() || !is_stand_in(key)) {
             cloud::prove(
                 &mut call,
                 &candidate.provider,

@@ -47,7 +47,7 @@ impl Gateway {
         let Some(text) = key.map(|key| key.value.expose_secret()).filter(|text| text.starts_with('{')) else {
             return Ok(None);
         };
-        let account = ServiceAccount::parse(text).map_err(|error| unusable(provider, &error.to_string()))?;
+        let account = ServiceAccount::parse(text).map_err(|error| unusable(&error.to_string()))?;
         let until = Instant::now() + time;
         loop {
             let now = Instant::now();
@@ -81,7 +81,7 @@ impl Gateway {
         claim: Claim,
         time: Duration,
     ) -> Result<Arc<SecretString>, Fault> {
-        let wrong = |error: &dyn std::fmt::Display| unusable(provider, &error.to_string());
+        let wrong = |error: &dyn std::fmt::Display| unusable(&error.to_string());
         let (form, kind) = account.token_request(SCOPE, SystemTime::now()).map_err(|error| wrong(&error))?;
         let url = join(account.token_uri(), Some(""), "", None, &[]).map_err(|error| wrong(&error))?;
         let asked = Instant::now();
@@ -136,7 +136,7 @@ pub(super) fn prove(
 }
 
 fn sign(call: &mut Call, provider: &Provider, key: &str, now: SystemTime) -> Result<(), Fault> {
-    let wrong = |error: &dyn std::fmt::Display| unusable(provider, &error.to_string());
+    let wrong = |error: &dyn std::fmt::Display| unusable(&error.to_string());
     let credentials = AwsCredentials::parse(key).map_err(|error| wrong(&error))?;
     let region = provider
         .aws_region()
@@ -163,7 +163,20 @@ fn bearer(headers: &mut HeaderMap, token: &str) {
     }
 }
 
-/// A key that cannot be used as this provider wants it. The texts of the clouds' errors hold no secret.
-fn unusable(provider: &Provider, why: &str) -> Fault {
-    Fault::KeySelection(format!("the key of provider {} cannot be used: {why}", provider.id).into())
+/// Whether a key has the form that its provider wants, as far as can be said without asking anybody.
+pub(super) fn usable(provider: &Provider, key: &str) -> Result<(), Fault> {
+    match provider.auth {
+        AuthStyle::GoogleServiceAccount if key.starts_with('{') => {
+            ServiceAccount::parse(key).map(drop).map_err(|error| unusable(&error.to_string()))
+        }
+        AuthStyle::AwsSigV4 if !BEDROCK_KEYS.iter().any(|start| key.starts_with(start)) => {
+            AwsCredentials::parse(key).map(drop).map_err(|error| unusable(&error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A key that cannot be used as its provider wants it. The texts of the clouds' errors hold no secret.
+fn unusable(why: &str) -> Fault {
+    Fault::UnusableKey { why: why.into(), configured: true }
 }

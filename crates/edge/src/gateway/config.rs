@@ -143,7 +143,9 @@ fn place<'a>(config: &Config<'a>, error: &OverlayError) -> Config<'a> {
         at = list(&at, "models", model).unwrap_or(at);
     }
     // What is missing has no place; its owner's name stands for it.
-    at.get(error.field).or_else(|| at.get("id")).unwrap_or(at)
+    let field = at.get(error.field);
+    let entry = field.and_then(|field| field.get(error.key.as_deref()?));
+    entry.or(field).or_else(|| at.get("id")).unwrap_or(at)
 }
 
 /// Builds the gateway.
@@ -191,7 +193,12 @@ pub fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Gateway, Buil
         selection(config),
         key_strategies(config),
         keys,
-        Knobs { identity: naming::identity(config, &cx.shared.identity), provider_bodies, ..knobs(config)? },
+        Knobs {
+            identity: naming::identity(config, &cx.shared.identity),
+            own_identity: naming::identity(config, &Identity::default()),
+            provider_bodies,
+            ..knobs(config)?
+        },
         cx.shared,
     ))
 }
@@ -215,6 +222,7 @@ fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
     let headers: Vec<HeaderTemplate> = templates(config.get("headers"))?;
     Ok(Knobs {
         identity: Identity::default(),
+        own_identity: Identity::default(),
         max_input_tokens: number("max_input_tokens"),
         max_output_tokens: number("max_output_tokens"),
         headers,

@@ -150,6 +150,60 @@ impl Identity {
     }
 }
 
+/// One header that tells a provider who is asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The header.
+    pub header: HeaderName,
+    /// Its value.
+    pub value: String,
+    /// Where the value is from, for people.
+    pub from: String,
+}
+
+impl Identity {
+    /// What a request whose headers are `sent` tells its provider, and where each value is from. `policy` is the part of
+    /// the rules that the policy itself has; `last` says which headers it sets after them.
+    pub(super) fn told(
+        &self,
+        policy: &Self,
+        from_client: &HeaderMap,
+        sent: &HeaderMap,
+        last: &dyn Fn(&HeaderName) -> bool,
+    ) -> Vec<Told> {
+        let parts = [
+            (USER_AGENT, "user_agent", &self.user_agent, &policy.user_agent),
+            (TITLE, "title", &self.title, &policy.title),
+            (OPENROUTER_TITLE, "title", &self.title, &policy.title),
+            (URL, "url", &self.url, &policy.url),
+            (CATEGORIES, "categories", &self.categories, &policy.categories),
+        ];
+        let told =
+            |(header, part, rule, own): (HeaderName, &str, &Option<IdentityRule>, &Option<IdentityRule>)| {
+                let value = sent.get(&header)?.to_str().ok()?.to_owned();
+                let place =
+                    if own.is_some() { "the policy" } else { "flag, environment or configuration file" };
+                let usual: &[HeaderName] =
+                    if part == "title" { &[OPENROUTER_TITLE, TITLE] } else { std::slice::from_ref(&header) };
+                let of_client =
+                    |names: &[HeaderName]| names.iter().find(|name| from_client.contains_key(*name)).cloned();
+                let from = match rule {
+                    _ if last(&header) => "headers of the policy".to_owned(),
+                    Some(IdentityRule::Fixed(_)) => format!("identity.{part}, {place}"),
+                    Some(IdentityRule::Passthrough { name, .. }) => {
+                        match of_client(name.as_ref().map_or(usual, std::slice::from_ref)) {
+                            Some(name) => format!("the client's {name}"),
+                            None => format!("identity.{part}.default_value, {place}"),
+                        }
+                    }
+                    None => format!("the client's {}", of_client(usual).unwrap_or_else(|| header.clone())),
+                };
+                Some(Told { header, value, from })
+            };
+        parts.into_iter().filter_map(told).collect()
+    }
+}
+
 fn set(out: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
     match value {
         Some(value) => drop(out.insert(name, value)),

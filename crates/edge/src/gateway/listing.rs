@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::header::AUTHORIZATION;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tollgate_catalog::{Model, Price, Provider};
+use tollgate_catalog::{Model, Price, PriceSource, Provider};
 use tollgate_dialect::{Format, ListedModel, Mount, Surface, models, mount};
 
 /// Characters of a name of the client that an error repeats.
@@ -112,6 +112,7 @@ impl Gateway {
                 max_output_tokens: Some(model.max_output_tokens).filter(|n| *n > 0),
                 prompt_price: model.pricing.input.map(Price::text_per_unit),
                 completion_price: model.pricing.output.map(Price::text_per_unit),
+                price_source: model.price_source.as_ref().or(provider.prices.as_ref()).map(price_source),
                 provider: provider.id.clone(),
             };
             if !provider.prefix_required && bare.get(&model.id.to_ascii_lowercase()) == Some(&1) {
@@ -121,6 +122,11 @@ impl Gateway {
         }
         listed
     }
+}
+
+/// Where prices are from, and of which day.
+fn price_source(prices: &PriceSource) -> (String, Option<String>) {
+    (prices.source.clone(), Some(prices.as_of.clone()).filter(|day| !day.is_empty()))
 }
 
 /// The dialect of the path's mount or version. Without one: Anthropic's clients send their version header, or a key the

@@ -21,6 +21,7 @@ mod ledger;
 mod listed;
 mod listing;
 mod naming;
+mod noted;
 mod params;
 mod passed;
 mod prepare;
@@ -29,6 +30,7 @@ mod relay;
 mod report;
 mod runtime;
 mod status;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -83,8 +85,10 @@ struct Process {
 
 /// What an `ai-gateway` does beside choosing: fixed once it is built.
 pub struct Knobs {
-    /// `identity`
+    /// `identity`, over what the process was started with.
     pub identity: identity::Identity,
+    /// `identity`, only what the action itself says.
+    pub own_identity: identity::Identity,
     /// `max_input_tokens`
     pub max_input_tokens: Option<u64>,
     /// `max_output_tokens`

@@ -2,6 +2,7 @@
 //!
 //! The commit point is the first content: before it every abnormal end is a failed attempt.
 
+use super::cost::Used;
 use crate::upstream::Reply;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use tollgate_dialect::{
     Answer, AnswerContext, DecodeError, Echo, Frame, FrameKind, ServedBy, Splitter, StreamReader,
     StreamTranslator, Surface, Translated, UpstreamError, Usage, inspect_answer, limits,
-    translate_answer_with,
+    translate_answer_with, usage_of,
 };
 use tollgate_select::Fault;
 
@@ -77,6 +78,11 @@ pub(super) struct Failed {
 }
 
 impl Failed {
+    /// Whether the gateway did not wait for the end.
+    pub(super) fn given_up(&self) -> bool {
+        matches!(self.fault, Fault::ContentTimeout | Fault::AttemptTimeout)
+    }
+
     /// What the provider calls the request.
     pub(super) fn request_id(&self) -> Option<String> {
         limits::request_id(&self.answer.as_ref()?.headers)
@@ -109,6 +115,8 @@ pub(super) struct Expected<'e> {
     /// When the attempt began, and when it has to be decided.
     pub(super) started: Instant,
     pub(super) deadline: Instant,
+    /// Takes the figures that come before the commit point.
+    pub(super) used: &'e Used,
     pub(super) now: std::time::SystemTime,
 }
 
@@ -117,6 +125,7 @@ pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) 
     let Expected { started, deadline, now, .. } = *expected;
     let head_after = started.elapsed();
     let (status, mut headers) = (reply.status(), reply.take_headers());
+    expected.used.begun(&headers);
     let mut reply = super::event_stream::readable(reply, &mut headers);
     // Nobody asked for another protocol (101), and above 599 there is no meaning (RFC 9110, section 15).
     if status.is_informational() || status.as_u16() > 599 {
@@ -124,6 +133,7 @@ pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) 
     }
     if status.is_client_error() || status.is_server_error() {
         let failed = failed_answer(reply, status, headers, now).await;
+        expected.used.note(failed.answer.as_ref().and_then(|answer| usage_of(&answer.body)));
         return Err(Failed { translated: expected.translation.is_some(), ..failed });
     }
     let committed = |reply, headers, begun| Committed { reply, status, headers, begun, head_after };
@@ -205,7 +215,9 @@ async fn first_content(
     };
     loop {
         while let Some(frame) = stream.splitter.next() {
-            if stream.hold(&frame)? || stream.held_frames >= HELD_FRAMES || stream.held_bytes >= HELD_BYTES {
+            let decided = stream.hold(&frame);
+            expected.used.note(stream.reader.usage());
+            if decided? || stream.held_frames >= HELD_FRAMES || stream.held_bytes >= HELD_BYTES {
                 return Ok(Begun::Stream(Box::new(stream)));
             }
         }
@@ -213,7 +225,9 @@ async fn first_content(
             Some(chunk) => stream.splitter.feed(chunk),
             None => {
                 if let Some(rest) = stream.splitter.finish() {
-                    stream.hold(&rest)?;
+                    let held = stream.hold(&rest);
+                    expected.used.note(stream.reader.usage());
+                    held?;
                 }
                 stream.ended = true;
                 // A stream may rightly end without content: a refusal, or all tokens spent on reasoning.
@@ -334,12 +348,16 @@ async fn plain_answer(
         Answer::Good { usage, served_by } => match expected.translation {
             None => Ok(Begun::Whole { body, usage, served_by, lost: Vec::new() }),
             Some((context, echo)) => {
+                expected.used.note(usage);
                 let Translated { body, lost } = translate_answer_with(surface, &body, context, echo)
                     .map_err(|_| not_an_answer(Fault::BadAnswer))?;
                 Ok(Begun::Whole { body: body.into(), usage, served_by, lost })
             }
         },
-        Answer::Error(error) => Err(stream_error(error)),
+        Answer::Error(error) => {
+            expected.used.note(usage_of(&body));
+            Err(stream_error(error))
+        }
         Answer::NotJson => Err(not_an_answer(Fault::BadAnswer)),
     }
 }
@@ -434,6 +452,7 @@ mod tests {
             hides_usage: false,
             started: now,
             deadline: now + time,
+            used: &Used::default(),
             now: std::time::SystemTime::UNIX_EPOCH,
         };
         let answer = receive(reply, &expected).await;

@@ -40,6 +40,8 @@ pub(super) struct Relayed {
     pub(super) first_content: Option<Instant>,
     pub(super) ending: Ending,
     pub(super) stream: bool,
+    /// What the translation of a stream could not carry, from its beginning to its end.
+    pub(super) lost: Vec<String>,
     /// A frame was too long to be read; from there on the stream passes unread.
     overflowed: bool,
 }
@@ -106,7 +108,11 @@ pub(super) async fn relay(
     let sent = match begun {
         Begun::Whole { body, usage, .. } => to.whole(facts, body, usage).await,
         Begun::Part { .. } => to.part(facts, read).await,
-        Begun::Stream(begun) => to.stream(facts, *begun, &id).await,
+        Begun::Stream(mut begun) => {
+            let sent = to.stream(facts, &mut begun, &id).await;
+            to.relayed.lost = begun.lost().to_vec();
+            sent
+        }
         Begun::Opaque => to.opaque(facts, read).await,
     };
     let To { reply, mut relayed, .. } = to;
@@ -240,7 +246,7 @@ impl To<'_> {
     async fn stream(
         &mut self,
         facts: ResponseFacts,
-        mut begun: StreamBegun,
+        begun: &mut StreamBegun,
         id: &str,
     ) -> Result<(), ClientGone> {
         self.relayed.content_frames = begun.content_frames;
@@ -250,12 +256,12 @@ impl To<'_> {
         let held = std::mem::take(&mut begun.held);
         self.send(join(held)).await?;
         loop {
-            if let Some(failure) = self.frames(&mut begun).await? {
+            if let Some(failure) = self.frames(begun).await? {
                 let ours = !failure.is_empty();
                 return self.fail(&failure, id, ours).await;
             }
             if begun.ended {
-                return self.end_of_stream(&mut begun, id).await;
+                return self.end_of_stream(begun, id).await;
             }
             match self.next().await? {
                 Next::Chunk(chunk) => begun.splitter.feed(chunk),
@@ -263,9 +269,9 @@ impl To<'_> {
                 Next::Failed(why) => {
                     // The answer was complete; only its connection was not closed, or not properly.
                     if begun.reader.finished() {
-                        return self.end_of_stream(&mut begun, id).await;
+                        return self.end_of_stream(begun, id).await;
                     }
-                    return match self.rest(&mut begun).await? {
+                    return match self.rest(begun).await? {
                         Some(failure) => self.fail(&failure, id, !failure.is_empty()).await,
                         None => self.fail(why, id, true).await,
                     };

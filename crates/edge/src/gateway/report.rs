@@ -4,6 +4,7 @@
 //! cut at 1 KiB and redacted.
 
 use super::Incoming;
+use super::cost::Charged;
 use super::keys::ClientKeyHeader;
 use super::prepare::{Keychain, Prepared};
 use super::receive::Failed;
@@ -12,6 +13,7 @@ use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json, json};
 use std::time::{Duration, Instant};
+use tollgate_catalog::cost::Parts;
 use tollgate_dialect::{Usage, headers as wire, redact, tokens};
 use tollgate_expr::Value;
 use tollgate_select::{Aliases, Candidate, Fault, Key, NameTrace, Rejected, StrategyReport, trim_key};
@@ -32,8 +34,8 @@ pub(crate) struct Report {
     gateway: Option<Duration>,
     waited: Duration,
     success: Option<Json>,
-    /// Decimal dollars.
-    cost: Json,
+    /// Millionths of a dollar.
+    cost: Option<u64>,
 }
 
 /// One request made to a provider.
@@ -110,7 +112,7 @@ impl Report {
             gateway: None,
             waited: Duration::ZERO,
             success: None,
-            cost: Json::Null,
+            cost: None,
         }
     }
 
@@ -169,6 +171,10 @@ impl Report {
             "error": blot(error.unwrap_or("")),
             "upstream_input_tokens": 0,
             "upstream_output_tokens": 0,
+            "cost_usd": null,
+            "cost_micro_usd": null,
+            "cost_source": null,
+            "cost_parts_micro_usd": null,
             "dropped_params": made.dropped,
             "request": {"url": blot(&made.url), "api_key": key},
             "response": {"status_code": status, "headers": header_lists(headers, &blot), "body_on_error": blot(body)},
@@ -187,22 +193,34 @@ impl Report {
     pub(super) fn tokens(&mut self, usage: Option<Usage>, estimate: u64) {
         let usage = usage.unwrap_or_default();
         self.output_tokens = if usage.output_tokens > 0 { usage.output_tokens } else { estimate };
+        self.used(&usage);
+    }
+
+    /// The tokens of the last attempt, as the provider counted them.
+    pub(super) fn used(&mut self, usage: &Usage) {
         if let Some(request) = self.last_request() {
             request.insert("upstream_input_tokens".into(), usage.input_tokens.into());
             request.insert("upstream_output_tokens".into(), usage.output_tokens.into());
         }
     }
 
-    /// What the answer cost, in dollars; null when that is not known.
-    pub(super) fn cost(&mut self, record: &Record) {
-        let dollars = |micros: u64| Json::from(crate::proxy::headers::dollars(micros));
-        self.cost = record.cost_micros.map_or(Json::Null, dollars);
-        let cost = self.cost.clone();
-        let upstream = record.upstream_cost_micros.map(dollars);
+    /// What the last attempt cost, and the request so far; null where that is not known.
+    pub(super) fn cost(&mut self, charged: &Charged, record: &Record) {
+        self.cost = record.cost_micros;
         let Some(request) = self.last_request() else { return };
-        request.insert("cost_usd".into(), cost);
-        if let Some(upstream) = upstream {
-            request.insert("upstream_cost_usd".into(), upstream);
+        request.insert("cost_usd".into(), dollars(charged.micros));
+        request.insert("cost_micro_usd".into(), charged.micros.into());
+        request.insert("cost_source".into(), charged.source_name().into());
+        request.insert("cost_parts_micro_usd".into(), charged.parts.map(|parts| parts_json(&parts)).into());
+        if let Some(upstream) = charged.upstream_micros {
+            request.insert("upstream_cost_usd".into(), dollars(Some(upstream)));
+        }
+    }
+
+    /// Everything that was left out of the request that was answered, and of its answer.
+    pub(super) fn lost(&mut self, dropped: &[String]) {
+        if let Some(request) = self.last_request() {
+            request.insert("dropped_params".into(), dropped.into());
         }
     }
 
@@ -241,7 +259,8 @@ impl Report {
             "client": self.client,
             "input_ngrok_tokens": self.input_tokens,
             "output_ngrok_tokens": self.output_tokens,
-            "cost_usd": self.cost,
+            "cost_usd": dollars(self.cost),
+            "cost_micro_usd": self.cost,
             "gateway_latency_ms": millis(gateway),
             "model_selection": self.selection,
             "models_tried": self.tried,
@@ -267,6 +286,16 @@ pub(super) fn with_error(known: &Value, code: u16, message: &str) -> Value {
     tree.insert("status".into(), "error".into());
     tree.insert("error".into(), json!({"code": format!("ERR_NGROK_{code}"), "message": message}));
     Value::from_json(&Json::Object(tree))
+}
+
+/// Decimal dollars, or null.
+fn dollars(micros: Option<u64>) -> Json {
+    micros.map_or(Json::Null, |micros| crate::proxy::headers::dollars(micros).into())
+}
+
+fn parts_json(parts: &Parts) -> Json {
+    let amounts = Parts::NAMES.into_iter().zip(parts.amounts());
+    Json::Object(amounts.map(|(name, micros)| (name.to_owned(), micros.into())).collect())
 }
 
 fn name_json(name: &NameTrace, aliases: &Aliases) -> Json {

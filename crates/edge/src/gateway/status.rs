@@ -35,7 +35,8 @@ impl Gateway {
                 .into_iter()
                 .map(|(id, stats)| {
                     let seen = stats.snapshot(now);
-                    ModelStatus { id, request_count: seen.request_count, error_rate: seen.error_rate.total }
+                    let (error_rate, fault_rate) = (seen.error_rate.total, seen.error_rate.provider());
+                    ModelStatus { id, request_count: seen.request_count, error_rate, fault_rate }
                 })
                 .filter(|model| model.request_count > 0)
                 .collect();
@@ -67,13 +68,43 @@ impl Gateway {
     }
 }
 
-/// A word for the last five minutes: more than half of the attempts failed, or not, or there were none.
+/// A word for the last five minutes: more attempts failed by the provider's fault than succeeded, or not, or there were
+/// none. What a client or a key is to blame for (4xx) says nothing of a provider.
 fn health(models: &[ModelStatus]) -> &'static str {
-    let all: u64 = models.iter().map(|m| m.request_count).sum();
-    let failed: f64 = models.iter().map(|m| m.error_rate * m.request_count as f64).sum();
-    match all {
+    let sum = |rate: fn(&ModelStatus) -> f64| -> f64 {
+        models.iter().map(|model| rate(model) * model.request_count as f64).sum()
+    };
+    let (faults, good) = (sum(|model| model.fault_rate), sum(|model| 1.0 - model.error_rate));
+    match models.iter().map(|model| model.request_count).sum::<u64>() {
         0 => "unused",
-        _ if failed > all as f64 / 2.0 => "failing",
+        // Rates are shares: less than half an attempt is an error of rounding.
+        _ if faults > 0.5 && faults > good => "failing",
         _ => "healthy",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_provider_is_to_blame_for_counts() {
+        let model = |request_count, error_rate, fault_rate| ModelStatus {
+            id: "m".to_owned(),
+            request_count,
+            error_rate,
+            fault_rate,
+        };
+        for (models, expected) in [
+            (vec![], "unused"),
+            (vec![model(0, 0.0, 0.0)], "unused"),
+            (vec![model(1, 1.0, 0.0)], "healthy"),
+            (vec![model(1, 1.0, 1.0)], "failing"),
+            (vec![model(10, 0.5, 0.5)], "healthy"),
+            (vec![model(10, 0.9, 0.2)], "failing"),
+            (vec![model(10, 1.0, 1.0), model(20, 0.0, 0.0)], "healthy"),
+        ] {
+            assert_eq!(health(&models), expected, "{models:?}");
+        }
     }
 }

@@ -66,7 +66,7 @@ pub fn stamp(headers: &mut HeaderMap, exchange: &Exchange, engine: &Engine) {
 }
 
 /// Names with commas between; characters a header cannot have become `?`.
-fn dropped(names: &[String]) -> Option<HeaderValue> {
+pub(super) fn dropped(names: &[String]) -> Option<HeaderValue> {
     if names.is_empty() {
         return None;
     }

@@ -1,5 +1,6 @@
 //! The access log line and the counters of a finished request: written once, whatever the exit.
 
+use super::headers;
 use super::service::RequestState;
 use crate::exchange::{Ending, Exchange};
 use crate::listener::Listener;
@@ -16,6 +17,7 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
     let logs: Vec<Box<RawValue>> =
         exchange.logs.iter().filter_map(|entry| to_raw_value(&entry.to_json()).ok()).collect();
     let code = record.error_code.map(|code| format!("ERR_NGROK_{code}"));
+    let dropped = headers::dropped(&record.dropped);
     listener.access_log.write(&AccessRecord {
         time: exchange.request.received,
         request_id: &exchange.request.id,
@@ -35,6 +37,8 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
         input_tokens: Some(record.input_tokens).filter(|n| *n > 0),
         output_tokens: Some(record.output_tokens).filter(|n| *n > 0),
         cost_micro_usd: record.cost_micros,
+        cost_source: record.cost_source,
+        cost_parts: record.cost_parts,
         upstream_cost_micro_usd: record.upstream_cost_micros,
         duration: took,
         first_token: record.first_token_ms.map(Duration::from_millis),
@@ -43,6 +47,7 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
         outcome: outcome(exchange, ctx.client_gone, status),
         error_code: code.as_deref(),
         policy_revision: &ctx.engine.revision,
+        dropped: dropped.as_ref().and_then(|names| names.to_str().ok()),
         logs: &logs,
     });
     listener.shared.metrics.request(record.surface.unwrap_or("other"), status, took);

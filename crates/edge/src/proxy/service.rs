@@ -4,6 +4,7 @@
 use crate::action::RequestCx;
 use crate::answer::{Answer, Fault};
 use crate::exchange::{Ending, Exchange};
+use crate::late_costs;
 use crate::listener::Listener;
 use crate::lists;
 use crate::phase::{self, Outcome};
@@ -87,6 +88,8 @@ impl ProxyHttp for EdgeProxy {
         if let Some(provider) = exchange.list_wanted.take() {
             lists::refresh(&self.listener.shared, &self.listener.upstream, &provider);
         }
+        let unsettled = std::mem::take(&mut exchange.unsettled);
+        late_costs::ask(&self.listener.shared, &self.listener.upstream, unsettled);
         self.finish(session, ctx, exchange, outcome).await
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) content: Content,
+    /// OpenRouter's record of the answer, under its identifier.
+    pub(crate) generation: Option<(String, Value)>,
 }
 
 /// The body of an answer.
@@ -77,14 +79,19 @@ impl Event {
 
 impl Reply {
     fn json(status: u16, json: &Value) -> Self {
-        let mut reply =
-            Self { status, headers: Vec::new(), content: Content::Whole(json.to_string().into()) };
+        let mut reply = Self {
+            status,
+            headers: Vec::new(),
+            content: Content::Whole(json.to_string().into()),
+            generation: None,
+        };
         reply.set("content-type", "application/json");
         reply
     }
 
     fn stream(events: Vec<Event>) -> Self {
-        let mut reply = Self { status: 200, headers: Vec::new(), content: Content::Events(events) };
+        let mut reply =
+            Self { status: 200, headers: Vec::new(), content: Content::Events(events), generation: None };
         reply.set("content-type", "text/event-stream; charset=utf-8");
         reply.set("cache-control", "no-cache");
         reply
@@ -150,6 +157,12 @@ fn answer(facts: &Facts, behaviour: &Behaviour, script: &Script, draft: &mut Dra
         Surface::CountTokens => return Reply::json(200, &messages::count(draft)),
         Surface::GeminiCount => return Reply::json(200, &gemini::count(draft)),
         Surface::Key => return Reply::json(200, &openrouter::key(facts.key.as_deref().unwrap_or(""))),
+        Surface::Generation => {
+            return match &facts.generation {
+                Some(record) => Reply::json(200, &serde_json::json!({ "data": record })),
+                None => refused(facts, &Problem::new(404, "Generation not found"), draft),
+            };
+        }
         Surface::Credits => return Reply::json(200, &openrouter::credits()),
         Surface::Token => {
             let (status, json) = google::token(facts, draft::unix_now());
@@ -258,7 +271,9 @@ fn provider_headers(reply: &mut Reply, facts: &Facts, draft: &mut Draft) {
         }
         Flavour::OpenRouter => {
             if reply.status < 400 && facts.method == Method::POST {
-                reply.set("x-generation-id", &draft.generation_id.clone());
+                let id = draft.generation_id.clone();
+                reply.set("x-generation-id", &id);
+                reply.generation = Some((id, openrouter::generation(facts.stream, draft)));
             }
         }
     }

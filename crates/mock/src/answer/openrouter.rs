@@ -1,7 +1,7 @@
 //! What only OpenRouter has: prices in its list of models, keys, credits, and errors that say what to do.
 //! openrouter.ai/docs/api-reference
 
-use super::draft::unix_now;
+use super::draft::{Draft, rfc3339, unix_now};
 use serde_json::{Value, json};
 
 /// An entry of `GET …/models`. Prices are dollars a token, as texts.
@@ -77,6 +77,43 @@ pub(crate) fn key(key: &str) -> Value {
 /// `GET …/credits`
 pub(crate) fn credits() -> Value {
     json!({"data": {"total_credits": 100.5, "total_usage": 25.75}})
+}
+
+/// The record of an answer, as `GET …/generation` gives it ("Get request & usage metadata for a generation").
+pub(crate) fn generation(streamed: bool, draft: &Draft) -> Value {
+    let cost = draft.cost();
+    json!({
+        "id": draft.generation_id,
+        "upstream_id": null,
+        "total_cost": cost,
+        "usage": cost,
+        "cache_discount": null,
+        "upstream_inference_cost": 0,
+        "created_at": rfc3339(draft.created),
+        "model": draft.model,
+        "app_id": null,
+        "streamed": streamed,
+        "cancelled": false,
+        "provider_name": "Mock",
+        "latency": 12,
+        "moderation_latency": null,
+        "generation_time": 34,
+        "finish_reason": "stop",
+        "native_finish_reason": "stop",
+        "tokens_prompt": draft.usage.input,
+        "tokens_completion": draft.usage.output,
+        "native_tokens_prompt": draft.usage.input,
+        "native_tokens_completion": draft.usage.output,
+        "native_tokens_reasoning": draft.usage.reasoning,
+        "native_tokens_cached": draft.usage.cached,
+        "num_media_prompt": null,
+        "num_media_completion": null,
+        "num_search_results": null,
+        "origin": "",
+        "is_byok": false,
+        "router": null,
+        "api_type": "completions",
+    })
 }
 
 /// An error of a kind: its status, text, metadata and headers.

@@ -29,8 +29,11 @@ pub(crate) fn refusal(facts: &Facts, script: &Script) -> Option<Problem> {
 fn check(facts: &Facts, script: &Script) -> Checked {
     keys::check(facts, script)?;
     method(facts)?;
-    let bodiless = matches!(facts.surface, Surface::Models | Surface::Key | Surface::Credits);
+    let bodiless = is_read(facts.surface);
     if bodiless || facts.surface == Surface::Token {
+        if facts.surface == Surface::Generation && facts.parameter("id").is_none_or(|id| id.is_empty()) {
+            return Err(Problem::bad("id is required"));
+        }
         return Ok(());
     }
     let Some(Value::Object(body)) = &facts.json else {
@@ -48,8 +51,13 @@ fn check(facts: &Facts, script: &Script) -> Checked {
     if script.strict { strict(facts, body, script) } else { Ok(()) }
 }
 
+/// Whether an operation only reads, and has no body.
+fn is_read(surface: Surface) -> bool {
+    matches!(surface, Surface::Models | Surface::Key | Surface::Credits | Surface::Generation)
+}
+
 fn method(facts: &Facts) -> Checked {
-    let read = matches!(facts.surface, Surface::Models | Surface::Key | Surface::Credits);
+    let read = is_read(facts.surface);
     let wanted = if read { Method::GET } else { Method::POST };
     let (method, path) = (&facts.method, &facts.path);
     if facts.surface == Surface::Other {

@@ -133,6 +133,17 @@ async fn openrouter_plain_and_streamed() {
     assert_eq!(json["provider"], "Anthropic");
     assert!(json["id"].as_str().unwrap().starts_with("gen-"));
     assert_eq!(plain.header("x-generation-id"), json["id"].as_str());
+    for (query, status) in [
+        (format!("?id={}", json["id"].as_str().unwrap()), 200),
+        ("?id=gen-0-unknown".to_owned(), 404),
+        (String::new(), 400),
+    ] {
+        let record = get(&server, &format!("/openrouter/api/v1/generation{query}")).await;
+        assert_eq!(record.status(), status, "{query}: {}", record.text());
+        if status == 200 {
+            assert_eq!(record.json()["data"]["total_cost"], json!(0.000_014), "{}", record.text());
+        }
+    }
     assert_eq!(json["usage"]["cost"], json!(0.000_014));
     assert_eq!(json["choices"][0]["native_finish_reason"], "stop");
 

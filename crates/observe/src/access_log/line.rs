@@ -7,6 +7,19 @@ use serde_json::value::RawValue;
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+/// Fields of [`crate::COST_PARTS`], in their order.
+const COST_FIELDS: [&str; crate::COST_PARTS.len()] = [
+    "cost_input_usd",
+    "cost_output_usd",
+    "cost_cached_usd",
+    "cost_cache_write_usd",
+    "cost_reasoning_usd",
+    "cost_audio_usd",
+    "cost_image_usd",
+    "cost_request_usd",
+    "cost_tools_usd",
+];
+
 /// Appends the record as one JSON object, without a line end.
 pub(super) fn json(out: &mut String, record: &AccessRecord<'_>) {
     out.push('{');
@@ -75,6 +88,10 @@ fn visit(fields: &mut impl Fields, record: &AccessRecord<'_>) {
     optional(fields, "input_tokens", record.input_tokens);
     optional(fields, "output_tokens", record.output_tokens);
     optional(fields, "cost_usd", record.cost_micro_usd.map(Dollars));
+    optional_text(fields, "cost_source", record.cost_source);
+    for (name, micros) in COST_FIELDS.into_iter().zip(record.cost_parts.unwrap_or_default()) {
+        optional(fields, name, Some(micros).filter(|micros| *micros > 0).map(Dollars));
+    }
     optional(fields, "upstream_cost_usd", record.upstream_cost_micro_usd.map(Dollars));
     fields.plain("duration_ms", Millis(record.duration));
     optional(fields, "first_token_ms", record.first_token.map(Millis));
@@ -82,6 +99,7 @@ fn visit(fields: &mut impl Fields, record: &AccessRecord<'_>) {
     fields.plain("bytes_out", record.bytes_out);
     fields.text("outcome", record.outcome.name());
     optional_text(fields, "error_code", record.error_code);
+    optional_text(fields, "dropped", record.dropped);
     fields.text("policy", record.policy_revision);
     if !record.logs.is_empty() {
         fields.logs(record.logs);

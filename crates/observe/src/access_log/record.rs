@@ -85,6 +85,10 @@ pub struct AccessRecord<'a> {
     pub output_tokens: Option<u64>,
     /// What it cost, in millionths of a US dollar, when known.
     pub cost_micro_usd: Option<u64>,
+    /// Who says so: `reported` by the provider, or `computed`.
+    pub cost_source: Option<&'a str>,
+    /// The parts of the answer's cost by the price book, in the order of [`crate::COST_PARTS`].
+    pub cost_parts: Option<[u64; crate::COST_PARTS.len()]>,
     /// With one's own key at the provider behind OpenRouter: what that one charged, in millionths of a US dollar.
     pub upstream_cost_micro_usd: Option<u64>,
     /// From `time` to the last byte to the client.
@@ -101,6 +105,8 @@ pub struct AccessRecord<'a> {
     pub error_code: Option<&'a str>,
     /// Revision of the policy that served it.
     pub policy_revision: &'a str,
+    /// What was left out of request and answer, between commas.
+    pub dropped: Option<&'a str>,
     /// What the policy's `log` actions recorded: one `metadata` object each, in order.
     pub logs: &'a [Box<RawValue>],
 }

@@ -27,6 +27,8 @@ fn record<'a>() -> AccessRecord<'a> {
         input_tokens: Some(12),
         output_tokens: None,
         cost_micro_usd: Some(1_000_050),
+        cost_source: Some("reported"),
+        cost_parts: Some([1_000_000, 0, 30, 0, 20, 0, 0, 0, 0]),
         upstream_cost_micro_usd: Some(7),
         duration: Duration::from_micros(1_234_567),
         first_token: None,
@@ -34,6 +36,7 @@ fn record<'a>() -> AccessRecord<'a> {
         bytes_out: 6789,
         outcome: Outcome::Success,
         error_code: None,
+        dropped: None,
         policy_revision: "3f2a",
         logs: &[],
     }
@@ -65,7 +68,8 @@ fn a_json_line_has_every_known_field_and_no_unknown_one() {
             "model_asked": "openrouter:anthropic/claude-3.5-sonnet",
             "model_served": "anthropic/claude-3.5-sonnet", "provider": "openrouter", "model_reported": "claude-3-5-sonnet-20241022",
             "provider_reported": "Amazon Bedrock", "upstream_request_id": "gen-1", "attempts": 2,
-            "stream": true, "input_tokens": 12, "cost_usd": 1.00005, "upstream_cost_usd": 0.000007,
+            "stream": true, "input_tokens": 12, "cost_usd": 1.00005, "cost_source": "reported",
+            "cost_input_usd": 1.0, "cost_cached_usd": 0.00003, "cost_reasoning_usd": 0.00002, "upstream_cost_usd": 0.000007,
             "duration_ms": 1234.567,
             "bytes_in": 345, "bytes_out": 6789, "outcome": "success", "policy": "3f2a",
             "traffic_policy": {"logs": [{"metadata": {"a": 1}}]},
@@ -88,8 +92,10 @@ fn the_documentation_names_every_field() {
     let full = AccessRecord {
         query: Some("a=1"),
         output_tokens: Some(1),
+        cost_parts: Some([1; 9]),
         first_token: Some(Duration::ZERO),
         error_code: Some("ERR_NGROK_3807"),
+        dropped: Some("top_k, messages[].name"),
         ..record()
     };
     let documentation = include_str!("../../../../docs/observability.md");
@@ -98,7 +104,7 @@ fn the_documentation_names_every_field() {
         assert!(documentation.contains(&format!("`{name}`")), "{name}");
     }
     assert!(documentation.contains("`traffic_policy.logs`"));
-    assert_eq!(line.as_object().unwrap().len(), 26);
+    assert_eq!(line.as_object().unwrap().len(), 37);
 }
 
 #[test]
@@ -278,7 +284,7 @@ fn a_full_queue_drops_and_counts_and_never_waits() {
 fn bytes_are_bounded_as_well_as_lines() {
     let (entered, on_entered) = channel();
     let (let_go, release) = channel();
-    let options = AccessLogOptions { queue_bytes: 4096, ..AccessLogOptions::default() };
+    let options = AccessLogOptions { queue_bytes: 4400, ..AccessLogOptions::default() };
     let log = AccessLog::new(Box::new(Stuck { entered, release }), options).unwrap();
     log.write(&record());
     on_entered.recv_timeout(Duration::from_secs(10)).unwrap();
@@ -286,7 +292,7 @@ fn bytes_are_bounded_as_well_as_lines() {
     for _ in 0..10 {
         log.write(&AccessRecord { model_asked: Some(&long), ..record() });
     }
-    assert_eq!(log.dropped(), 8, "two lines of some 1.9 KiB fit");
+    assert_eq!(log.dropped(), 8, "two lines of some 2 KiB fit");
     drop(let_go);
 }
 

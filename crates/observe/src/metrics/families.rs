@@ -1,7 +1,7 @@
 //! The labelled metrics and their registration.
 
 use super::histogram::Histogram;
-use super::provider::{AttemptOutcome, ProviderMetrics};
+use super::provider::{AttemptOutcome, COST_PARTS, ProviderMetrics};
 use crate::in_flight::InFlight;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -40,6 +40,7 @@ pub(super) struct Families {
     attempts: Family<Labels<2>, Counter>,
     tokens: Family<Labels<2>, Counter>,
     cost: Family<Labels<1>, Counter>,
+    cost_parts: Family<Labels<2>, Counter>,
     first_token: Family<Labels<1>, Histogram>,
     upstream: Family<Labels<1>, Histogram>,
     reloads: Family<Labels<1>, Counter>,
@@ -63,8 +64,13 @@ impl Families {
         registry.register("tokens", "Tokens by provider and direction", all.tokens.clone());
         registry.register(
             "cost_micro_usd",
-            "Cost of answers in millionths of a US dollar, as far as it is known",
+            "Cost of attempts in millionths of a US dollar, as far as it is known",
             all.cost.clone(),
+        );
+        registry.register(
+            "cost_part_micro_usd",
+            "Parts of that cost by the price book, in millionths of a US dollar",
+            all.cost_parts.clone(),
         );
         registry.register("reloads", "Policy loads by result", all.reloads.clone());
         registry.register_with_unit(
@@ -108,6 +114,9 @@ impl Families {
             input_tokens: tokens("input"),
             output_tokens: tokens("output"),
             cost: self.cost.get_or_create_owned(&[("provider", id.clone())]),
+            cost_parts: COST_PARTS.map(|part| {
+                self.cost_parts.get_or_create_owned(&[("provider", id.clone()), ("part", part.to_owned())])
+            }),
             first_token: self.first_token.get_or_create_owned(&[("provider", id.clone())]),
             upstream: self.upstream.get_or_create_owned(&[("provider", id.clone())]),
             label: id,

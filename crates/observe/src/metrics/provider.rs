@@ -40,6 +40,10 @@ impl AttemptOutcome {
     }
 }
 
+/// The parts of a cost, in the order in which they are counted.
+pub const COST_PARTS: [&str; 9] =
+    ["input", "output", "cached", "cache_write", "reasoning", "audio", "image", "request", "tools"];
+
 /// One provider's counters, resolved once per policy load and shared by its requests.
 #[derive(Debug)]
 pub struct ProviderMetrics {
@@ -48,6 +52,7 @@ pub struct ProviderMetrics {
     pub(super) input_tokens: Counter,
     pub(super) output_tokens: Counter,
     pub(super) cost: Counter,
+    pub(super) cost_parts: [Counter; COST_PARTS.len()],
     pub(super) first_token: Histogram,
     pub(super) upstream: Histogram,
 }
@@ -73,9 +78,16 @@ impl ProviderMetrics {
         self.output_tokens.inc_by(output);
     }
 
-    /// Adds the cost of an answer, in millionths of a US dollar.
+    /// Adds the cost of an attempt, in millionths of a US dollar.
     pub fn cost(&self, micros: u64) {
         self.cost.inc_by(micros);
+    }
+
+    /// Adds the parts of a cost by the price book, in millionths of a US dollar and in the order of [`COST_PARTS`].
+    pub fn cost_parts(&self, micros: &[u64; COST_PARTS.len()]) {
+        for (counter, micros) in self.cost_parts.iter().zip(micros).filter(|(_, micros)| **micros > 0) {
+            counter.inc_by(*micros);
+        }
     }
 
     /// Time from the client's request to the first content of a stream.

@@ -227,6 +227,12 @@ impl Latency {
 }
 
 impl ErrorRates {
+    /// The share of attempts that failed by the provider's fault: all but 4xx, for which client or key is to blame.
+    #[must_use]
+    pub fn provider(&self) -> f64 {
+        (self.total - self.client - self.rate_limit).max(0.0)
+    }
+
     pub(super) fn of(outcomes: &Outcomes) -> Self {
         let total = outcomes.total();
         Self {

@@ -7,6 +7,7 @@ use super::{NameTrace, Names, Replaced};
 use crate::resolve::Ask;
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
+use tollgate_catalog::Provider;
 
 /// Longest text in which a client lists names, in bytes.
 const MAX_TEXT: usize = 4096;
@@ -39,6 +40,8 @@ pub(crate) struct Name<'a> {
     pub(crate) ignored: Vec<BadParam>,
     /// Why it is no name at all.
     pub(crate) fault: Option<String>,
+    /// Where it goes because it has no prefix and nothing knows it.
+    pub(crate) backends: Vec<Arc<Provider>>,
 }
 
 /// The names of a request.
@@ -63,6 +66,7 @@ impl<'a> Name<'a> {
             backend_first: false,
             ignored: Vec::new(),
             fault: None,
+            backends: Vec::new(),
         }
     }
 
@@ -76,9 +80,11 @@ impl<'a> Name<'a> {
     }
 
     pub(crate) fn trace(&self) -> NameTrace {
+        let at: Vec<String> =
+            self.backends.iter().map(|backend| format!("{}:{}", backend.id, self.text)).collect();
         NameTrace {
             asked: self.asked.unwrap_or_default().to_owned(),
-            becomes: self.text.clone().into_owned(),
+            becomes: if at.is_empty() { self.text.clone().into_owned() } else { at.join("|") },
             alias: self.alias,
             by: self.by,
             params: Arc::clone(&self.params),

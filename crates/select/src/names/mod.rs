@@ -21,6 +21,7 @@ pub(crate) use expand::{Expanded, Name, expand, no_params};
 pub(crate) use selector::prefix;
 
 use std::sync::Arc;
+use tollgate_catalog::Catalog;
 
 /// The rules for names of one gateway.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +71,25 @@ pub enum OnInvalid {
     Reject,
 }
 
+impl Names {
+    /// The ids of the providers that the default backend and the replacement name, each once.
+    #[must_use]
+    pub fn backends(&self, catalog: &Catalog) -> Vec<String> {
+        let replaced = self.replaced.as_ref().map(Replaced::selector);
+        let leaves = self.default_backend.iter().chain(replaced).flat_map(Selector::leaves);
+        let mut ids: Vec<String> = Vec::new();
+        for leaf in leaves {
+            let name = prefix(&leaf.name).map_or(leaf.name.as_str(), |(provider, _)| provider);
+            for provider in catalog.provider(name) {
+                if !ids.contains(&provider.id) {
+                    ids.push(provider.id.clone());
+                }
+            }
+        }
+        ids
+    }
+}
+
 impl Replaced {
     /// The names that are used.
     #[must_use]
@@ -93,11 +113,12 @@ impl Replaced {
 pub struct NameTrace {
     /// What the client wrote; empty when it named nothing.
     pub asked: String,
-    /// What is looked up.
+    /// What is looked up; with the backend's prefix where it goes to the default backend, `|` between several.
     pub becomes: String,
     /// Position of the alias that applied.
     pub alias: Option<usize>,
-    /// The option that chose the name: `default-backend`, `force-model`, `static-route`.
+    /// What chose the name or its backend: `default-backend`, `force-model`, `static-route`, or `path` where the
+    /// request's path stands for a backend.
     pub by: Option<&'static str>,
     /// The parameters that are sent.
     pub params: Arc<UriParams>,

@@ -92,6 +92,8 @@ pub struct Walk<'p> {
     refused: Vec<(&'p str, usize)>,
     /// Accounts whose free models are used up.
     capped: Vec<(&'p str, usize)>,
+    /// Keys that were waited for.
+    patient: Vec<(&'p str, Option<usize>)>,
     unreachable: Vec<&'p str>,
     failures: Vec<Failure>,
     end: Option<End>,
@@ -125,6 +127,7 @@ impl<'p> Walk<'p> {
             tried: Vec::new(),
             refused: Vec::new(),
             capped: Vec::new(),
+            patient: Vec::new(),
             unreachable: Vec::new(),
             failures: Vec::new(),
             end: None,
@@ -175,11 +178,18 @@ impl<'p> Walk<'p> {
     }
 
     /// Reports that the attempt last given failed, and gives it once more: the provider asked for a moment's patience.
-    /// `None` when no attempts are left; then nothing was reported.
+    /// `None` when no attempts are left, or when this key was waited for before, with whatever model: what is under way
+    /// at once is counted for the account. Then nothing was reported.
     pub fn again(&mut self, fault: Fault, retry_after_s: Option<u64>) -> Option<Attempt> {
         let attempt = self.current.filter(|_| self.tried.len() < self.knobs.max_attempts)?;
-        self.tried.push(attempt);
         let Attempt { candidate, key } = attempt;
+        let plan = self.plan;
+        let account = (plan.candidates.get(candidate)?.provider.id.as_str(), key);
+        if self.patient.contains(&account) {
+            return None;
+        }
+        self.patient.push(account);
+        self.tried.push(attempt);
         self.failures.push(Failure { candidate, key, fault, sent: true, retry_after_s });
         Some(attempt)
     }
@@ -207,7 +217,10 @@ impl<'p> Walk<'p> {
             (Some(400 | 404 | 413 | 422), _) => self.keys = Some(Vec::new().into_iter()),
             _ => {}
         }
-        if !sent {
+        if let (Fault::UnusableKey { .. }, Some(key)) = (&fault, key) {
+            // Another key may be a good one.
+            self.refused.push((provider, key));
+        } else if !sent {
             self.keys = Some(Vec::new().into_iter());
         }
         if self.knobs.skip_unreachable && fault.is_unreachable() {

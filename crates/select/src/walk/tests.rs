@@ -153,6 +153,8 @@ fn candidates_that_are_never_sent() {
     assert_eq!(code(|_| Fault::NoKey), (3802, 400));
     assert_eq!(code(|_| Fault::KeySelection("why".into())), (3808, 422));
     assert_eq!(code(|_| Fault::ForeignKey), (3817, 400));
+    assert_eq!(code(|_| unusable()), (3817, 400));
+    assert_eq!(code(|p| if p == "a" { unusable() } else { Fault::NoKey }), (3802, 400));
     assert_eq!(code(|_| Fault::GatewayKey), (27007, 401));
     assert_eq!(code(|p| if p == "a" { Fault::GatewayKey } else { Fault::NoKey }), (3802, 400));
     assert_eq!(code(|_| Fault::InputTooLarge { tokens: 9, max: 8 }), (3811, 413));
@@ -164,6 +166,39 @@ fn candidates_that_are_never_sent() {
     let mut walk = Walk::new(&plan, Knobs::default());
     assert_eq!(walk.next(|_| Ok(Vec::new())), None);
     assert_eq!(walk.verdict().code, 3802);
+}
+
+fn unusable() -> Fault {
+    Fault::UnusableKey { why: "its form".into(), configured: true }
+}
+
+#[test]
+fn a_key_is_waited_for_once() {
+    let plan = made(&["a:1", "a:2"]);
+    let mut walk = Walk::new(&plan, Knobs::default());
+    let keys = |_: &Candidate| Ok(vec![Some(0), Some(1)]);
+    let busy = || Fault::Status(402);
+    for (candidate, key, waits) in [(0, 0, true), (0, 1, true), (1, 0, false), (1, 1, false)] {
+        let attempt = Attempt { candidate, key: Some(key) };
+        assert_eq!(walk.next(keys), Some(attempt));
+        assert_eq!(walk.again(busy(), Some(1)), waits.then_some(attempt));
+        walk.failed(busy());
+    }
+    assert_eq!((walk.next(keys), walk.attempts()), (None, 6));
+}
+
+#[test]
+fn a_key_that_cannot_be_used_is_followed_by_the_next() {
+    let plan = made(&["a:1", "a:2"]);
+    let mut walk = Walk::new(&plan, Knobs::default());
+    let keys = |_: &Candidate| Ok(vec![Some(0), Some(1)]);
+    assert_eq!(walk.next(keys), Some(Attempt { candidate: 0, key: Some(0) }));
+    walk.failed(unusable());
+    assert_eq!(walk.next(keys), Some(Attempt { candidate: 0, key: Some(1) }));
+    walk.failed(unusable());
+    assert_eq!(walk.next(keys), None, "neither is tried for the second model");
+    assert_eq!((walk.attempts(), walk.verdict().code), (0, 3817));
+    assert!(walk.verdict().message.contains("provider a.") && !walk.verdict().message.contains("its form"));
 }
 
 #[test]

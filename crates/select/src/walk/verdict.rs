@@ -128,6 +128,17 @@ fn nothing_sent(walk: &Walk<'_>) -> Verdict {
         Some(Fault::KeySelection(why)) if all(|f| matches!(f, Fault::KeySelection(_))) => {
             Verdict::new(3808, format!("API key selection strategy failed: {why}"))
         }
+        Some(Fault::UnusableKey { why, configured }) if all(is_unusable) => Verdict::new(
+            3817,
+            match configured {
+                true => format!(
+                    "API key required for provider {provider}. The key that the gateway has for it cannot be used; the gateway's log says why."
+                ),
+                false => format!(
+                    "API key required for provider {provider}. The key you sent cannot be used: {why}."
+                ),
+            },
+        ),
         Some(Fault::ForeignKey) if all(|f| matches!(f, Fault::ForeignKey)) => Verdict::new(
             3817,
             format!(
@@ -148,13 +159,18 @@ fn nothing_sent(walk: &Walk<'_>) -> Verdict {
             3813,
             format!("No model can take this request as it is:\n{}", walk.errlist()),
         ),
-        Some(_) if all(|f| matches!(f, Fault::NoKey | Fault::ForeignKey | Fault::GatewayKey)) => Verdict::new(
+        Some(_) if all(|f| is_unusable(f) || matches!(f, Fault::NoKey | Fault::ForeignKey | Fault::GatewayKey)) => Verdict::new(
             3802,
             "No API key found. Check your SDK / AI Gateway configuration, or add API keys to your AI Gateway."
                 .to_owned(),
         ),
         _ => Verdict::new(3807, format!("All providers failed:\n{}", walk.errlist())),
     }
+}
+
+/// There is a key, but none that can be used; noted again for further models of the same provider.
+fn is_unusable(fault: &Fault) -> bool {
+    matches!(fault, Fault::UnusableKey { .. } | Fault::KeyRefusedBefore)
 }
 
 /// What the request says is the reason, not the provider.

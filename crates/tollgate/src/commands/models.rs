@@ -8,10 +8,11 @@ use crate::secrets::StandIns;
 use crate::table::Table;
 use crate::{output, wiring};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Price, Pricing, Provider, Tier};
+use tollgate_catalog::{Catalog, Model, PRICE_KINDS, Price, PriceSource, Pricing, Provider, Tier};
 
 /// Prints the models: a table, or JSON.
 ///
@@ -23,16 +24,30 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<ExitCode, CliError> {
         Some(path) => of_policy(path)?,
     };
     let wanted = |provider: &Provider| args.provider.as_deref().is_none_or(|name| provider.is_named(name));
-    let providers: Vec<&Provider> = catalog.providers().iter().map(|p| &**p).filter(|p| wanted(p)).collect();
-    if let (Some(name), true) = (&args.provider, providers.is_empty()) {
-        return Err(CliError::failed(wiring::no_provider(&catalog, name)));
+    let mut providers: Vec<&Provider> =
+        catalog.providers().iter().map(|p| &**p).filter(|p| wanted(p)).collect();
+    let listed = |provider: &Provider| catalog.providers().iter().any(|other| other.id == provider.id);
+    let unlisted: Vec<&Provider> =
+        catalog.unlisted().iter().map(|p| &**p).filter(|p| wanted(p) && !listed(p)).collect();
+    if let Some(name) = &args.provider {
+        if providers.is_empty() {
+            providers.clone_from(&unlisted);
+        }
+        if providers.is_empty() {
+            return Err(CliError::failed(wiring::no_provider(&catalog, name)));
+        }
     }
     let models = || providers.iter().flat_map(|p| p.models.iter().map(move |m| (*p, &**m)));
     if args.json {
         let all: Vec<Value> = models().map(|(provider, model)| entry(provider, model)).collect();
-        output::say(&format!("{:#}", json!({ "models": all })));
+        let shown: BTreeSet<&str> = providers.iter().map(|provider| provider.id.as_str()).collect();
+        let more = unlisted.iter().filter(|provider| !shown.contains(provider.id.as_str()));
+        let about = |provider: &&Provider| about(provider, listed(provider));
+        let about: Vec<Value> = providers.iter().chain(more).map(about).collect();
+        output::say(&format!("{:#}", json!({ "models": all, "providers": about })));
     } else {
-        output::print(&table(&providers));
+        let page = table(&providers) + &notes(&providers, &unlisted, args.provider.is_some());
+        output::print(page.trim_start());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,11 +82,52 @@ fn table(providers: &[&Provider]) -> String {
     if !table.is_empty() {
         out.push_str(&table.render(0));
     }
-    for provider in providers.iter().filter(|provider| provider.models.is_empty()) {
+    for provider in providers.iter().filter(|p| p.models.is_empty() && p.models_note.is_none()) {
         out.push_str(&format!("{}: no model is known; any name passes through\n", provider.id));
+    }
+    out
+}
+
+/// What there is to know beside the table: how names are written, and which providers only a policy brings in.
+fn notes(shown: &[&Provider], unlisted: &[&Provider], one: bool) -> String {
+    let mut out = String::new();
+    for provider in shown {
+        if let Some(note) = &provider.models_note {
+            out.push_str(&format!("\n{}: {note}\n", provider.id));
+        }
+    }
+    if one {
+        for provider in unlisted {
+            out.push_str(&format!("\n{}\n", provider.how_to_list()));
+        }
+    } else if !unlisted.is_empty() {
+        out.push_str(
+            "\nOnly in policies that list them (`tollgate models --provider ID` has their models):\n",
+        );
+        let mut table = Table::new(&["provider", "", "models", "entry of `providers`"]).right(&["models"]);
+        for provider in unlisted {
+            let count = provider.models.len();
+            let count = if count == 0 { String::new() } else { count.to_string() };
+            table.row([provider.id.clone(), provider.display_name.clone(), count, provider.entry()]);
+        }
+        out.push_str(&table.render(2));
     }
     out.push_str("\nA model is named `provider:model`; a name that only one provider has needs no prefix.\n");
     out
+}
+
+/// What programs can know of a provider.
+fn about(provider: &Provider, listed: bool) -> Value {
+    json!({
+        "id": provider.id,
+        "aliases": provider.aliases,
+        "display_name": provider.display_name,
+        "models": provider.models.len(),
+        "key_variable": provider.key_env,
+        "only_when_listed": !listed,
+        "needed_settings": provider.needed_settings(),
+        "note": provider.models_note,
+    })
 }
 
 /// `128k`, `1.05M`; nothing when it is not known.
@@ -114,8 +170,14 @@ fn entry(provider: &Provider, model: &Model) -> Value {
         "disabled": model.disabled,
         "pricing": prices(&model.pricing),
         "price_overrides": overrides(&model.pricing),
-        "prices": provider.prices,
+        "prices": model.price_source.as_ref().or(provider.prices.as_ref()).map(source),
     })
+}
+
+/// Where prices are from. Those that a policy states are of no day.
+fn source(prices: &PriceSource) -> Value {
+    let day = Some(prices.as_of.as_str()).filter(|day| !day.is_empty());
+    json!({"source": prices.source, "as_of": day})
 }
 
 /// The prices that are known, by kind: a million tokens, or a unit.

@@ -1,15 +1,13 @@
 //! `tollgate run` and `tollgate http`: serve.
 
-use crate::cli::{HttpArgs, LogForm, ModelLists, RunArgs, SecretArgs, ServeArgs};
+use crate::cli::{HttpArgs, LogForm, ModelLists, RunArgs, ServeArgs};
 use crate::error::CliError;
-use crate::secrets::Secrets;
-use crate::settings::{First, Settings, listen_of_url, settle};
+use crate::settings::{First, listen_of_url, settle};
 use crate::{output, wiring};
 use std::process::ExitCode;
 use std::sync::Arc;
-use tollgate_catalog::Catalog;
-use tollgate_edge::Lists;
 use tollgate_edge::server::{ServerOptions, StartError, serve};
+use tollgate_edge::{LateCosts, Lists, ReadLists};
 use tollgate_observe::{AccessLog, AccessLogOptions, LogFormat, init_tracing};
 
 /// The token for an admin listener that is not on loopback. Not a flag: flags are seen in the process list.
@@ -39,9 +37,14 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
     let settings = settle(args, first)?;
     let format = log_format(settings.log_format);
     init_tracing(format, args.log.as_deref()).map_err(|wrong| CliError::usage(format!("--log: {wrong}")))?;
-    let secrets = open_secrets(&args.secrets, &settings)?;
-    let mut shared = wiring::shared(Arc::new(secrets), &settings.naming)?;
-    shared.lists = Lists::new(args.model_lists.unwrap_or_default() == ModelLists::Live);
+    settings.secrets.problems().iter().for_each(|problem| tracing::warn!("{problem}"));
+    let mut shared = wiring::shared(Arc::new(settings.secrets), &settings.naming)?;
+    shared.lists = Lists::new(match args.model_lists.unwrap_or_default() {
+        ModelLists::Live => ReadLists::All,
+        ModelLists::Openrouter => ReadLists::OpenRouter,
+        ModelLists::Embedded => ReadLists::Nothing,
+    });
+    shared.late_costs = LateCosts::new(args.late_costs.unwrap_or(true));
     let shared = Arc::new(shared);
     // Engines are made again when they serve; only a backend has to be looked for in them.
     let named = shared.names.default_backend.is_some() || shared.names.replaced.is_some();
@@ -66,14 +69,6 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
     serve(options, shared, Arc::new(log), |lines| lines.iter().for_each(|line| output::say(line)))
         .map_err(start_error)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn open_secrets(args: &SecretArgs, settings: &Settings) -> Result<Secrets, CliError> {
-    let secrets = Secrets::open(args, settings.secrets.as_deref(), &Catalog::builtin())?;
-    for problem in secrets.problems() {
-        tracing::warn!("{problem}");
-    }
-    Ok(secrets)
 }
 
 /// Why nothing is served, in words that help.

@@ -131,7 +131,11 @@ impl<'r> Assistant<'r> {
                 w.member("annotations", annotations);
                 break;
             }
-            let name = if messages.from == Surface::Messages { "citations" } else { "annotations" };
+            let name = match messages.from {
+                Surface::Responses => "input[].content[].annotations",
+                Surface::GenerateContent => "contents[].parts[].annotations",
+                _ => "messages[].content[].citations",
+            };
             super::lose(&mut messages.lost, name);
         }
     }

@@ -1,6 +1,6 @@
 //! Tools and the choice among them.
 
-use super::super::request::{Function, Json, Request, Tool, ToolChoice};
+use super::super::request::{Function, Request, Tool, ToolChoice};
 use super::super::writer::Writer;
 use super::super::{Target, Unsupported};
 use super::lose;
@@ -27,9 +27,9 @@ pub(super) fn write(
         Tool::Function(function) => only.as_ref().is_none_or(|names| names.contains(&*function.name)),
         Tool::Native(_) => from == Surface::ChatCompletions,
     };
-    for tool in request.tools.iter().filter(|tool| !shown(tool)) {
-        if let Tool::Native(tool) = tool {
-            lose(lost, format!("tools[{}]", native_name(tool)));
+    for (at, tool) in request.tools.iter().enumerate().filter(|(_, tool)| !shown(tool)) {
+        if matches!(tool, Tool::Native(_)) {
+            lose(lost, format!("tools[{at}]"));
         }
     }
     if !request.tools.iter().any(|tool| shown(&tool)) {
@@ -98,11 +98,4 @@ fn write_function(
             None => {}
         }
     });
-}
-
-/// What a tool of the provider is called: its type, or the only member it has (Gemini).
-fn native_name<'t>(tool: &'t Json<'_>) -> &'t str {
-    let Some(members) = tool.as_object() else { return "?" };
-    let kind = members.get("type").and_then(Json::as_str);
-    kind.or_else(|| members.iter().next().map(|(name, _)| name)).unwrap_or("?")
 }

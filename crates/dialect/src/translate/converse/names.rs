@@ -108,15 +108,19 @@ fn converse(field: Field) -> &'static str {
 #[derive(Debug)]
 pub(super) struct Notes {
     from: Surface,
-    /// Messages before the first turn: chat's instructions are one of its messages.
-    before: usize,
+    /// Messages before the first turn: chat's instructions are one of its messages. `None` where they may be several.
+    before: Option<usize>,
     pub(super) lost: Vec<String>,
 }
 
 impl Notes {
     pub(super) fn new(request: &Request<'_>, from: Surface) -> Self {
         let instructions_first = from.format() == crate::Format::OpenAi && from != Surface::Responses;
-        let before = usize::from(instructions_first && !request.system.is_empty());
+        let before = match request.system.len() {
+            some if instructions_first && some > 1 => None,
+            some if instructions_first => Some(some),
+            _ => Some(0),
+        };
         Self { from, before, lost: Vec::new() }
     }
 
@@ -142,7 +146,10 @@ impl Notes {
             Surface::GenerateContent => "contents",
             _ => "messages",
         };
-        format!("{list}[{}]", turn + self.before)
+        match self.before {
+            Some(before) => format!("{list}[{}]", turn + before),
+            None => format!("{list}[]"),
+        }
     }
 
     /// The path of a part of a turn.

@@ -159,12 +159,6 @@ fn entry<'r>(
             }
         }
         Tool::Native(tool) if notes.from() == Surface::Converse => out.push(Entry::Native(tool)),
-        Tool::Native(tool) => {
-            let kind = tool.as_object().and_then(|tool| tool.get("type")).and_then(Json::as_str);
-            notes.path(match kind {
-                Some(kind) => format!("tools[{at}] ({kind})"),
-                None => format!("tools[{at}]"),
-            });
-        }
+        Tool::Native(_) => notes.path(format!("tools[{at}]")),
     }
 }

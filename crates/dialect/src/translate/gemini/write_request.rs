@@ -104,13 +104,7 @@ fn write_tools(w: &mut Writer, request: &Request<'_>, from: Surface, lost: &mut 
     for (at, tool) in request.tools.iter().enumerate() {
         match tool {
             Tool::Native(tool) if from == Surface::GenerateContent => native.push(tool),
-            Tool::Native(tool) => {
-                let kind = tool.as_object().and_then(|tool| tool.get("type")).and_then(Json::as_str);
-                match kind {
-                    Some(kind) => lost.add(&format!("tools[{at}] ({kind})")),
-                    None => lost.add(&format!("tools[{at}]")),
-                }
-            }
+            Tool::Native(_) => lost.add(&format!("tools[{at}]")),
             Tool::Function(_) => {}
         }
     }

@@ -66,6 +66,16 @@ pub(super) fn write_usage(w: &mut Writer, usage: &Usage) {
         w.member("cache_creation_input_tokens", &usage.cache_write_tokens);
         w.member("cache_read_input_tokens", &usage.cached_tokens);
         w.member("output_tokens", &usage.output_tokens);
+        if usage.cache_write_1h_tokens > 0 {
+            w.member_object("cache_creation", |w| {
+                let short = usage.cache_write_tokens.saturating_sub(usage.cache_write_1h_tokens);
+                w.member("ephemeral_5m_input_tokens", &short);
+                w.member("ephemeral_1h_input_tokens", &usage.cache_write_1h_tokens);
+            });
+        }
+        if usage.web_searches > 0 {
+            w.member_object("server_tool_use", |w| w.member("web_search_requests", &usage.web_searches));
+        }
         if usage.reasoning_tokens > 0 {
             w.member_object("output_tokens_details", |w| {
                 w.member("thinking_tokens", &usage.reasoning_tokens)

@@ -94,12 +94,13 @@ impl Setting {
 }
 
 /// Where turn `at` stands in the client's body. In chat the instructions before the conversation are messages too;
-/// each has at least one part, so with instructions of several parts the number may be too large.
+/// with instructions of several parts it is not known how many messages they were, so there is no number then.
 pub(super) fn turn(from: Surface, request: &Request<'_>, at: usize) -> String {
     match from {
         Surface::GenerateContent => format!("contents[{at}]"),
         Surface::Responses => format!("input[{at}]"),
         Surface::Messages | Surface::Converse => format!("messages[{at}]"),
+        _ if request.system.len() > 1 => "messages[]".to_owned(),
         _ => format!("messages[{}]", at + request.system.len()),
     }
 }

@@ -123,7 +123,7 @@ impl<'r> Tools<'r> {
                     }
                 }
                 Tool::Native(tool) if from == Surface::Messages => written.push(Written::Native(tool)),
-                Tool::Native(tool) => lost.push(native_name(tool, at)),
+                Tool::Native(_) => lost.push(format!("tools[{at}]")),
             }
         }
         if written.is_empty() {
@@ -262,14 +262,4 @@ fn check_name(name: &str, at: usize) -> Result<(), Unsupported> {
         let pattern = "letters, digits, '_' and '-', at most 128";
         Unsupported(format!("the name of function {at} in 'tools' (Anthropic's API takes {pattern})"))
     })
-}
-
-/// A provider's own tool: by its type, or by its only member, as Gemini has it.
-fn native_name(tool: &Json<'_>, at: usize) -> String {
-    let Json::Object(members) = tool else { return format!("tools[{at}]") };
-    let kind = members.get("type").and_then(|kind| kind.as_str()).or_else(|| members.keys().next());
-    match kind {
-        Some(kind) => format!("tools[{at}].{kind}"),
-        None => format!("tools[{at}]"),
-    }
 }

@@ -19,7 +19,7 @@ the vault. Requests are real, and are paid for. Exit code 0: every model answere
 pub(crate) struct CompareArgs {
     /// The prompt: a text, or the JSON body of a chat completion, whose model is replaced; `-` for standard input
     pub(crate) prompt_file: PathBuf,
-    /// A model, as a client would name it; may be repeated
+    /// A model, as a client would name it; repeat it for each model to compare
     #[arg(long = "model", short = 'm', required = true, value_name = "MODEL", value_parser = text())]
     pub(crate) models: Vec<String>,
     /// The policy the requests go through [default: the built-in providers]
@@ -28,7 +28,7 @@ pub(crate) struct CompareArgs {
     /// Requests to each model; the figures are medians
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) repeat: u16,
-    /// Requests under way at once
+    /// Most requests under way at once, all models together
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) parallel: u16,
     /// Ask for whole answers; then the time to the first token is not known
@@ -40,10 +40,10 @@ pub(crate) struct CompareArgs {
     /// A system message, in place of the prompt's own
     #[arg(long, value_name = "TEXT", value_parser = text())]
     pub(crate) system: Option<String>,
-    /// For programs
+    /// JSON for programs
     #[arg(long)]
     pub(crate) json: bool,
-    /// Whole answers, one below the other
+    /// Show whole answers, one below the other
     #[arg(long, conflicts_with = "json")]
     pub(crate) full: bool,
     #[command(flatten)]

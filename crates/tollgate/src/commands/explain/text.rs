@@ -2,6 +2,7 @@
 
 use crate::table::Table;
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 use tollgate_edge::explain::Explanation;
 
 /// The whole page.
@@ -11,6 +12,8 @@ pub(super) fn render(request: &str, file: &str, explained: &Explanation, scripte
     out.push_str(&client(&trace.client));
     out.push_str(&strategies(&trace.model_selection));
     out.push_str(&candidates(&trace.models_to_try));
+    out.push_str(&unusable_keys(&trace.models_to_try));
+    out.push_str(&identity(&trace.models_to_try));
     if scripted {
         out.push_str(&attempts(&trace.attempts));
     }
@@ -72,11 +75,11 @@ fn rewritten(names: &Json) -> String {
     let mut table = Table::new(&["name", "becomes", "by", "parameters", "ignored"]);
     for name in names.as_array().into_iter().flatten() {
         let alias = &name["alias"];
-        let by = match (name["by"].as_str(), alias["index"].as_u64()) {
-            (Some(option), _) => option.to_owned(),
-            (None, Some(index)) => format!("model_aliases[{index}] {}", text(&alias["pattern"])),
-            (None, None) => String::new(),
-        };
+        let by_alias = alias["index"]
+            .as_u64()
+            .map(|index| format!("model_aliases[{index}] {}", text(&alias["pattern"])));
+        let by: Vec<String> = by_alias.into_iter().chain(name["by"].as_str().map(str::to_owned)).collect();
+        let by = by.join(", then ");
         let params = name["params"].as_object().into_iter().flatten();
         let params: Vec<String> = params.map(|(name, value)| format!("{name}={}", text(value))).collect();
         let ignored = name["ignored_params"].as_array().into_iter().flatten();
@@ -116,7 +119,7 @@ fn candidates(planned: &[Json]) -> String {
         return String::new();
     }
     let around = planned.iter().any(|candidate| !list(&candidate["translated_for"]).is_empty());
-    let mut titles = vec!["", "provider", "model", "keys", "url", "left out", "skipped"];
+    let mut titles = vec!["", "provider", "model", "keys", "url", "api", "left out", "skipped"];
     titles.extend(around.then_some("translated for"));
     let mut table = Table::new(&titles);
     for (index, candidate) in planned.iter().enumerate() {
@@ -126,6 +129,7 @@ fn candidates(planned: &[Json]) -> String {
             text(&candidate["model"]),
             list(&candidate["keys"]),
             text(&candidate["url"]),
+            api(candidate),
             list(&candidate["dropped_params"]),
             text(&candidate["skipped"]),
         ];
@@ -133,6 +137,45 @@ fn candidates(planned: &[Json]) -> String {
         table.row(row);
     }
     format!("\nwould be tried, in this order\n{}", table.render(2))
+}
+
+/// Which API the provider is spoken to in, and from which it is translated.
+fn api(candidate: &Json) -> String {
+    let surface = text(&candidate["surface"]);
+    match candidate["translated"] == true {
+        true => format!("{surface}, translated from {}", text(&candidate["client_surface"])),
+        false => surface,
+    }
+}
+
+/// The headers that tell providers who is asking: said once for each provider.
+fn identity(planned: &[Json]) -> String {
+    let mut table = Table::new(&["provider", "header", "value", "from"]);
+    let mut seen = BTreeSet::new();
+    for candidate in planned {
+        for told in candidate["identity"].as_array().into_iter().flatten() {
+            let row = [&candidate["provider"], &told["header"], &told["value"], &told["from"]].map(text);
+            if seen.insert(row.clone()) {
+                table.row(row);
+            }
+        }
+    }
+    if table.is_empty() { String::new() } else { format!("\nwho is said to be asking\n{}", table.render(2)) }
+}
+
+/// Keys in a form that their provider has no use for: said once for each provider.
+fn unusable_keys(planned: &[Json]) -> String {
+    let mut table = Table::new(&["provider", "key", "reason"]);
+    let mut seen = BTreeSet::new();
+    for candidate in planned {
+        for key in candidate["unusable_keys"].as_array().into_iter().flatten() {
+            let row = [text(&candidate["provider"]), text(&key["key"]), text(&key["reason"])];
+            if seen.insert(row.clone()) {
+                table.row(row);
+            }
+        }
+    }
+    if table.is_empty() { String::new() } else { format!("\nkeys that cannot be used\n{}", table.render(2)) }
 }
 
 fn attempts(attempts: &[Json]) -> String {

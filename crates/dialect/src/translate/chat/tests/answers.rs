@@ -270,6 +270,7 @@ fn figures_survive() {
         output_image_tokens: 4,
         cost: Some(0.25),
         upstream_cost: Some(0.5),
+        ..Usage::default()
     };
     let answer = Answer { usage: Some(usage), choices: vec![Choice::default()], ..Answer::default() };
     let body = written(&answer);

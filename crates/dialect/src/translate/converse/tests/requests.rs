@@ -321,7 +321,7 @@ fn native_tools_of_others_are_lost() {
     let native = serde_json::from_str(r#"{"type":"web_search"}"#).unwrap();
     let request = Request { tools: vec![Tool::Native(native)], ..user(vec![Part::text("a")]) };
     let (body, lost) = chat(&request);
-    assert_eq!((body.get("toolConfig"), lost), (None, vec!["tools[0] (web_search)".to_owned()]));
+    assert_eq!((body.get("toolConfig"), lost), (None, vec!["tools[0]".to_owned()]));
 }
 
 #[test]

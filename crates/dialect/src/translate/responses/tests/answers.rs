@@ -240,6 +240,7 @@ fn figures_there_and_back() {
         output_image_tokens: 4,
         cost: Some(0.0125),
         upstream_cost: Some(0.5),
+        ..Usage::default()
     };
     let mut given = of(vec![Part::text("x")], Stop::End);
     given.usage = Some(usage);
