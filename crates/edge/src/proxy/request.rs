@@ -96,10 +96,11 @@ fn connection(session: &Session, now: SystemTime) -> ConnectionFacts {
     let tls = digest.and_then(|d| d.ssl_digest.as_ref()).map(|ssl| TlsFacts {
         version: ssl.version.trim_start_matches("TLSv").replace('_', "."),
         cipher_suite: ssl.cipher.to_string(),
-        sni: String::new(),
         alpn: alpn.into(),
+        ..TlsFacts::default()
     });
-    ConnectionFacts { client: inet(session.client_addr()), server: inet(session.server_addr()), started, tls }
+    let (client, server) = (inet(session.client_addr()), inet(session.server_addr()));
+    ConnectionFacts { tls, ..ConnectionFacts::new(client, server, started) }
 }
 
 /// Path and query with dot segments removed and unreserved characters decoded (RFC 3986 section 6.2.2);

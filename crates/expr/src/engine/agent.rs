@@ -5,19 +5,20 @@ use crate::activation::Activation;
 use crate::value::Value;
 use std::sync::Arc;
 
-pub(super) const AGENT: Field = dual("user_agent", |a| Value::String(raw(a)), FIELDS);
+pub(super) const AGENT: Field =
+    dual("user_agent", "The header `User-Agent`.", |a| Value::String(raw(a)), FIELDS);
 
 static FIELDS: &[Field] = &[
-    text("name", |a| Value::from(product(&raw(a)).0)),
-    text("version", |a| Value::from(product(&raw(a)).1)),
-    text("os", |a| Value::from(system(&raw(a)).0)),
-    text("os_version", |a| Value::from(system(&raw(a)).1)),
-    text("device", |a| Value::from(device(&raw(a)))),
-    text("url", |a| Value::from(url(&raw(a)))),
-    flag("is_mobile", |a| Value::Bool(form(&raw(a)) == Form::Mobile)),
-    flag("is_tablet", |a| Value::Bool(form(&raw(a)) == Form::Tablet)),
-    flag("is_desktop", |a| Value::Bool(form(&raw(a)) == Form::Desktop)),
-    flag("is_bot", |a| Value::Bool(form(&raw(a)) == Form::Bot)),
+    text("name", "The program: `Safari`, `curl`, `GPTBot`.", |a| Value::from(product(&raw(a)).0)),
+    text("version", "Its version.", |a| Value::from(product(&raw(a)).1)),
+    text("os", "The system: `macOS`, `iOS`, `Android`, `Windows`.", |a| Value::from(system(&raw(a)).0)),
+    text("os_version", "Its version.", |a| Value::from(system(&raw(a)).1)),
+    text("device", "The device: `iPhone`, `iPad`, `Pixel`.", |a| Value::from(device(&raw(a)))),
+    text("url", "The URL that a bot gives of itself.", |a| Value::from(url(&raw(a)))),
+    flag("is_mobile", "A telephone.", |a| Value::Bool(form(&raw(a)) == Form::Mobile)),
+    flag("is_tablet", "A tablet.", |a| Value::Bool(form(&raw(a)) == Form::Tablet)),
+    flag("is_desktop", "A desktop browser.", |a| Value::Bool(form(&raw(a)) == Form::Desktop)),
+    flag("is_bot", "A crawler, by its own word.", |a| Value::Bool(form(&raw(a)) == Form::Bot)),
 ];
 
 #[derive(PartialEq, Eq)]

@@ -160,17 +160,7 @@ fn json_templates_keep_types_and_shape() {
     let policy = policy(text);
     let template = policy.on_http_request[0].actions[0].read().get("body").unwrap().json_template().unwrap();
     assert!(!template.is_fixed());
-    let activation = Activation {
-        request: None,
-        response: None,
-        connection: None,
-        endpoint: None,
-        vars: None,
-        results: None,
-        ai: None,
-        secrets: &NoSecrets,
-        now: std::time::SystemTime::UNIX_EPOCH,
-    };
+    let activation = Activation::new(&NoSecrets, std::time::SystemTime::UNIX_EPOCH);
     let value = template.eval(&activation).unwrap();
     assert!(matches!(value.path(&["a"]), Some(Value::Int(2))));
     let Some(Value::List(items)) = value.path(&["b"]) else { panic!() };
