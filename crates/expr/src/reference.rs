@@ -42,7 +42,7 @@ pub fn reference() -> String {
         if !section.note.is_empty() {
             let _ = write!(out, "{}\n\n", section.note);
         }
-        out.push_str("| function | gives | | example |\n|---|---|---|---|\n");
+        out.push_str("| function | gives | meaning | example |\n|---|---|---|---|\n");
         for doc in section.docs {
             function(&mut out, doc);
         }

@@ -1,5 +1,5 @@
-//! `req.user_agent.*`: a short reading of the header, good for rules. No database: those there are stood still years
-//! ago (and know no crawler of an AI company), or take a fifth of a second and tens of megabytes to load.
+//! `req.user_agent.*`: a short reading of the header, good for rules. No database: those there are either stood still
+//! before there were crawlers of AI companies, or compile their patterns for a fifth of a second.
 
 use super::{Field, dual, flag, headers, text};
 use crate::activation::Activation;

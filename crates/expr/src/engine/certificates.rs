@@ -9,14 +9,18 @@ use crate::value::Value;
 macro_rules! name {
     ($find:ident, $part:ident) => {
         &[
-            text("common_name", "", |a| Value::from($find(a).map_or("", |c| &c.$part.common_name))),
-            texts("country", "", |a| list($find(a), |c| &c.$part.country)),
-            texts("locality", "", |a| list($find(a), |c| &c.$part.locality)),
-            texts("organization", "", |a| list($find(a), |c| &c.$part.organization)),
-            texts("organizational_unit", "", |a| list($find(a), |c| &c.$part.organizational_unit)),
-            texts("postal_code", "", |a| list($find(a), |c| &c.$part.postal_code)),
-            texts("province", "", |a| list($find(a), |c| &c.$part.province)),
-            texts("street_address", "", |a| list($find(a), |c| &c.$part.street_address)),
+            text("common_name", "The common name (`CN`).", |a| {
+                Value::from($find(a).map_or("", |c| &c.$part.common_name))
+            }),
+            texts("country", "Every country (`C`).", |a| list($find(a), |c| &c.$part.country)),
+            texts("locality", "Every locality (`L`).", |a| list($find(a), |c| &c.$part.locality)),
+            texts("organization", "Every organization (`O`).", |a| list($find(a), |c| &c.$part.organization)),
+            texts("organizational_unit", "Every unit of one (`OU`).", |a| {
+                list($find(a), |c| &c.$part.organizational_unit)
+            }),
+            texts("postal_code", "Every postal code.", |a| list($find(a), |c| &c.$part.postal_code)),
+            texts("province", "Every state or province (`ST`).", |a| list($find(a), |c| &c.$part.province)),
+            texts("street_address", "Every street.", |a| list($find(a), |c| &c.$part.street_address)),
         ]
     };
 }
@@ -35,10 +39,10 @@ macro_rules! certificate {
                 "Its other names: `DNS:a.example, IP Address:192.0.2.1`.",
                 |a| word($find(a), |c| &c.san),
                 &[
-                    texts("dns_names", "", |a| list($find(a), |c| &c.dns_names)),
-                    texts("email_addresses", "", |a| list($find(a), |c| &c.email_addresses)),
-                    texts("ip_addresses", "", |a| list($find(a), |c| &c.ip_addresses)),
-                    texts("uris", "", |a| list($find(a), |c| &c.uris)),
+                    texts("dns_names", "The host names.", |a| list($find(a), |c| &c.dns_names)),
+                    texts("email_addresses", "The mail addresses.", |a| list($find(a), |c| &c.email_addresses)),
+                    texts("ip_addresses", "The IP addresses.", |a| list($find(a), |c| &c.ip_addresses)),
+                    texts("uris", "The URIs.", |a| list($find(a), |c| &c.uris)),
                 ],
             ),
             text("serial_number", "Lower-case hexadecimal.", |a| word($find(a), |c| &c.serial_number)),

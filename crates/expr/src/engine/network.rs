@@ -40,17 +40,19 @@ macro_rules! address {
                             text("city", "Where the address is likely used.", |a| {
                                 used($facts(a), |p| &p.city)
                             }),
-                            text("continent", "", |a| used($facts(a), |p| &p.continent)),
-                            text("country", "", |a| used($facts(a), |p| &p.country)),
+                            text("continent", "The continent's name.", |a| used($facts(a), |p| &p.continent)),
+                            text("country", "The country's name.", |a| used($facts(a), |p| &p.country)),
                             text("country_code", "ISO 3166-1, two letters.", |a| {
                                 used($facts(a), |p| &p.country_code)
                             }),
                             text("latitude", "A text: `double()` makes a number.", |a| {
                                 used($facts(a), |p| &p.latitude)
                             }),
-                            text("longitude", "", |a| used($facts(a), |p| &p.longitude)),
-                            text("metro_code", "", |a| used($facts(a), |p| &p.metro_code)),
-                            text("postal_code", "", |a| used($facts(a), |p| &p.postal_code)),
+                            text("longitude", "As the latitude.", |a| used($facts(a), |p| &p.longitude)),
+                            text("metro_code", "The metropolitan area's code, in the United States.", |a| {
+                                used($facts(a), |p| &p.metro_code)
+                            }),
+                            text("postal_code", "The postal code.", |a| used($facts(a), |p| &p.postal_code)),
                             text("radius", "The accuracy in kilometres, a text.", |a| {
                                 used($facts(a), |p| &p.radius)
                             }),
@@ -69,13 +71,23 @@ macro_rules! address {
                             text("city", "Where the address is registered.", |a| {
                                 registered($facts(a), |p| &p.city)
                             }),
-                            text("continent", "", |a| registered($facts(a), |p| &p.continent)),
-                            text("country", "", |a| registered($facts(a), |p| &p.country)),
-                            text("country_code", "", |a| registered($facts(a), |p| &p.country_code)),
-                            text("metro_code", "", |a| registered($facts(a), |p| &p.metro_code)),
-                            text("subdivision", "", |a| registered($facts(a), |p| &p.subdivision)),
-                            text("timezone", "", |a| registered($facts(a), |p| &p.timezone)),
-                            flag("is_eu", "", |a| {
+                            text("continent", "The continent's name.", |a| {
+                                registered($facts(a), |p| &p.continent)
+                            }),
+                            text("country", "The country's name.", |a| registered($facts(a), |p| &p.country)),
+                            text("country_code", "ISO 3166-1, two letters.", |a| {
+                                registered($facts(a), |p| &p.country_code)
+                            }),
+                            text("metro_code", "The metropolitan area's code, in the United States.", |a| {
+                                registered($facts(a), |p| &p.metro_code)
+                            }),
+                            text("subdivision", "A state, province or the like.", |a| {
+                                registered($facts(a), |p| &p.subdivision)
+                            }),
+                            text("timezone", "IANA's name of the time zone.", |a| {
+                                registered($facts(a), |p| &p.timezone)
+                            }),
+                            flag("is_eu", "Whether the country is in the European Union.", |a| {
                                 Value::Bool($facts(a).is_some_and(|facts| facts.registered.is_eu))
                             }),
                         ],
@@ -92,12 +104,12 @@ pub(super) static SERVER_ADDRESS: &[Field] = address!(server);
 /// The older names of where the client is.
 pub(super) static CLIENT_PLACE: &[Field] = &[
     text("city", "Where the client likely is.", |a| used(client(a), |p| &p.city)),
-    text("country", "", |a| used(client(a), |p| &p.country)),
+    text("country", "The country's name.", |a| used(client(a), |p| &p.country)),
     text("country_code", "ISO 3166-1, two letters.", |a| used(client(a), |p| &p.country_code)),
     text("latitude", "A text: `double()` makes a number.", |a| used(client(a), |p| &p.latitude)),
-    text("longitude", "", |a| used(client(a), |p| &p.longitude)),
+    text("longitude", "As the latitude.", |a| used(client(a), |p| &p.longitude)),
     text("radius", "The accuracy in kilometres, a text.", |a| used(client(a), |p| &p.radius)),
-    text("subdivision", "", |a| used(client(a), |p| &p.subdivision)),
+    text("subdivision", "A state, province or the like.", |a| used(client(a), |p| &p.subdivision)),
 ];
 
 fn client<'a>(a: &Activation<'a>) -> Option<&'a AddressFacts> {

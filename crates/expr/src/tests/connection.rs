@@ -94,14 +94,8 @@ fn certificate(algorithm: &'static rcgen::SignatureAlgorithm) -> Certificate {
     Certificate::from_der(params.self_signed(&key).unwrap().der().as_ref())
 }
 
-#[test]
-fn certificates_are_read_field_by_field() {
-    let mut world = World::default();
-    let shown = Arc::new(certificate(&rcgen::PKCS_ECDSA_P256_SHA256));
-    let ours = Arc::new(certificate(&rcgen::PKCS_ED25519));
-    world.connection.tls =
-        Some(TlsFacts { client: Some(shown.clone()), server: Some(ours.clone()), ..TlsFacts::default() });
-    for (source, expected) in [
+fn fields_of_certificates() -> Vec<(&'static str, Json)> {
+    vec![
         (
             "conn.tls.client.subject",
             json!(
@@ -149,7 +143,17 @@ fn certificates_are_read_field_by_field() {
         ("conn.tls.client.pem.startsWith('-----BEGIN CERTIFICATE-----\\nMII')", json!(true)),
         ("conn.tls.client.pem.split('\\n').all(l, l.size() <= 64)", json!(true)),
         ("has(conn.tls.client.subject) && conn.tls.client.subject.contains('client-1')", json!(true)),
-    ] {
+    ]
+}
+
+#[test]
+fn certificates_are_read_field_by_field() {
+    let mut world = World::default();
+    let shown = Arc::new(certificate(&rcgen::PKCS_ECDSA_P256_SHA256));
+    let ours = Arc::new(certificate(&rcgen::PKCS_ED25519));
+    world.connection.tls =
+        Some(TlsFacts { client: Some(shown.clone()), server: Some(ours.clone()), ..TlsFacts::default() });
+    for (source, expected) in fields_of_certificates() {
         assert_eq!(json_of(&world, source), expected, "{source}");
     }
     // The same record as the result of an action.

@@ -34,5 +34,6 @@ fn no_cell_breaks_the_tables_of_the_page() {
     for line in crate::reference().lines().filter(|line| line.starts_with('|')) {
         let bars = line.replace("\\|", "").matches('|').count();
         assert!(bars == 5 || bars == 3, "{line}");
+        assert!(!line.contains("|  |"), "a cell is empty: {line}");
     }
 }

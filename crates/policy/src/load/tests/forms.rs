@@ -124,7 +124,8 @@ fn interpolation_in_an_expression_is_taken_as_parentheses() {
     let text =
         "on_http_request:\n  - expressions: [\"req.method == ${'GET'}\"]\n    actions: [{type: deny}]\n";
     assert!(loaded(text).policy.is_some());
-    assert_eq!(positions(text), ["2:19 2200"]);
+    assert_eq!(positions(text), ["2:34 2200"]);
+    assert!(loaded(text).diagnostics.iter().all(|d| d.severity == Severity::Warning));
 }
 
 #[test]
