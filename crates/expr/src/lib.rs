@@ -9,6 +9,7 @@
 //! [`Value`] as its own type of values.
 
 mod activation;
+mod direct;
 mod engine;
 mod error;
 mod facts;

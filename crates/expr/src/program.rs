@@ -1,6 +1,7 @@
 //! Compiled expressions.
 
 use crate::activation::Activation;
+use crate::direct::Direct;
 use crate::error::EvalError;
 use crate::issue::{Issue, offset};
 use crate::limits::{charge, check_length, with_budget, with_stack};
@@ -50,6 +51,8 @@ struct Inner {
     facts: Facts,
     lenient: bool,
     warnings: Vec<Issue>,
+    /// The same without the interpreter, when it has such a form.
+    direct: Option<Direct>,
     /// Vault and name, when the whole expression is `secrets.get` with literals: keys in policies are, and every request
     /// reads some.
     only_secret: Option<(String, String)>,
@@ -115,6 +118,12 @@ impl Program {
         &self.0.facts
     }
 
+    /// Whether it runs without the interpreter.
+    #[cfg(test)]
+    pub(crate) fn is_direct(&self) -> bool {
+        self.0.direct.is_some()
+    }
+
     /// Runs it.
     ///
     /// # Errors
@@ -128,14 +137,10 @@ impl Program {
         }
         let run = || {
             with_budget(|| {
-                let resolver = Resolver::new(a, &inner.slots);
-                let mut context = Context::with_env(Arc::clone(&ENV));
-                context.set_variable_resolver(&resolver);
-                if inner.lenient {
-                    add_lenient(&mut context);
-                }
-                let result = cel::Value::resolve_val(&inner.tree, &context).map_err(EvalError::caught)?;
-                let value = val::value(&*result)?;
+                let value = match &inner.direct {
+                    Some(direct) => direct.run(&inner.slots, a)?.into_owned(),
+                    None => inner.interpret(a)?,
+                };
                 // What leaves is turned into text or compared later, outside any budget.
                 charge(weight(&value))?;
                 Ok(value)
@@ -160,6 +165,19 @@ impl Program {
     }
 }
 
+impl Inner {
+    fn interpret(&self, a: &Activation<'_>) -> Result<Value, EvalError> {
+        let resolver = Resolver::new(a, &self.slots);
+        let mut context = Context::with_env(Arc::clone(&ENV));
+        context.set_variable_resolver(&resolver);
+        if self.lenient {
+            add_lenient(&mut context);
+        }
+        let result = cel::Value::resolve_val(&self.tree, &context).map_err(EvalError::caught)?;
+        val::value(&*result)
+    }
+}
+
 fn compile(source: &str, scope: Scope) -> Result<Inner, Vec<Issue>> {
     let parser: Parser = Env::default().with_optional_support(false).parser();
     let parsed = parser.max_recursion_depth(1000).parse_with_source_info(source);
@@ -169,8 +187,19 @@ fn compile(source: &str, scope: Scope) -> Result<Inner, Vec<Issue>> {
     if depth > MAX_LOWERED {
         return Err(vec![Issue::at(source, 0, "the expression nests too deeply")]);
     }
+    let direct = Direct::new(&tree, &slots);
     let only_secret = facts.secrets.first().filter(|_| is_secret(&tree, &slots)).cloned();
-    Ok(Inner { source: source.into(), tree, depth, slots, facts, lenient, warnings: Vec::new(), only_secret })
+    Ok(Inner {
+        source: source.into(),
+        tree,
+        depth,
+        slots,
+        facts,
+        lenient,
+        warnings: Vec::new(),
+        direct,
+        only_secret,
+    })
 }
 
 /// Whether a compiled tree is one secret, named by literals.

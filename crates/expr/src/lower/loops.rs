@@ -90,18 +90,19 @@ impl Lowering<'_> {
         self.in_key = key;
         self.locals.pop();
         let secret = range.secret || parts_lowered.iter().any(|part| part.secret);
-        if name == "filter"
+        let native = match name {
+            "filter" => Some(("@filter", range.ty)),
+            "exists" => Some(("@exists", Ty::Scalar(Kind::Bool))),
+            "all" => Some(("@all", Ty::Scalar(Kind::Bool))),
+            _ => None,
+        };
+        if let Some((function, ty)) = native
             && let [predicate] = parts
             && let Some(test) = native::test(predicate, variable, range.ty.element())
         {
             let lenient = self.is_lenient();
             let predicate = self.slot(Slot::Predicate(Predicate { test: test.into(), lenient }));
-            let ty = range.ty;
-            return Typed {
-                tree: super::call("@filter", vec![self.soft_list(range), predicate]),
-                ty,
-                secret,
-            };
+            return Typed { tree: super::call(function, vec![self.soft_list(range), predicate]), ty, secret };
         }
         let ty = range.ty;
         let walk = if ty.is_soft() { "@range_soft" } else { "@range" };
