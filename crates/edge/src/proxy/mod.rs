@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod forward;
+pub mod handshake;
 pub mod headers;
 mod joined;
 mod log;

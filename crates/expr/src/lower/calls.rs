@@ -7,6 +7,7 @@ use super::{Lowering, Typed, call, literal_text};
 use crate::engine::{self, Kind, Node, Side};
 use crate::functions::{self, Callable, PRICE_TYPES, Style, find, names, regex};
 use crate::issue::Issue;
+use crate::ops;
 use crate::scope::Phases;
 use crate::slot::Slot;
 use crate::value::EntityKind;
@@ -84,8 +85,16 @@ impl Lowering<'_> {
             operators::GREATER_EQUALS => ">=",
             operators::EQUALS => "==",
             operators::NOT_EQUALS => "!=",
+            operators::IN => return self.check_list(tree, operator, types),
             _ => return,
         };
+        if let [Ty::Lines, Ty::Scalar(Kind::Text)] | [Ty::Scalar(Kind::Text), Ty::Lines] = types {
+            let message = format!("`{sign}` compares a list of strings with a string");
+            let issue = Issue::at(self.source, self.start_of(tree.id), message);
+            self.issues
+                .push(issue.help("take one of them: `[0]`, or ask whether it is in the list: `x in list`"));
+            return;
+        }
         let ([Ty::Scalar(a), Ty::Scalar(b)], [left, right]) = (types, operator.args.as_slice()) else {
             return;
         };
@@ -102,6 +111,22 @@ impl Lowering<'_> {
             Some(help) => issue.help(help),
             None => issue,
         });
+    }
+
+    /// The same of `x in [...]`, when no element can be equal.
+    fn check_list(&mut self, tree: &IdedExpr, operator: &CallExpr, types: &[Ty]) {
+        let (Some(Ty::Scalar(item)), [_, list]) = (types.first(), operator.args.as_slice()) else { return };
+        let Some(crate::Value::List(list)) = super::constant(list) else { return };
+        let all = |is: fn(&crate::Value) -> bool| !list.is_empty() && list.iter().all(is);
+        let texts = all(|value| matches!(value, crate::Value::String(_)));
+        let numbers = all(|value| ops::number(value).is_some());
+        let (message, help) = match item {
+            Kind::Int if texts => ("a number among strings", "write the numbers without quotes"),
+            Kind::Text if numbers => ("a string among numbers", "write the numbers in quotes"),
+            _ => return,
+        };
+        let issue = Issue::at(self.source, self.start_of(tree.id), format!("`in` looks for {message}"));
+        self.issues.push(issue.help(help));
     }
 
     /// A call by name.

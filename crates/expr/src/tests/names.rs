@@ -153,6 +153,26 @@ const WRONG: &[(&str, Scope, &str)] = &[
     ("[1].sort(x, 1, true)", Request, "1:13: the second argument of `sort` must be a name"),
     ("[1].sort(x, x, true)", Request, "1:13: the two names of `sort` must differ"),
     ("[1].sort(x, y, z < y)", Request, "1:16: unknown name `z`"),
+    (
+        "req.headers['x-team'] == 'a'",
+        Request,
+        "1:23: `==` compares a list of strings with a string (help: take one of them: `[0]`, or ask whether it is in the list",
+    ),
+    (
+        "'a' != getQueryParam('x')",
+        Request,
+        "1:5: `!=` compares a list of strings with a string (help: take one of them",
+    ),
+    (
+        "res.status_code in ['404', '500']",
+        Response,
+        "1:17: `in` looks for a number among strings (help: write the numbers without quotes)",
+    ),
+    (
+        "conn.tls.version in [1.2, 1.3]",
+        Request,
+        "1:18: `in` looks for a string among numbers (help: write the numbers in quotes)",
+    ),
     ("has(1)", Request, "1:1: `has` takes a field or an element (help: as in `has(a.b)` or `has(a['b'])`)"),
     ("[1].filter(1, true)", Request, "1:12: the first argument of `filter` must be a name"),
     (
