@@ -48,7 +48,8 @@ advisories: ## Known vulnerabilities of dependencies (fetches the RustSec databa
 	@xtask/setup.sh build lint
 	cargo deny --log-level error check advisories
 
-docs: ## Write the generated pages of docs/ anew (actions, JSON Schema)
+docs: ## Write the generated pages of docs/ anew (actions, expressions, JSON Schema)
+	TOLLGATE_UPDATE_DOCS=1 cargo test --quiet -p tollgate-expr tests::reference
 	TOLLGATE_UPDATE_DOCS=1 cargo test --quiet -p tollgate-edge actions::tests
 
 fmt: ## Format the code

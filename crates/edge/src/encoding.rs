@@ -132,7 +132,11 @@ mod tests {
             assert_eq!(Coding::named(coding.name()), Some(coding));
             let parts = packed(coding, &[b"data: a\n\n", b"data: b\n\n", b""]);
             assert!(parts.iter().take(2).all(|part| !part.is_empty()), "{coding:?}: each part goes at once");
-            assert_eq!(coding.decode(&parts.concat(), 100).as_deref(), Ok(&b"data: a\n\ndata: b\n\n"[..]), "{coding:?}");
+            assert_eq!(
+                coding.decode(&parts.concat(), 100).as_deref(),
+                Ok(&b"data: a\n\ndata: b\n\n"[..]),
+                "{coding:?}"
+            );
         }
     }
 
@@ -145,7 +149,11 @@ mod tests {
             let whole = packed(coding, &[b"some text that is long enough to be cut somewhere"]).concat();
             let cut = whole.get(..whole.len() / 2).expect("half");
             assert_eq!(coding.decode(cut, 1000), Err(Undecoded::Broken), "{coding:?}");
-            assert_eq!(coding.decode(b"plain text, not packed at all", 1000), Err(Undecoded::Broken), "{coding:?}");
+            assert_eq!(
+                coding.decode(b"plain text, not packed at all", 1000),
+                Err(Undecoded::Broken),
+                "{coding:?}"
+            );
         }
     }
 }

@@ -179,9 +179,7 @@ impl Exchange {
             endpoint: Some(&self.endpoint),
             vars: Some(&self.vars),
             results: Some(&self.results),
-            ai: None,
-            secrets: &*self.secrets,
-            now: self.now,
+            ..Activation::new(&*self.secrets, self.now)
         }
     }
 

@@ -144,12 +144,8 @@ pub(crate) fn exchange(shared: &Shared, request: &DryRequest, id: Arc<str>, want
         received: now,
         body_received: None,
     };
-    let connection = ConnectionFacts {
-        client: SocketAddr::new(request.client_ip, 0),
-        server: SocketAddr::from(([127, 0, 0, 1], 8080)),
-        started: now,
-        tls: None,
-    };
+    let client = SocketAddr::new(request.client_ip, 0);
+    let connection = ConnectionFacts::new(client, SocketAddr::from(([127, 0, 0, 1], 8080)), now);
     let endpoint = Arc::new(EndpointFacts {
         id: "ep_explain".into(),
         protocol: "http",

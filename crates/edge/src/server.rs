@@ -5,6 +5,7 @@ use crate::limits::{Budget, Limits};
 use crate::listener::{Listener, PlainUpstream};
 use crate::proxy::admin::AdminApp;
 use crate::proxy::connections::{Connected, Connections};
+use crate::proxy::handshake::Handshake;
 use crate::proxy::pools::Pools;
 use crate::proxy::provider::Providers;
 use crate::proxy::service::EdgeProxy;
@@ -21,7 +22,7 @@ use pingora_core::server::{ExecutionPhase, RunArgs, Server};
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpSocket;
@@ -274,12 +275,17 @@ fn proxy_service(
         None => service.add_tcp(&address.to_string()),
         Some((cert, key)) => {
             let tls_error = |why: String| StartError::Tls { endpoint: endpoint.name.clone(), why };
-            for path in [cert, key] {
-                std::fs::read(path).map_err(|e| tls_error(format!("{}: {e}", path.display())))?;
-            }
+            let read =
+                |path: &Path| std::fs::read(path).map_err(|e| tls_error(format!("{}: {e}", path.display())));
+            read(key)?;
+            let handshake = Handshake::new(&read(cert)?);
             let (cert, key) = (cert.display().to_string(), key.display().to_string());
-            let mut settings =
-                TlsSettings::intermediate(&cert, &key).map_err(|e| tls_error(e.to_string()))?;
+            let settings = TlsSettings::with_callbacks(Box::new(handshake)).and_then(|mut settings| {
+                settings.set_certificate_chain_file(&cert)?;
+                settings.set_private_key_file(&key)?;
+                Ok(settings)
+            });
+            let mut settings = settings.map_err(|e| tls_error(e.to_string()))?;
             settings.enable_h2();
             service.add_tls_with_settings(&address.to_string(), None, settings);
         }

@@ -154,7 +154,7 @@ pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange
         received: now,
         body_received: None,
     };
-    let connection = ConnectionFacts { client: address, server: address, started: now, tls: None };
+    let connection = ConnectionFacts::new(address, address, now);
     let endpoint = Arc::new(EndpointFacts {
         id: "ep_test".into(),
         protocol: "http",

@@ -4,8 +4,9 @@ use crate::activation::Activation;
 use crate::error::EvalError;
 use crate::issue::{Issue, position};
 use crate::ops::size_limit;
-use crate::program::{Program, Scope};
+use crate::program::Program;
 use crate::scan::{Scanner, Token};
+use crate::scope::Scope;
 use crate::value::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -134,7 +135,11 @@ impl Template {
     /// # Errors
     ///
     /// As [`Self::render`].
-    pub fn render_escaped(&self, a: &Activation<'_>, escape: fn(&str) -> String) -> Result<String, EvalError> {
+    pub fn render_escaped(
+        &self,
+        a: &Activation<'_>,
+        escape: fn(&str) -> String,
+    ) -> Result<String, EvalError> {
         let mut out = String::new();
         for part in &self.0.parts {
             match part {

@@ -89,6 +89,8 @@ pub enum CelScope {
     ModelStrategy,
     /// The candidates of a key strategy: `ai.keys`.
     KeyStrategy,
+    /// The attempts of `http-request`: `attempts` and `last_attempt`.
+    Retry,
 }
 
 /// What the keys of a [`Shape::Map`] may be.

@@ -57,7 +57,12 @@ pub(super) fn check(config: &Config<'_>, checker: &mut Checker) {
         let literal = from.template().filter(Template::is_literal);
         if let Some(Err(why)) = literal.map(|text| compile_regex(text.source())) {
             let message = format!("`from` is not a regular expression: {why}");
-            checker.error(from, "ERR_NGROK_2261", message, Some("a literal `.`, `(` or `?` is written `\\.`, `\\(`, `\\?`".into()));
+            checker.error(
+                from,
+                "ERR_NGROK_2261",
+                message,
+                Some("a literal `.`, `(` or `?` is written `\\.`, `\\(`, `\\?`".into()),
+            );
         }
     }
 }

@@ -60,17 +60,19 @@ impl Window {
         let mut first = None;
         loop {
             let all: String = self.held.iter().map(|held| held.text.as_str()).collect();
-            let Some(captures) = from.captures_at(&all, self.done.min(all.len())) else { return first };
-            let found = captures.get(0)?;
+            // Behind an empty match at the very end there is nothing more to search.
+            let captures = if self.done > all.len() { None } else { from.captures_at(&all, self.done) };
+            let Some((captures, found)) = captures.and_then(|c| c.get(0).map(|found| (c, found))) else {
+                self.done = self.done.min(all.len());
+                return first;
+            };
             let mut replaced = String::new();
             captures.expand(to, &mut replaced);
-            if found.is_empty() && replaced.is_empty() {
-                return first;
-            }
             first.get_or_insert_with(|| found.as_str().to_owned());
             self.put(found.start(), found.end(), &replaced);
             // An empty match is stepped over, or it would be found for ever.
-            let step = if found.is_empty() { all.get(found.end()..)?.chars().next().map_or(1, char::len_utf8) } else { 0 };
+            let after = all.get(found.end()..).and_then(|rest| rest.chars().next());
+            let step = if found.is_empty() { after.map_or(1, char::len_utf8) } else { 0 };
             self.done = found.start() + replaced.len() + step;
         }
     }
@@ -82,10 +84,14 @@ impl Window {
         for held in &mut self.held {
             let length = held.text.len();
             let (from, to) = (start.max(offset), end.min(offset + length));
-            let begins = start >= offset && start < offset + length || start == end && start == offset + length;
+            let begins =
+                start >= offset && start < offset + length || start == end && start == offset + length;
             if from < to || begins && rest.is_some() {
                 let new = rest.take().unwrap_or("");
-                held.text.replace_range(from.min(offset + length) - offset..to.max(from).min(offset + length) - offset, new);
+                held.text.replace_range(
+                    from.min(offset + length) - offset..to.max(from).min(offset + length) - offset,
+                    new,
+                );
                 held.changed = true;
             }
             offset += length;
@@ -115,12 +121,19 @@ impl Held {
         // The texts of Responses stand in `delta` as they are; other deltas there are arguments of calls.
         let arguments = at == "/delta" && event.name().is_some_and(|name| !name.contains("text"));
         let text = json.pointer(at)?.as_str()?.to_owned();
-        (!arguments && !text.is_empty()).then(|| Self { event: event.clone(), json, at, text, changed: false })
+        (!arguments && !text.is_empty()).then(|| Self {
+            event: event.clone(),
+            json,
+            at,
+            text,
+            changed: false,
+        })
     }
 
     /// Texts of one place belong together: the same field of the same part of the same choice.
     fn place(&self) -> (&'static str, Option<&str>, [Option<&Json>; 4]) {
-        let part = ["/index", "/output_index", "/content_index", "/choices/0/index"].map(|at| self.json.pointer(at));
+        let part =
+            ["/index", "/output_index", "/content_index", "/choices/0/index"].map(|at| self.json.pointer(at));
         (self.at, self.event.name(), part)
     }
 
@@ -172,8 +185,12 @@ mod tests {
     fn a_match_over_messages_is_found() {
         assert_eq!(through(&["I am A", "cme Co", "rp!"], 2, "Acme Corp", "***"), ["I am ***", "", "!"]);
         assert_eq!(through(&["ab", "cd", "ef"], 1, "b(c)", "<$1>"), ["a<c>", "d", "ef"]);
-        assert_eq!(through(&["aa", "aa"], 1, "a", "aa"), ["aaaa", "aaaa"], "what was put in is not searched again");
-        assert_eq!(through(&["x", "y"], 1, "", "-"), through(&["x", "y"], 1, "", "-"), "an empty match ends");
+        assert_eq!(
+            through(&["aa", "aa"], 1, "a", "aa"),
+            ["aaaa", "aaaa"],
+            "what was put in is not searched again"
+        );
+        assert_eq!(through(&["x", "yz"], 1, "", "-").concat(), "-x--y-z-", "an empty match ends, once a message");
     }
 
     #[test]

@@ -44,19 +44,20 @@ impl Action for ResponseBodyFindReplace {
                 None
             }
             Read::Passing => None,
-            Read::Broken => return Err(Fault {
-                code: 3902,
-                status: StatusCode::BAD_GATEWAY,
-                message: "the upstream broke off before its answer was complete".into(),
-            }),
+            Read::Broken => {
+                return Err(Fault {
+                    code: 3902,
+                    status: StatusCode::BAD_GATEWAY,
+                    message: "the upstream broke off before its answer was complete".into(),
+                });
+            }
         };
         let text = body.as_deref().and_then(|body| std::str::from_utf8(body).ok());
         let Some(text) = text else {
             cx.exchange.set_result(SPEC.result_name, || result(&[]));
             return Ok(ResponseFlow::Continue);
         };
-        let (changed, matched) =
-            apply(&self.replacements, &cx.exchange.activation_with(cx.response), text)?;
+        let (changed, matched) = apply(&self.replacements, &cx.exchange.activation_with(cx.response), text)?;
         cx.exchange.set_result(SPEC.result_name, || result(&matched));
         if let Some(changed) = changed {
             // They describe the body as it was. Its length is set when it is sent.
@@ -83,9 +84,10 @@ fn plain(cx: &ResponseCx<'_, '_>, body: Bytes) -> Result<Option<Bytes>, Fault> {
         None => Ok(None),
         Some(Ok(plain)) => Ok(Some(plain)),
         // What a rule is to take out must not reach the client because it was packed tightly.
-        Some(Err(Undecoded::TooLong)) => {
-            Err(Fault::policy(3903, format!("the response body has more than {LONGEST} bytes once it is plain")))
-        }
+        Some(Err(Undecoded::TooLong)) => Err(Fault::policy(
+            3903,
+            format!("the response body has more than {LONGEST} bytes once it is plain"),
+        )),
         Some(Err(Undecoded::Broken)) => {
             Err(Fault::policy(3904, format!("the response body is not valid {name}")))
         }

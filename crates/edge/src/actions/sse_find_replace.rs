@@ -15,7 +15,8 @@ pub(super) static ACTION: ActionType = ActionType {
     build: |config, cx| {
         let items = config.get("replacements").map(|list| list.as_list()).unwrap_or_default();
         let rules = items.iter().map(|item| rule(item, cx)).collect::<Result<_, _>>()?;
-        let hold_back = config.get("hold_back").and_then(|n| n.as_u64()).and_then(|n| usize::try_from(n).ok());
+        let hold_back =
+            config.get("hold_back").and_then(|n| n.as_u64()).and_then(|n| usize::try_from(n).ok());
         Ok(Box::new(SseFindReplace { rules: Arc::new(rules), hold_back: hold_back.unwrap_or(0) }))
     },
 };
@@ -134,7 +135,11 @@ impl Rule {
         let text = if retry { event.retry() } else { event.data() }?;
         let first = ready.from.find(text)?.as_str().to_owned();
         let replaced = ready.from.replace_all(text, ready.to.as_str()).into_owned();
-        if retry { event.set_retry(&replaced) } else { event.set_data(replaced) }
+        if retry {
+            event.set_retry(&replaced)
+        } else {
+            event.set_data(replaced)
+        }
         Some(first)
     }
 }

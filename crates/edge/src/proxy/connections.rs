@@ -115,17 +115,10 @@ fn facts(session: &Stream, started: SystemTime) -> ConnectionFacts {
     let inet = |address: Option<&pingora_core::protocols::l4::socket::SocketAddr>| {
         address.and_then(|a| a.as_inet().copied()).unwrap_or(nowhere)
     };
-    let tls = session.get_ssl_digest().map(|ssl| TlsFacts {
-        version: ssl.version.trim_start_matches("TLSv").replace('_', "."),
-        cipher_suite: ssl.cipher.to_string(),
-        ..TlsFacts::default()
-    });
-    ConnectionFacts {
-        client: inet(digest.as_ref().and_then(|d| d.peer_addr())),
-        server: inet(digest.as_ref().and_then(|d| d.local_addr())),
-        started,
-        tls,
-    }
+    let tls = session.get_ssl_digest().and_then(|ssl| ssl.extension.get::<TlsFacts>().cloned());
+    let client = inet(digest.as_ref().and_then(|d| d.peer_addr()));
+    let server = inet(digest.as_ref().and_then(|d| d.local_addr()));
+    ConnectionFacts { tls, ..ConnectionFacts::new(client, server, started) }
 }
 
 /// The state of the phase. There is no request yet: no expression of this phase can name one.

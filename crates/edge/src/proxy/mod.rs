@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod connections;
 mod forward;
+pub mod handshake;
 pub mod headers;
 mod joined;
 mod log;

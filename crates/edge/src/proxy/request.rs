@@ -100,13 +100,10 @@ fn connection(session: &Session, now: SystemTime) -> ConnectionFacts {
         .and_then(|d| d.timing_digest.first().and_then(Option::as_ref))
         .map_or(now, |timing| timing.established_ts);
     let alpn = if session.as_downstream().is_http2() { "h2" } else { "http/1.1" };
-    let tls = digest.and_then(|d| d.ssl_digest.as_ref()).map(|ssl| TlsFacts {
-        version: ssl.version.trim_start_matches("TLSv").replace('_', "."),
-        cipher_suite: ssl.cipher.to_string(),
-        sni: String::new(),
-        alpn: alpn.into(),
-    });
-    ConnectionFacts { client: inet(session.client_addr()), server: inet(session.server_addr()), started, tls }
+    let shaken = digest.and_then(|d| d.ssl_digest.as_ref()?.extension.get::<TlsFacts>());
+    let tls = shaken.map(|facts| TlsFacts { alpn: alpn.into(), ..facts.clone() });
+    let (client, server) = (inet(session.client_addr()), inet(session.server_addr()));
+    ConnectionFacts { tls, ..ConnectionFacts::new(client, server, started) }
 }
 
 /// Path and query with dot segments removed and unreserved characters decoded (RFC 3986 section 6.2.2);

@@ -24,6 +24,16 @@ const MAX_CACHED: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern(pub(crate) Regex);
 
+impl Pattern {
+    /// Whether it matches somewhere in a text.
+    pub(crate) fn test(&self, text: &Value) -> Result<Value, EvalError> {
+        match text.as_text() {
+            Some(text) => Ok(Value::Bool(self.0.is_match(&text))),
+            None => Err(EvalError::types(format!("`matches` takes a string, not {}", text.type_name()))),
+        }
+    }
+}
+
 impl Val for Pattern {
     fn get_type(&self) -> &Type {
         &DYN_TYPE

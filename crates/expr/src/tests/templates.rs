@@ -23,6 +23,10 @@ fn expressions_in_text() {
         ("${vars.l} ${vars.m} ${vars.none}", "[1,2,3] {\"k\":{\"deep\":true}} "),
         ("${1.5} ${2.0} ${true} ${int(50.5)}", "1.5 2 true 50"),
         ("${timestamp('2024-07-13T00:10:16Z')} ${duration('1m30s')} ${b'hi'}", "2024-07-13T00:10:16Z 90s hi"),
+        (
+            "${b'\\xff'} ${timestamp('2024-07-13T02:10:16.5+02:00')} ${0.1} ${1e21} ${5u}",
+            "/w== 2024-07-13T00:10:16.500Z 0.1 1000000000000000000000 5",
+        ),
         ("${req.url} ${conn.client_ip}", "https://api.example:8443/v1/chat?a=1&a=2&B=x%20y 10.1.2.3"),
         ("Bearer ${secrets.get('token')}", "Bearer s3cret"),
         ("${actions.ngrok.rate_limit}", "{\"bucket_key\":\"k\",\"limited\":true}"),

@@ -75,6 +75,7 @@ impl Checker {
                         CelScope::Phase => scope,
                         CelScope::ModelStrategy => Scope::ModelStrategy,
                         CelScope::KeyStrategy => Scope::KeyStrategy,
+                        CelScope::Retry => Scope::Retry,
                     };
                     self.program(node, text, scope);
                 }

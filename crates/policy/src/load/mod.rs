@@ -173,8 +173,10 @@ impl Loader<'_> {
 /// What expressions of a phase can see.
 fn scope_of(phase: Phase) -> Scope {
     match phase {
-        Phase::HttpResponse | Phase::EventStreamMessage => Scope::Response,
-        Phase::TcpConnect | Phase::HttpRequest => Scope::Request,
+        Phase::TcpConnect => Scope::Connect,
+        Phase::HttpRequest => Scope::Request,
+        Phase::HttpResponse => Scope::Response,
+        Phase::EventStreamMessage => Scope::Event,
     }
 }
 
