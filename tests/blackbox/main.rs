@@ -8,6 +8,7 @@ mod support;
 mod admin;
 #[cfg(test)]
 mod bad_input;
+mod bodies;
 #[cfg(test)]
 mod bound_state;
 #[cfg(test)]

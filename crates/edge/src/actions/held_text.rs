@@ -190,7 +190,11 @@ mod tests {
             ["aaaa", "aaaa"],
             "what was put in is not searched again"
         );
-        assert_eq!(through(&["x", "yz"], 1, "", "-").concat(), "-x--y-z-", "an empty match ends, once a message");
+        assert_eq!(
+            through(&["x", "yz"], 1, "", "-").concat(),
+            "-x--y-z-",
+            "an empty match ends, once a message"
+        );
     }
 
     #[test]
