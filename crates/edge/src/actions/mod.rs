@@ -8,17 +8,21 @@ use tollgate_policy::ActionSpec;
 
 mod add_headers;
 mod ai_gateway;
+pub(crate) mod circuit_breaker;
 mod close_connection;
 mod compress_response;
 mod custom_response;
 mod deny;
 mod find_replace;
+mod gate;
 pub(crate) mod header_names;
 mod held_text;
 mod log;
+pub(crate) mod rate_limit;
 mod remove_headers;
 mod request_body_find_replace;
 mod response_body_find_replace;
+mod restrict_ips;
 mod set_vars;
 mod sse_find_replace;
 
@@ -26,14 +30,17 @@ mod sse_find_replace;
 pub const ALL: &[&ActionType] = &[
     &add_headers::ACTION,
     &ai_gateway::ACTION,
+    &circuit_breaker::ACTION,
     &close_connection::ACTION,
     &compress_response::ACTION,
     &custom_response::ACTION,
     &deny::ACTION,
     &log::ACTION,
+    &rate_limit::ACTION,
     &remove_headers::ACTION,
     &request_body_find_replace::ACTION,
     &response_body_find_replace::ACTION,
+    &restrict_ips::ACTION,
     &set_vars::ACTION,
     &sse_find_replace::ACTION,
 ];

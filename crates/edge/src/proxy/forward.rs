@@ -56,7 +56,14 @@ pub(super) async fn forward(
             return Ok(());
         }
     };
-    let mut reply = opened.map_err(|fault| refused(&fault))?;
+    let mut reply = match opened {
+        Ok(reply) => reply,
+        Err(fault) => {
+            exchange.watches.failed();
+            return Err(refused(&fault));
+        }
+    };
+    exchange.watches.answered(reply.status());
     let mut facts = ResponseFacts { status: reply.status(), headers: reply.take_headers() };
     let withheld: Vec<_> =
         facts.headers.keys().filter(|name| wire::is_withheld(name.as_str())).cloned().collect();

@@ -134,6 +134,7 @@ pub async fn response(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
 ) -> Result<Option<Bytes>> {
+    exchange.watches.answered(response.status);
     let mut facts = ResponseFacts { status: response.status, headers: response.headers.clone() };
     headers::unstamp(&mut facts.headers);
     let mut body = ResponseBody::passing();
