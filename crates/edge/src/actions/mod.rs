@@ -8,6 +8,7 @@ use tollgate_policy::ActionSpec;
 
 mod add_headers;
 mod ai_gateway;
+mod basic_auth;
 pub(crate) mod circuit_breaker;
 mod close_connection;
 mod compress_response;
@@ -30,6 +31,7 @@ mod sse_find_replace;
 pub const ALL: &[&ActionType] = &[
     &add_headers::ACTION,
     &ai_gateway::ACTION,
+    &basic_auth::ACTION,
     &circuit_breaker::ACTION,
     &close_connection::ACTION,
     &compress_response::ACTION,
