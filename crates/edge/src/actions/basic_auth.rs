@@ -53,8 +53,12 @@ static SPEC: ActionSpec = ActionSpec {
             "Names and passwords as `name:password`; the first `:` separates them. A password has 8 to 128 characters. An \
              expression stands for all of it, or for parts of it beside a `:` that is written out.",
         ),
-        Field::optional("realm", Shape::Text, "What browsers call the place, at most 128 characters of ASCII.")
-            .or("ngrok"),
+        Field::optional(
+            "realm",
+            Shape::Text,
+            "What browsers call the place, at most 128 characters of ASCII.",
+        )
+        .or("ngrok"),
         Field::optional(
             "enforce",
             Shape::Bool,
@@ -167,9 +171,9 @@ impl Credential {
             Self::Pair { user, password } => (text(user)?, text(password)?),
             Self::Whole(template) => {
                 let whole = text(template)?;
-                let (user, password) = whole.split_once(':').ok_or_else(|| {
-                    Fault::policy(2257, "a computed credential of basic-auth has no `:`")
-                })?;
+                let (user, password) = whole
+                    .split_once(':')
+                    .ok_or_else(|| Fault::policy(2257, "a computed credential of basic-auth has no `:`"))?;
                 (Cow::Owned(user.to_owned()), Cow::Owned(password.to_owned()))
             }
         };
@@ -283,8 +287,11 @@ mod tests {
             &policy(config),
             &[("v", "password", "pass:word1"), ("v", "both", "eve:password9"), ("v", "short", "1234567")],
         );
-        let header =
-            if authorization.is_empty() { String::new() } else { format!("authorization: {authorization}\r\n") };
+        let header = if authorization.is_empty() {
+            String::new()
+        } else {
+            format!("authorization: {authorization}\r\n")
+        };
         tested.run(&format!("GET / HTTP/1.1\r\nx-user: ann\r\nx-colon: a:b\r\n{header}\r\n")).await
     }
 
@@ -348,7 +355,11 @@ mod tests {
             ("credentials: [\"${req.headers['x-user'][0]}:password1\"]", "ann:password1", 200),
             ("credentials: [\"${secrets.get('v', 'both')}\"]", "eve:password9", 200),
             ("credentials: [\"${secrets.get('v', 'both')}\"]", "eve:password1", 401),
-            ("credentials: [{username: ann, password: \"${secrets.get('v', 'password')}\"}]", "ann:pass:word1", 200),
+            (
+                "credentials: [{username: ann, password: \"${secrets.get('v', 'password')}\"}]",
+                "ann:pass:word1",
+                200,
+            ),
             // What could open the door to somebody else closes it.
             ("credentials: [\"ann:${secrets.get('v', 'short')}\"]", "ann:1234567", 500),
             ("credentials: [\"${req.headers['x-colon'][0]}:password1\"]", "a:b:password1", 500),

@@ -20,12 +20,15 @@ pub(crate) mod header_names;
 mod held_text;
 mod log;
 pub(crate) mod rate_limit;
+mod redirect;
 mod remove_headers;
 mod request_body_find_replace;
 mod response_body_find_replace;
 mod restrict_ips;
 mod set_vars;
 mod sse_find_replace;
+mod url_edit;
+mod url_rewrite;
 
 /// Every action that can be used in a policy, in the order of the documentation.
 pub const ALL: &[&ActionType] = &[
@@ -39,12 +42,14 @@ pub const ALL: &[&ActionType] = &[
     &deny::ACTION,
     &log::ACTION,
     &rate_limit::ACTION,
+    &redirect::ACTION,
     &remove_headers::ACTION,
     &request_body_find_replace::ACTION,
     &response_body_find_replace::ACTION,
     &restrict_ips::ACTION,
     &set_vars::ACTION,
     &sse_find_replace::ACTION,
+    &url_rewrite::ACTION,
 ];
 
 static SPECS: LazyLock<Vec<&'static ActionSpec>> = LazyLock::new(|| ALL.iter().map(|a| a.spec).collect());
