@@ -29,6 +29,7 @@ mod set_vars;
 mod sse_find_replace;
 mod url_edit;
 mod url_rewrite;
+mod verify_webhook;
 
 /// Every action that can be used in a policy, in the order of the documentation.
 pub const ALL: &[&ActionType] = &[
@@ -50,6 +51,7 @@ pub const ALL: &[&ActionType] = &[
     &set_vars::ACTION,
     &sse_find_replace::ACTION,
     &url_rewrite::ACTION,
+    &verify_webhook::ACTION,
 ];
 
 static SPECS: LazyLock<Vec<&'static ActionSpec>> = LazyLock::new(|| ALL.iter().map(|a| a.spec).collect());
