@@ -396,10 +396,8 @@ mod tests {
             let said = loads(&policy(config)).expect_err(config);
             assert!(said.contains(code), "{config}: {said}");
         }
-        for (count, code) in [(11, "ERR_NGROK_2218")] {
-            let many = vec!["'ann:password1'"; count].join(", ");
-            assert!(loads(&policy(&format!("credentials: [{many}]"))).unwrap_err().contains(code));
-        }
+        let many = ["'ann:password1'"; 11].join(", ");
+        assert!(loads(&policy(&format!("credentials: [{many}]"))).unwrap_err().contains("ERR_NGROK_2218"));
         let long = format!("credentials: ['ann:password1'], realm: {}", "r".repeat(129));
         assert!(loads(&policy(&long)).unwrap_err().contains("ERR_NGROK_2221"));
         let long = format!("credentials: ['ann:{}']", "p".repeat(129));

@@ -277,7 +277,6 @@ impl Gateway {
         mut report: Option<Report>,
     ) -> Flow {
         let Candidate { provider, upstream_model, .. } = this.candidate;
-        cx.exchange.watches.answered(committed.status);
         cx.exchange.record.provider = Some(provider.id.clone());
         cx.exchange.record.model_served = Some(upstream_model.clone());
         super::trace::attempt(cx.exchange, this.candidate, this.key, "ok");
@@ -383,9 +382,6 @@ impl Gateway {
         if verdict.pass_through.is_some() {
             let id: &str = &cx.exchange.request.id;
             failure.passed = last.and_then(|(last, key)| passed(*last, key, surface, id));
-        }
-        if walk.attempts() > 0 && failure.status.is_server_error() {
-            cx.exchange.watches.failed();
         }
         if let Some(report) = report {
             cx.exchange.set_result(RESULT, || report.value());

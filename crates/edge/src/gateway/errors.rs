@@ -140,6 +140,9 @@ impl Gateway {
         surface: Option<Surface>,
         failure: Failure,
     ) -> Result<Flow, PolicyFault> {
+        if cx.exchange.record.attempts > 0 && failure.status.is_server_error() {
+            cx.exchange.watches.failed();
+        }
         let format = surface.map_or(Format::OpenAi, Surface::format);
         set_error(cx.exchange, format, &failure);
         if self.knobs.on_error == OnError::Continue {
