@@ -34,4 +34,11 @@ impl Watches {
     pub fn failed(&mut self) {
         self.0.iter_mut().for_each(|watch| watch.failed());
     }
+
+    /// Tells them that there was none and that there will be none: before the client is told, so that its next request
+    /// finds it known.
+    pub fn gave_up(&mut self) {
+        self.failed();
+        self.0.clear();
+    }
 }

@@ -112,7 +112,7 @@ async fn open(
             Ok(Some(reply))
         }
         Err(fault) => {
-            exchange.watches.failed();
+            exchange.watches.gave_up();
             Err(refused(&fault))
         }
     }
