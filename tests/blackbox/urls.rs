@@ -48,6 +48,18 @@ async fn a_relative_target_becomes_a_whole_url() {
 }
 
 #[tokio::test]
+async fn no_header_can_be_smuggled_into_an_answer() {
+    let headers = json!({"x-city": "${req.url.query_params['city'][0]}"});
+    let gateway = serve(json!([action("redirect", json!({"to": "/b", "headers": headers}))])).await;
+    let answer = gateway.send(get("/a?city=Rome")).await;
+    assert_eq!((answer.status, answer.header("x-city")), (302, "Rome"));
+    for bad in ["a%0d%0aset-cookie:%20b", "a%0ab", "a%00b"] {
+        let answer = gateway.send(get(&format!("/a?city={bad}"))).await;
+        assert_eq!((answer.status, answer.code(), answer.header("set-cookie")), (500, "2211", ""), "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn the_upstream_gets_the_rewritten_url() {
     let echo = EchoServer::start().await;
     for (config, uri, host) in [
