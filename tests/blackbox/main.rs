@@ -34,6 +34,8 @@ mod failover;
 #[cfg(test)]
 mod gaps;
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod leaving;
@@ -83,3 +85,5 @@ mod translation_paths;
 mod uploads;
 #[cfg(test)]
 mod upstream_h2;
+#[cfg(test)]
+mod urls;

@@ -142,7 +142,7 @@ impl Ask {
         let mut sender = Sender::new(TokioIo::new(io), h2).await;
         let uri = if h2 { format!("{origin}{}", self.path) } else { self.path.clone() };
         let mut request = Request::builder().method(self.method).uri(uri);
-        if !h2 {
+        if !h2 && !self.headers.iter().any(|(name, _)| name == "host") {
             request = request.header("host", origin.split("://").nth(1).unwrap());
         }
         for (name, value) in &self.headers {

@@ -8,8 +8,10 @@ use crate::response::ResponseBody;
 use crate::upstream::Upstream;
 use async_trait::async_trait;
 use bytes::Bytes;
+use foldhash::HashMap;
 use http::StatusCode;
 use std::any::Any;
+use std::cell::RefCell;
 use std::time::SystemTime;
 use tollgate_expr::ResponseFacts;
 use tollgate_policy::{ActionDef, ActionSpec, Checker, Config};
@@ -33,6 +35,26 @@ pub struct BuildContext<'a> {
     pub shared: &'a crate::engine::Shared,
     /// The action at hand.
     pub def: &'a ActionDef,
+    /// The name of the rule it stands in.
+    pub rule: Option<&'a str>,
+    /// Actions with state that were built before it, of the same policy.
+    pub seen: &'a Seen,
+}
+
+/// Which names of states a policy has used so far.
+#[derive(Debug, Default)]
+pub struct Seen(RefCell<HashMap<String, usize>>);
+
+impl BuildContext<'_> {
+    /// A name for the state of an action that is the same after a reload: what tells it from others, and how many
+    /// before it were told by the same.
+    #[must_use]
+    pub fn state_name(&self, identity: &str) -> String {
+        let mut seen = self.seen.0.borrow_mut();
+        let before = seen.entry(identity.to_owned()).or_default();
+        *before += 1;
+        format!("{identity}#{before}")
+    }
 }
 
 /// A configuration that passed the checks of its shape and still cannot be built.

@@ -1,6 +1,6 @@
 //! A policy ready to run, and the state that outlives it.
 
-use crate::action::{Action, BuildContext};
+use crate::action::{Action, BuildContext, Seen};
 use crate::actions;
 use crate::gateway::Gateway;
 use crate::phase::Rule;
@@ -31,6 +31,8 @@ pub struct Shared {
     pub ledger: Arc<crate::gateway::Ledger>,
     /// Where `secrets.get` looks.
     pub secrets: Arc<dyn SecretSource + Send + Sync>,
+    /// What gates count, kept over reloads.
+    pub gates: crate::Gates,
     /// Random per process: makes key ids useless to whoever finds one in a log of another process.
     pub key_salt: [u8; 16],
     /// Rules for the names of models; a policy may have its own.
@@ -89,8 +91,9 @@ impl Engine {
         };
         let mut found = Vec::new();
         let wants_results = mentions_results(&source.text);
+        let seen = Seen::default();
         let mut build = |rules: &[tollgate_policy::Rule]| -> Vec<Rule> {
-            rules.iter().map(|rule| build_rule(rule, shared, source, &mut found)).collect()
+            rules.iter().map(|rule| build_rule(rule, (shared, &seen), source, &mut found)).collect()
         };
         let response = build(&policy.on_http_response);
         let events = build(&policy.on_event_stream_message);
@@ -134,7 +137,7 @@ impl Engine {
 
 fn build_rule(
     rule: &tollgate_policy::Rule,
-    shared: &Shared,
+    (shared, seen): (&Shared, &Seen),
     source: &Source,
     found: &mut Vec<Diagnostic>,
 ) -> Rule {
@@ -142,7 +145,7 @@ fn build_rule(
     let mut kinds = Vec::new();
     for def in &rule.actions {
         let Some(kind) = actions::find(def.spec.name) else { continue };
-        match (kind.build)(&def.read(), &BuildContext { shared, def }) {
+        match (kind.build)(&def.read(), &BuildContext { shared, def, rule: rule.name.as_deref(), seen }) {
             Ok(action) => {
                 built.push(action);
                 kinds.push((def.spec.name, def.at));

@@ -6,6 +6,7 @@ pub mod action;
 pub mod actions;
 pub mod answer;
 pub mod client;
+pub mod clock;
 pub mod direct;
 pub mod dry;
 mod encoding;
@@ -14,6 +15,7 @@ pub mod events;
 pub mod exchange;
 pub mod explain;
 mod fetch;
+pub mod gates;
 pub mod gateway;
 mod late_costs;
 pub mod limits;
@@ -27,8 +29,10 @@ pub mod server;
 #[cfg(test)]
 mod testing;
 pub mod upstream;
+pub mod watch;
 
 pub use accounts::Accounts;
+pub use gates::Gates;
 pub use late_costs::LateCosts;
 pub use lists::{Lists, ReadLists};
 pub use tollgate_cloud::TokenCache;

@@ -39,6 +39,7 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
         stats: tollgate_select::Metrics::new(),
         metrics: Arc::new(tollgate_observe::Metrics::new("test")),
         secrets: Arc::new(TestSecrets(secrets)),
+        gates: crate::Gates::default(),
         key_salt: [7; 16],
         names: tollgate_select::Names::default(),
         identity: crate::gateway::identity::Identity::default(),
@@ -71,6 +72,13 @@ impl Run {
         match &self.outcome {
             Outcome::Respond(answer) => Some(answer.status.as_u16()),
             _ => None,
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        match &self.outcome {
+            Outcome::Respond(answer) => answer.headers.get(name).map_or("", |v| v.to_str().expect("text")),
+            _ => "",
         }
     }
 
@@ -162,4 +170,83 @@ pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange
         port: 8080,
     });
     Exchange::new(request, connection, endpoint, Arc::clone(&shared.secrets), engine.wants_results)
+}
+
+/// A policy under test: its state lasts over requests, its clock is moved by hand, its client comes from anywhere.
+pub(crate) struct Tested {
+    shared: Shared,
+    policy: String,
+    clock: Arc<crate::clock::Manual>,
+    client: std::net::IpAddr,
+    body: Bytes,
+}
+
+impl Tested {
+    pub(crate) fn new(policy: &str) -> Self {
+        Self::with_secrets(policy, &[])
+    }
+
+    pub(crate) fn with_secrets(policy: &str, secrets: &[(&str, &str, &str)]) -> Self {
+        let clock = Arc::new(crate::clock::Manual::default());
+        let gates = crate::Gates::new(&(Arc::clone(&clock) as Arc<dyn crate::clock::Clock>));
+        let shared = Shared { gates, ..shared(secrets) };
+        let client = [127, 0, 0, 1].into();
+        Self { shared, policy: policy.to_owned(), clock, client, body: Bytes::new() }
+    }
+
+    /// Where clients come from.
+    pub(crate) fn from(mut self, client: &str) -> Self {
+        self.client = client.parse().expect("an address");
+        self
+    }
+
+    /// What clients send.
+    pub(crate) fn sending(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// As a reload does: another policy, the same process.
+    pub(crate) fn reload(&mut self, policy: &str) {
+        policy.clone_into(&mut self.policy);
+    }
+
+    pub(crate) fn wait(&self, time: std::time::Duration) {
+        self.clock.advance(time);
+    }
+
+    fn exchange(&self, engine: &Engine, head: &str) -> Exchange {
+        let mut exchange = exchange(&self.shared, engine, head);
+        let address = (self.client, 5000).into();
+        exchange.connection = Arc::new(ConnectionFacts { client: address, ..(*exchange.connection).clone() });
+        exchange
+    }
+
+    /// Sends a request. Each goes through a policy built anew.
+    pub(crate) async fn run(&self, head: &str) -> Run {
+        let engine = engine(&self.policy, &self.shared);
+        let mut exchange = self.exchange(&engine, head);
+        let mut client = DryClient::new(self.body.clone());
+        let upstream = ScriptedUpstream::default();
+        let mut cx =
+            RequestCx { exchange: &mut exchange, client: &mut client, upstream: &upstream, engine: &engine };
+        let (outcome, _) = phase::run_request(&engine.request, &mut cx).await;
+        Run { exchange, engine, outcome }
+    }
+
+    /// Whether a connection is let through.
+    pub(crate) fn connects(&self) -> bool {
+        let engine = engine(&self.policy, &self.shared);
+        let mut exchange = self.exchange(&engine, "GET / HTTP/1.1\r\n\r\n");
+        phase::run_connect(&engine.connect, &mut exchange) == crate::action::ConnectFlow::Continue
+    }
+
+    /// Runs a response through `on_http_response`.
+    pub(crate) async fn answer(&self, status: u16) -> Answer {
+        let engine = engine(&self.policy, &self.shared);
+        let mut exchange = self.exchange(&engine, "GET / HTTP/1.1\r\n\r\n");
+        let status = StatusCode::from_u16(status).expect("a status");
+        let answer = Answer { response_phase: true, ..Answer::empty(status) };
+        phase::settled(&engine, &mut exchange, answer, &ScriptedUpstream::default()).await
+    }
 }

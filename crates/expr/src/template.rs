@@ -21,6 +21,7 @@ struct Inner {
     parts: Vec<Part>,
 }
 
+#[derive(Clone)]
 enum Part {
     Text(Arc<str>),
     Program(Program),
@@ -90,6 +91,48 @@ impl Template {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.0.source
+    }
+
+    /// The text it always is, when it has no expression; `$${` is `${` in it.
+    #[must_use]
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.0.parts.as_slice() {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is exactly one expression, with no text around it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        matches!(self.0.parts.as_slice(), [Part::Program(_)])
+    }
+
+    /// What stands before and behind the first place of a character in the text around the expressions.
+    #[must_use]
+    pub fn split_once(&self, at: char) -> Option<(Self, Self)> {
+        let mut before = Vec::new();
+        let mut parts = self.0.parts.iter();
+        while let Some(part) = parts.next() {
+            if let Part::Text(text) = part
+                && let Some((left, right)) = text.split_once(at)
+            {
+                before.extend((!left.is_empty()).then(|| Part::Text(left.into())));
+                let mut after: Vec<Part> = Vec::new();
+                after.extend((!right.is_empty()).then(|| Part::Text(right.into())));
+                after.extend(parts.cloned());
+                return Some((self.part_of(before), self.part_of(after)));
+            }
+            before.push(part.clone());
+        }
+        None
+    }
+
+    fn part_of(&self, mut parts: Vec<Part>) -> Self {
+        if parts.is_empty() {
+            parts.push(Part::Text("".into()));
+        }
+        Self(Arc::new(Inner { source: self.0.source.clone(), parts }))
     }
 
     /// Whether it has no expression.

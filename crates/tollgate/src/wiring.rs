@@ -64,6 +64,7 @@ pub(crate) fn shared(
         stats: tollgate_select::Metrics::new(),
         metrics: Arc::new(tollgate_observe::Metrics::new(VERSION)),
         secrets,
+        gates: tollgate_edge::Gates::default(),
         key_salt: salt()?,
         names: naming.names.clone(),
         identity: naming.identity.clone(),

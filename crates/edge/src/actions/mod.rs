@@ -8,34 +8,50 @@ use tollgate_policy::ActionSpec;
 
 mod add_headers;
 mod ai_gateway;
+mod basic_auth;
+pub(crate) mod circuit_breaker;
 mod close_connection;
 mod compress_response;
 mod custom_response;
 mod deny;
 mod find_replace;
+mod gate;
 pub(crate) mod header_names;
 mod held_text;
 mod log;
+pub(crate) mod rate_limit;
+mod redirect;
 mod remove_headers;
 mod request_body_find_replace;
 mod response_body_find_replace;
+mod restrict_ips;
 mod set_vars;
 mod sse_find_replace;
+mod url_edit;
+mod url_rewrite;
+mod verify_webhook;
 
 /// Every action that can be used in a policy, in the order of the documentation.
 pub const ALL: &[&ActionType] = &[
     &add_headers::ACTION,
     &ai_gateway::ACTION,
+    &basic_auth::ACTION,
+    &circuit_breaker::ACTION,
     &close_connection::ACTION,
     &compress_response::ACTION,
     &custom_response::ACTION,
     &deny::ACTION,
     &log::ACTION,
+    &rate_limit::ACTION,
+    &redirect::ACTION,
     &remove_headers::ACTION,
     &request_body_find_replace::ACTION,
     &response_body_find_replace::ACTION,
+    &restrict_ips::ACTION,
     &set_vars::ACTION,
     &sse_find_replace::ACTION,
+    &url_rewrite::ACTION,
+    &verify_webhook::ACTION,
 ];
 
 static SPECS: LazyLock<Vec<&'static ActionSpec>> = LazyLock::new(|| ALL.iter().map(|a| a.spec).collect());

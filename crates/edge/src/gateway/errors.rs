@@ -140,6 +140,12 @@ impl Gateway {
         surface: Option<Surface>,
         failure: Failure,
     ) -> Result<Flow, PolicyFault> {
+        let failed = cx.exchange.record.attempts > 0 && failure.status.is_server_error();
+        match self.knobs.on_error {
+            OnError::Continue if failed => cx.exchange.watches.failed(),
+            OnError::Halt if failed => cx.exchange.watches.gave_up(),
+            _ => {}
+        }
         let format = surface.map_or(Format::OpenAi, Surface::format);
         set_error(cx.exchange, format, &failure);
         if self.knobs.on_error == OnError::Continue {

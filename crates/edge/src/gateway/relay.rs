@@ -54,17 +54,10 @@ pub(super) async fn relay(
     idle: Duration,
 ) -> Relayed {
     let Committed { mut reply, status, headers, begun, .. } = committed;
-    let mut facts = ResponseFacts { status, headers };
-    clean(&mut facts.headers);
+    cx.exchange.watches.answered(status);
     let stream = matches!(begun, Begun::Stream(_));
-    if stream {
-        facts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        facts.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
-    }
     let array = stream && wants_array(surface, cx.exchange.request.uri.query());
-    if array {
-        facts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
+    let mut facts = ResponseFacts { status, headers: head(headers, stream, array) };
     let mut body = match &begun {
         Begun::Whole { body, .. } => ResponseBody::whole(body.clone()),
         Begun::Part { body } => ResponseBody::open(body.clone(), &mut *reply, idle),
@@ -122,6 +115,19 @@ pub(super) async fn relay(
         Ok(()) => {}
     }
     relayed
+}
+
+/// The headers of an answer, before the rules of the response phase. `array`: the client wants a stream as one.
+fn head(mut headers: HeaderMap, stream: bool, array: bool) -> HeaderMap {
+    clean(&mut headers);
+    if stream {
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    }
+    if array {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    headers
 }
 
 /// The figures of an answer that is all here; `original` when it was read for an action.

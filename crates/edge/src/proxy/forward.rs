@@ -47,16 +47,9 @@ pub(super) async fn forward(
             Err(error) => return Err(body_fault(&error)),
         },
     };
-    let call = call(plain, exchange, body);
-    let opened = tokio::select! {
-        biased;
-        opened = listener.upstream.open(call) => opened,
-        () = client.gone() => {
-            exchange.record.outcome = Ending::ClientGone;
-            return Ok(());
-        }
+    let Some(mut reply) = open(listener, call(plain, exchange, body), exchange, client).await? else {
+        return Ok(());
     };
-    let mut reply = opened.map_err(|fault| refused(&fault))?;
     let mut facts = ResponseFacts { status: reply.status(), headers: reply.take_headers() };
     let withheld: Vec<_> =
         facts.headers.keys().filter(|name| wire::is_withheld(name.as_str())).cloned().collect();
@@ -96,6 +89,33 @@ pub(super) async fn forward(
     };
     exchange.record.outcome = sent.unwrap_or(Ending::ClientGone);
     Ok(())
+}
+
+/// The upstream's answer; nothing when the client left before it.
+async fn open(
+    listener: &Listener,
+    call: Call,
+    exchange: &mut Exchange,
+    client: &mut SessionClient<'_>,
+) -> Result<Option<Box<dyn Reply>>, Fault> {
+    let opened = tokio::select! {
+        biased;
+        opened = listener.upstream.open(call) => opened,
+        () = client.gone() => {
+            exchange.record.outcome = Ending::ClientGone;
+            return Ok(None);
+        }
+    };
+    match opened {
+        Ok(reply) => {
+            exchange.watches.answered(reply.status());
+            Ok(Some(reply))
+        }
+        Err(fault) => {
+            exchange.watches.gave_up();
+            Err(refused(&fault))
+        }
+    }
 }
 
 fn call(plain: &PlainUpstream, exchange: &Exchange, body: Bytes) -> Call {

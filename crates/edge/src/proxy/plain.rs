@@ -9,6 +9,8 @@ use crate::proxy::forward::SILENCE;
 use crate::proxy::headers;
 use crate::response::ResponseBody;
 use bytes::Bytes;
+use http::header::HOST;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
@@ -68,6 +70,11 @@ pub fn request(
         if let Ok(uri) = joined.parse::<Uri>() {
             request.set_uri(uri);
         }
+    }
+    let asked_of = asked.get(HOST).and_then(|host| host.to_str().ok());
+    let asked_of = asked_of.or_else(|| facts.raw_uri.authority().map(Authority::as_str));
+    if asked_of.is_some_and(|host| !host.eq_ignore_ascii_case(&facts.host)) {
+        request.insert_header(HOST, &*facts.host)?;
     }
     request.insert_header(FORWARDED_FOR, forwarded_for(exchange))?;
     request.insert_header(FORWARDED_PROTO, facts.scheme)?;
@@ -134,6 +141,7 @@ pub async fn response(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
 ) -> Result<Option<Bytes>> {
+    exchange.watches.answered(response.status);
     let mut facts = ResponseFacts { status: response.status, headers: response.headers.clone() };
     headers::unstamp(&mut facts.headers);
     let mut body = ResponseBody::passing();

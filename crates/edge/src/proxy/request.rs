@@ -108,7 +108,7 @@ fn connection(session: &Session, now: SystemTime) -> ConnectionFacts {
 
 /// Path and query with dot segments removed and unreserved characters decoded (RFC 3986 section 6.2.2);
 /// duplicate slashes stay. The same path is matched and forwarded.
-fn normalised(uri: &Uri) -> Uri {
+pub(crate) fn normalised(uri: &Uri) -> Uri {
     let path = uri.path();
     let clean = !path.contains('%') && !path.contains("/.");
     if clean && uri.scheme().is_none() && uri.authority().is_none() {
@@ -150,7 +150,8 @@ fn completes_escape(out: &str, byte: u8) -> bool {
     byte.is_ascii_hexdigit() && tail.contains(&b'%')
 }
 
-fn remove_dot_segments(path: &str) -> String {
+/// RFC 3986 section 5.2.4.
+pub(crate) fn remove_dot_segments(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {

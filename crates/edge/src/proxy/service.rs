@@ -162,6 +162,7 @@ impl ProxyHttp for EdgeProxy {
             exchange.record.outcome = Ending::Truncated;
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
+        exchange.watches.gave_up();
         let fault = plain::fault(error);
         exchange.record.error_code = Some(fault.code);
         exchange.record.outcome = Ending::Refused;

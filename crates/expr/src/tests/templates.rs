@@ -65,6 +65,45 @@ fn a_text_without_expressions_is_borrowed() {
 }
 
 #[test]
+fn a_text_is_split_at_a_character_outside_of_expressions() {
+    let world = World::default();
+    let template = |text: &str| Template::compile(text, Scope::Request).unwrap();
+    for (text, parts) in [
+        ("a:b:c", Some(("a", "b:c"))),
+        (":", Some(("", ""))),
+        ("${vars.name}:${vars.n}", Some(("x", "3"))),
+        ("a${':'}b:c", Some(("a:b", "c"))),
+        ("$${a:b}", Some(("${a", "b}"))),
+        ("${':'}", None),
+        ("a${':'}b", None),
+        ("", None),
+    ] {
+        let found = template(text).split_once(':').map(|(left, right)| {
+            let render = |part: Template| part.render(&world.activation()).unwrap().into_owned();
+            (render(left), render(right))
+        });
+        let found = found.as_ref().map(|(left, right)| (left.as_str(), right.as_str()));
+        assert_eq!(found, parts, "{text}");
+    }
+    for (text, literal, whole) in [
+        ("a $${b}", Some("a ${b}"), false),
+        ("", Some(""), false),
+        ("${vars.n}", None, true),
+        ("${vars.n} ", None, false),
+    ] {
+        assert_eq!((template(text).as_literal(), template(text).is_whole()), (literal, whole), "{text}");
+    }
+}
+
+#[test]
+fn values_can_be_escaped_and_the_text_around_them_is_not() {
+    let world = World::default();
+    let template = Template::compile("$1 ${'$1'} ${vars.n}", Scope::Request).unwrap();
+    let escaped = template.render_escaped(&world.activation(), |value| value.replace('$', "$$"));
+    assert_eq!(escaped.as_deref(), Ok("$1 $$1 3"));
+}
+
+#[test]
 fn faults_are_placed_in_the_text() {
     for (text, faults) in [
         ("ab\n é ${reqq.x}", vec!["2:6: unknown name `reqq` (help: did you mean `req`?)"]),
