@@ -1,11 +1,11 @@
 //! What the three find-and-replace actions share: patterns, replacements, and what is recorded of them.
 
-use crate::action::{BuildContext, BuildError};
+use super::pattern::{self, Pattern};
 use crate::answer::Fault;
 use regex::Regex;
 use std::borrow::Cow;
 use std::sync::Arc;
-use tollgate_expr::{Activation, Map, Template, Value, compile_regex};
+use tollgate_expr::{Activation, Map, Template, Value};
 use tollgate_policy::{Checker, Config, Field, Shape};
 
 /// Bodies longer than this are not searched, in bytes; plain, that is: a compressed body counts as what is in it.
@@ -38,12 +38,6 @@ pub(super) struct Replacement {
     to: Template,
 }
 
-/// A regular expression: known at load, or computed for each request.
-enum Pattern {
-    Known(Regex),
-    Computed(Template),
-}
-
 /// A replacement for one request.
 pub(super) struct Ready<'a> {
     pub(super) from: Cow<'a, Regex>,
@@ -54,36 +48,23 @@ pub(super) struct Ready<'a> {
 pub(super) fn check(config: &Config<'_>, checker: &mut Checker) {
     let items = config.get("replacements").map(|list| list.as_list()).unwrap_or_default();
     for from in items.iter().filter_map(|item| item.get("from")) {
-        let literal = from.template().filter(Template::is_literal);
-        if let Some(Err(why)) = literal.map(|text| compile_regex(text.source())) {
-            let message = format!("`from` is not a regular expression: {why}");
-            checker.error(
-                from,
-                "ERR_NGROK_2261",
-                message,
-                Some("a literal `.`, `(` or `?` is written `\\.`, `\\(`, `\\?`".into()),
-            );
-        }
+        pattern::check(&from, checker);
     }
 }
 
-/// The replacements of a configuration.
-pub(super) fn read(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Vec<Replacement>, BuildError> {
+/// The replacements of a configuration that [`check`] has seen.
+pub(super) fn read(config: &Config<'_>) -> Vec<Replacement> {
     let items = config.get("replacements").map(|list| list.as_list()).unwrap_or_default();
-    items.iter().map(|item| one(item, cx)).collect()
+    items.iter().map(one).collect()
 }
 
 /// One item of `replacements`.
-pub(super) fn one(item: &Config<'_>, cx: &BuildContext<'_>) -> Result<Replacement, BuildError> {
+pub(super) fn one(item: &Config<'_>) -> Replacement {
     let template = |name| item.get(name).and_then(|text| text.template());
-    let from = template("from").unwrap_or_else(|| Template::literal(""));
-    let from = if from.is_literal() {
-        let bad = |message| BuildError { at: cx.def.at, code: "ERR_NGROK_2261", message, help: None };
-        Pattern::Known(compile_regex(from.source()).map_err(bad)?)
-    } else {
-        Pattern::Computed(from)
-    };
-    Ok(Replacement { from, to: template("to").unwrap_or_else(|| Template::literal("")) })
+    Replacement {
+        from: Pattern::new(template("from")),
+        to: template("to").unwrap_or_else(|| Template::literal("")),
+    }
 }
 
 impl Replacement {
@@ -92,22 +73,16 @@ impl Replacement {
     /// # Errors
     /// 3900 when a `${}` fails, 3901 when the computed pattern is none.
     pub(super) fn ready(&self, activation: &Activation<'_>) -> Result<Ready<'_>, Fault> {
-        let failed = |field: &str, error| Fault {
-            code: 3900,
-            ..Fault::interpolation(&format!("`{field}` of a replacement"), &error)
-        };
-        let from = match &self.from {
-            Pattern::Known(regex) => Cow::Borrowed(regex),
-            Pattern::Computed(template) => {
-                let text = template.render(activation).map_err(|e| failed("from", e))?;
-                let bad = |why| Fault::policy(3901, format!("`from` is not a regular expression: {why}"));
-                Cow::Owned(compile_regex(&text).map_err(bad)?)
-            }
-        };
+        let from = self.from.regex(activation, 3900, 3901)?;
         let to = self.to.render_escaped(activation, |value| value.replace('$', "$$"));
-        Ok(Ready { from, to: to.map_err(|e| failed("to", e))? })
+        let to = to.map_err(|error| Fault { code: 3900, ..Fault::interpolation("to", &error) })?;
+        Ok(Ready { from, to })
     }
 }
+
+/// What came of searching a text: the text with all replacements done, when one was, and for each that matched its place
+/// and its first match.
+type Applied = (Option<String>, Vec<(usize, String)>);
 
 /// The text with all replacements done, and for each that matched its place and its first match.
 ///
@@ -117,7 +92,7 @@ pub(super) fn apply(
     replacements: &[Replacement],
     activation: &Activation<'_>,
     text: &str,
-) -> Result<(Option<String>, Vec<(usize, String)>), Fault> {
+) -> Result<Applied, Fault> {
     let mut now: Option<String> = None;
     let mut matched = Vec::new();
     for (index, replacement) in replacements.iter().enumerate() {

@@ -19,6 +19,7 @@ mod gate;
 pub(crate) mod header_names;
 mod held_text;
 mod log;
+mod pattern;
 pub(crate) mod rate_limit;
 mod redirect;
 mod remove_headers;

@@ -12,7 +12,7 @@ use tollgate_policy::{ActionSpec, Phase, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
-    build: |config, cx| Ok(Box::new(RequestBodyFindReplace { replacements: read(config, cx)? })),
+    build: |config, _| Ok(Box::new(RequestBodyFindReplace { replacements: read(config) })),
 };
 
 static SPEC: ActionSpec = ActionSpec {

@@ -13,7 +13,7 @@ use tollgate_policy::{ActionSpec, Phase, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
-    build: |config, cx| Ok(Box::new(ResponseBodyFindReplace { replacements: read(config, cx)? })),
+    build: |config, _| Ok(Box::new(ResponseBodyFindReplace { replacements: read(config) })),
 };
 
 static SPEC: ActionSpec = ActionSpec {

@@ -82,7 +82,7 @@ fn rule(item: &Config<'_>, cx: &BuildContext<'_>) -> Result<Rule, BuildError> {
             help: Some("it is `data` or `retry`".into()),
         });
     }
-    Ok(Rule { replacement: one(item, cx)?, field: template })
+    Ok(Rule { replacement: one(item), field: template })
 }
 
 #[async_trait]

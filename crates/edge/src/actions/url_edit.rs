@@ -1,11 +1,9 @@
 //! What `redirect` and `url-rewrite` share: search and replace in a request's URL.
 
 use super::gate;
+use super::pattern::{self, Pattern};
 use crate::answer::Fault;
-use regex::Regex;
-use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
-use tollgate_expr::{Activation, Program, Template, Value, compile_regex};
+use tollgate_expr::{Activation, Program, Template, Value};
 use tollgate_policy::{Checker, Config};
 
 /// Longest URL that a replacement may make, in bytes.
@@ -15,14 +13,8 @@ const LONGEST: usize = 64 << 10; // 64 KiB
 pub(super) struct UrlEdit {
     /// The whole URL, as rules see it.
     subject: Option<Program>,
-    from: From,
+    from: Pattern,
     to: Template,
-}
-
-enum From {
-    Known(Regex),
-    /// With the last one that it was.
-    Computed(Template, Mutex<Option<(String, Regex)>>),
 }
 
 /// A URL before and after.
@@ -36,30 +28,15 @@ pub(super) struct Edited {
 
 /// Reports a `from` that is no regular expression.
 pub(super) fn check_from(config: &Config<'_>, checker: &mut Checker) {
-    let Some(from) = config.get("from") else { return };
-    let template = from.template();
-    if let Some(text) = template.as_ref().and_then(Template::as_literal)
-        && let Err(wrong) = compile_regex(text)
-    {
-        let help = Some("the syntax is RE2's; a literal character is written with `\\` before it".into());
-        checker.error(from, "ERR_NGROK_2261", format!("`from` is no regular expression: {wrong}"), help);
+    if let Some(from) = config.get("from") {
+        pattern::check(&from, checker);
     }
 }
 
 impl UrlEdit {
     /// The edit of a configuration that [`check_from`] has seen. Without `from`, the whole URL is replaced.
     pub(super) fn new(config: &Config<'_>, to: Template) -> Self {
-        // Of these two, the first cannot fail, and the second has been tried.
-        let known = |text: &str| compile_regex(text).ok().map(From::Known);
-        let from = config.get("from").and_then(|from| from.template());
-        let from = match from {
-            None => known("(?s)^.*$"),
-            Some(template) => match template.as_literal() {
-                Some(text) => known(text),
-                None => Some(From::Computed(template, Mutex::default())),
-            },
-        };
-        let from = from.unwrap_or_else(|| From::Computed(Template::literal("("), Mutex::default()));
+        let from = Pattern::new(config.get("from").and_then(|from| from.template()));
         Self { subject: Program::compile("req.url", config.scope()).ok(), from, to }
     }
 
@@ -71,7 +48,7 @@ impl UrlEdit {
             Some(Err(error)) => return Err(Fault::interpolation("the URL", &error)),
             None => return Err(Fault::policy(2238, "there is no URL here")),
         };
-        let from = self.from.regex(activation)?;
+        let from = self.from.regex(activation, 2238, 2261)?;
         // A value may hold `$1` by chance, or on somebody's purpose.
         let escape = |value: &str| value.replace('$', "$$");
         let to = self.to.render_escaped(activation, escape).map_err(|e| Fault::interpolation("to", &e))?;
@@ -81,24 +58,6 @@ impl UrlEdit {
             return Err(Fault::policy(2226, format!("the URL would be longer than {LONGEST} bytes")));
         }
         Ok(Edited { before, matches, after })
-    }
-}
-
-impl From {
-    fn regex(&self, activation: &Activation<'_>) -> Result<Cow<'_, Regex>, Fault> {
-        let (template, last) = match self {
-            Self::Known(regex) => return Ok(Cow::Borrowed(regex)),
-            Self::Computed(template, last) => (template, last),
-        };
-        let text = template.render(activation).map_err(|e| Fault::interpolation("from", &e))?;
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, regex)) = last.as_ref().filter(|(pattern, _)| *pattern == *text) {
-            return Ok(Cow::Owned(regex.clone()));
-        }
-        let regex = compile_regex(&text)
-            .map_err(|wrong| Fault::policy(2261, format!("`from` is no regular expression: {wrong}")))?;
-        *last = Some((text.into_owned(), regex.clone()));
-        Ok(Cow::Owned(regex))
     }
 }
 

@@ -98,16 +98,7 @@ pub(super) async fn relay(
         list: array.then(Listed::default),
         relayed: Relayed { stream, ..Relayed::default() },
     };
-    let sent = match begun {
-        Begun::Whole { body, usage, .. } => to.whole(facts, body, usage).await,
-        Begun::Part { .. } => to.part(facts, read).await,
-        Begun::Stream(mut begun) => {
-            let sent = to.stream(facts, &mut begun, &id).await;
-            to.relayed.lost = begun.lost().to_vec();
-            sent
-        }
-        Begun::Opaque => to.opaque(facts, read).await,
-    };
+    let sent = to.all(facts, begun, read, &id).await;
     let To { reply, mut relayed, .. } = to;
     match sent {
         Err(ClientGone) => relayed.ending = Ending::ClientGone, // dropping the reply cancels it upstream
@@ -188,6 +179,26 @@ enum Next {
 }
 
 impl To<'_> {
+    /// The whole answer; `read` is what was read of one that is not all here.
+    async fn all(
+        &mut self,
+        facts: ResponseFacts,
+        begun: Begun,
+        read: Bytes,
+        id: &str,
+    ) -> Result<(), ClientGone> {
+        match begun {
+            Begun::Whole { body, usage, .. } => self.whole(facts, body, usage).await,
+            Begun::Part { .. } => self.part(facts, read).await,
+            Begun::Stream(mut begun) => {
+                let sent = self.stream(facts, &mut begun, id).await;
+                self.relayed.lost = begun.lost().to_vec();
+                sent
+            }
+            Begun::Opaque => self.opaque(facts, read).await,
+        }
+    }
+
     async fn whole(
         &mut self,
         mut facts: ResponseFacts,
