@@ -58,12 +58,7 @@ pub(super) async fn relay(
     let stream = matches!(begun, Begun::Stream(_));
     let array = stream && wants_array(surface, cx.exchange.request.uri.query());
     let mut facts = ResponseFacts { status, headers: head(headers, stream, array) };
-    let mut body = match &begun {
-        Begun::Whole { body, .. } => ResponseBody::whole(body.clone()),
-        Begun::Part { body } => ResponseBody::open(body.clone(), &mut *reply, idle),
-        Begun::Opaque => ResponseBody::open(Bytes::new(), &mut *reply, idle),
-        Begun::Stream(_) => ResponseBody::passing(),
-    };
+    let mut body = body_of(&begun, &mut *reply, idle);
     let rules = &cx.engine.response;
     let replaced = phase::run_response(rules, cx.exchange, &mut facts, &mut body, cx.upstream).await;
     if let Some(answer) = replaced {
@@ -106,6 +101,16 @@ pub(super) async fn relay(
         Ok(()) => {}
     }
     relayed
+}
+
+/// The body of an answer, for the rules of the response phase.
+fn body_of<'a>(begun: &Begun, reply: &'a mut dyn Reply, idle: Duration) -> ResponseBody<'a> {
+    match begun {
+        Begun::Whole { body, .. } => ResponseBody::whole(body.clone()),
+        Begun::Part { body } => ResponseBody::open(body.clone(), reply, idle),
+        Begun::Opaque => ResponseBody::open(Bytes::new(), reply, idle),
+        Begun::Stream(_) => ResponseBody::passing(),
+    }
 }
 
 /// The headers of an answer, before the rules of the response phase. `array`: the client wants a stream as one.
