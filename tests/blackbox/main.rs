@@ -87,3 +87,5 @@ mod uploads;
 mod upstream_h2;
 #[cfg(test)]
 mod urls;
+#[cfg(test)]
+mod waf;

@@ -110,6 +110,17 @@ impl<'a> ResponseBody<'a> {
         read
     }
 
+    /// The first `limit` bytes of the body, or all of a shorter one. It is sent all the same. Never [`Read::TooLong`].
+    pub async fn begin(&mut self, limit: usize) -> Read {
+        let read = self.read(limit).await;
+        match (&self.content, read) {
+            (Content::Whole(body) | Content::Open { begun: body, .. }, Read::TooLong) => {
+                Read::Whole(body.slice(..limit.min(body.len())))
+            }
+            (_, read) => read,
+        }
+    }
+
     /// Replaces the body.
     pub fn replace(&mut self, body: Bytes) {
         self.content = Content::Whole(body);
