@@ -36,6 +36,8 @@ mod gaps;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
+mod http_request;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod leaving;

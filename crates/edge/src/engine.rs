@@ -15,6 +15,8 @@ use tollgate_policy::{Diagnostic, Diagnostics, Severity, Source};
 pub struct Shared {
     /// The built-in providers and models, with OpenRouter's list once it was read.
     pub catalog: ArcSwap<Catalog>,
+    /// Which servers actions may call beside those the policy names.
+    pub outbound: Arc<crate::Outbound>,
     /// Whether and when that list is read.
     pub lists: crate::Lists,
     /// Costs that OpenRouter says when an answer is over.

@@ -18,6 +18,7 @@ mod find_replace;
 mod gate;
 pub(crate) mod header_names;
 mod held_text;
+mod http_request;
 mod log;
 pub(crate) mod rate_limit;
 mod redirect;
@@ -41,6 +42,7 @@ pub const ALL: &[&ActionType] = &[
     &compress_response::ACTION,
     &custom_response::ACTION,
     &deny::ACTION,
+    &http_request::ACTION,
     &log::ACTION,
     &rate_limit::ACTION,
     &redirect::ACTION,
