@@ -38,6 +38,8 @@ mod gates;
 #[cfg(test)]
 mod http_request;
 #[cfg(test)]
+mod jwt;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod leaving;

@@ -17,6 +17,7 @@ pub mod explain;
 mod fetch;
 pub mod gates;
 pub mod gateway;
+mod jwks;
 mod late_costs;
 pub mod limits;
 pub mod listener;
@@ -35,6 +36,7 @@ mod web_url;
 
 pub use accounts::Accounts;
 pub use gates::Gates;
+pub use jwks::Jwks;
 pub use late_costs::LateCosts;
 pub use lists::{Lists, ReadLists};
 pub use outbound::{BadTarget, Outbound};

@@ -32,6 +32,7 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
     Shared {
         catalog: arc_swap::ArcSwap::new(Catalog::builtin()),
         outbound: Arc::default(),
+        jwks: Arc::default(),
         lists: crate::Lists::new(crate::ReadLists::Nothing),
         late_costs: crate::LateCosts::new(false),
         accounts: Arc::default(),

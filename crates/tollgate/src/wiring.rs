@@ -57,6 +57,7 @@ pub(crate) fn shared(
     Ok(Shared {
         catalog: ArcSwap::new(Catalog::builtin()),
         outbound: Arc::default(),
+        jwks: Arc::default(),
         lists: tollgate_edge::Lists::new(tollgate_edge::ReadLists::Nothing),
         late_costs: tollgate_edge::LateCosts::new(false),
         accounts: Arc::default(),

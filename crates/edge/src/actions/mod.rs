@@ -19,6 +19,7 @@ mod gate;
 pub(crate) mod header_names;
 mod held_text;
 mod http_request;
+mod jwt_validation;
 mod log;
 pub(crate) mod rate_limit;
 mod redirect;
@@ -43,6 +44,7 @@ pub const ALL: &[&ActionType] = &[
     &custom_response::ACTION,
     &deny::ACTION,
     &http_request::ACTION,
+    &jwt_validation::ACTION,
     &log::ACTION,
     &rate_limit::ACTION,
     &redirect::ACTION,
