@@ -36,6 +36,10 @@ mod gaps;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
+mod http_request;
+#[cfg(test)]
+mod jwt;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod leaving;

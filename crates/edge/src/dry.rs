@@ -190,7 +190,7 @@ impl ScriptedUpstream {
             .collect()
     }
 
-    /// What each of them got, in the same order.
+    /// What each attempt at a provider got, in the same order. Calls that actions make for themselves are no attempts.
     #[must_use]
     pub fn outcomes(&self) -> Vec<Outcome> {
         self.calls

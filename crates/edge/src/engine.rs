@@ -15,6 +15,10 @@ use tollgate_policy::{Diagnostic, Diagnostics, Severity, Source};
 pub struct Shared {
     /// The built-in providers and models, with OpenRouter's list once it was read.
     pub catalog: ArcSwap<Catalog>,
+    /// Which servers actions may call beside those the policy names.
+    pub outbound: Arc<crate::Outbound>,
+    /// Public keys of who issues tokens.
+    pub jwks: Arc<crate::Jwks>,
     /// Whether and when that list is read.
     pub lists: crate::Lists,
     /// Costs that OpenRouter says when an answer is over.

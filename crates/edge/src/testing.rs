@@ -31,6 +31,8 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
         secrets.iter().map(|(v, n, s)| (((*v).to_owned(), (*n).to_owned()), (*s).to_owned())).collect();
     Shared {
         catalog: arc_swap::ArcSwap::new(Catalog::builtin()),
+        outbound: Arc::default(),
+        jwks: Arc::default(),
         lists: crate::Lists::new(crate::ReadLists::Nothing),
         late_costs: crate::LateCosts::new(false),
         accounts: Arc::default(),

@@ -17,6 +17,8 @@ pub enum Scope {
     KeyStrategy,
     /// `retry_condition` of `http-request`: those of a request, `attempts` and `last_attempt`.
     Retry,
+    /// The same in `on_http_response`: also `res`.
+    ResponseRetry,
 }
 
 impl Scope {
@@ -25,7 +27,7 @@ impl Scope {
         match self {
             Self::Connect => Phases::CONNECT,
             Self::Request | Self::ModelStrategy | Self::KeyStrategy | Self::Retry => Phases::REQUEST,
-            Self::Response => Phases::RESPONSE,
+            Self::Response | Self::ResponseRetry => Phases::RESPONSE,
             Self::Event => Phases::EVENT,
         }
     }

@@ -56,6 +56,8 @@ pub(crate) fn shared(
 ) -> Result<Shared, CliError> {
     Ok(Shared {
         catalog: ArcSwap::new(Catalog::builtin()),
+        outbound: Arc::default(),
+        jwks: Arc::default(),
         lists: tollgate_edge::Lists::new(tollgate_edge::ReadLists::Nothing),
         late_costs: tollgate_edge::LateCosts::new(false),
         accounts: Arc::default(),

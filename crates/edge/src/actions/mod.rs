@@ -18,6 +18,8 @@ mod find_replace;
 mod gate;
 pub(crate) mod header_names;
 mod held_text;
+mod http_request;
+mod jwt_validation;
 mod log;
 mod owasp_crs;
 mod owasp_crs_request;
@@ -45,6 +47,8 @@ pub const ALL: &[&ActionType] = &[
     &compress_response::ACTION,
     &custom_response::ACTION,
     &deny::ACTION,
+    &http_request::ACTION,
+    &jwt_validation::ACTION,
     &log::ACTION,
     &owasp_crs_request::ACTION,
     &owasp_crs_response::ACTION,

@@ -141,6 +141,7 @@ fn call(plain: &PlainUpstream, exchange: &Exchange, body: Bytes) -> Call {
         body: smallvec![body],
         connect_timeout: CONNECT,
         head_timeout: SILENCE,
+        addresses: None,
     }
 }
 

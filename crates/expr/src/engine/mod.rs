@@ -170,7 +170,7 @@ pub(crate) static ROOTS: &[Root] = &[
 pub(crate) fn roots(scope: Scope) -> impl Iterator<Item = &'static str> {
     let more: &[&str] = match scope {
         Scope::ModelStrategy | Scope::KeyStrategy => &["ai"],
-        Scope::Retry => &["attempts", "last_attempt"],
+        Scope::Retry | Scope::ResponseRetry => &["attempts", "last_attempt"],
         _ => &[],
     };
     let phase = scope.phase();
