@@ -197,6 +197,7 @@ impl ScriptedUpstream {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .iter()
+            .filter(|(call, _)| call.addresses.is_none()) // those of actions have a rule
             .map(|(_, outcome)| *outcome)
             .collect()
     }

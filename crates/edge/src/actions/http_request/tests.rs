@@ -67,3 +67,27 @@ fn conditions_may_stand_in_braces_and_see_what_their_phase_sees() {
     let connect = loads("on_tcp_connect:\n  - type: http-request\n    config: {url: 'http://a'}\n");
     assert!(connect.expect_err("the wrong phase").contains("ERR_NGROK_2202"));
 }
+
+#[tokio::test]
+async fn an_explained_request_calls_nobody_and_its_attempts_are_those_at_providers() {
+    let policy = "on_http_request:\n  - type: http-request\n    config: {url: 'http://a/'}\n  - type: ai-gateway\n    \
+                  config: {providers: [{id: openai, api_keys: [{value: k}]}]}\n";
+    let shared = crate::testing::shared(&[]);
+    let engine = crate::testing::engine(policy, &shared);
+    let request = crate::explain::DryRequest {
+        method: http::Method::POST,
+        uri: http::Uri::from_static("/v1/chat/completions"),
+        headers: http::HeaderMap::new(),
+        body: bytes::Bytes::from_static(br#"{"model":"openai:gpt-4o","messages":[]}"#),
+        client_ip: [127, 0, 0, 1].into(),
+    };
+    let cut = crate::dry::ScriptedOutcome {
+        target: "openai".into(),
+        key: None,
+        outcome: crate::dry::Outcome::Cut,
+        once: false,
+    };
+    let explained = crate::explain::explain(&engine, &shared, request, vec![cut]).await;
+    let outcomes: Vec<_> = explained.trace.attempts.iter().map(|attempt| &attempt["outcome"]).collect();
+    assert_eq!(outcomes, ["cut"], "{:?}", explained.trace);
+}
