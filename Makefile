@@ -31,6 +31,7 @@ lint: ## Formatting, clippy, documentation, licences, structure
 	@xtask/setup.sh build lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p tollgate-waf -p tollgate-edge --all-targets --features linked,waf --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	@$(XTASK) structure
 	cargo deny --log-level error check licenses bans sources
@@ -48,7 +49,8 @@ advisories: ## Known vulnerabilities of dependencies (fetches the RustSec databa
 	@xtask/setup.sh build lint
 	cargo deny --log-level error check advisories
 
-docs: ## Write the generated pages of docs/ anew (actions, JSON Schema)
+docs: ## Write the generated pages of docs/ anew (actions, expressions, JSON Schema)
+	TOLLGATE_UPDATE_DOCS=1 cargo test --quiet -p tollgate-expr tests::reference
 	TOLLGATE_UPDATE_DOCS=1 cargo test --quiet -p tollgate-edge actions::tests
 
 fmt: ## Format the code

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees that the tools for the purposes named (build, test, lint, bench, fuzz) are there. As root on a Debian it
+# Sees that the tools for the purposes named (build, test, lint, bench, fuzz, waf) are there. As root on a Debian it
 # installs what is missing; otherwise it names each missing tool in one line and ends with 1. It is a shell script
 # because nothing can be compiled before it has run.
 set -euo pipefail
@@ -21,7 +21,15 @@ need_build() {
   need make make
 }
 
+# The firewall's library and rules (docs/waf.md). Whether the library can be linked is tried: it has no program.
+need_waf() {
+  echo 'int main(void) { return 0; }' | cc -x c - -lmodsecurity -o /dev/null 2>/dev/null ||
+    missing+=(libmodsecurity-dev)
+  [ -d "${TOLLGATE_CRS_RULES:-/usr/share/modsecurity-crs/rules}" ] || missing+=(modsecurity-crs)
+}
+
 need_test() {
+  need_waf
   # Counts instructions; see docs/performance.md.
   need valgrind valgrind
   if ! have python3; then

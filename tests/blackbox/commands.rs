@@ -145,12 +145,12 @@ async fn actions_that_are_not_built_yet_are_named() {
     let file = write(
         &dir,
         "p.yml",
-        "on_http_request:\n  - type: rate-limit\n    config: {name: a, algorithm: sliding_window, capacity: 1, rate: 60s, bucket_key: [conn.client_ip]}\n",
+        "on_http_request:\n  - type: forward-internal\n    config: {url: 'https://models.internal'}\n",
     );
     let exit = run(&["check", &file]).await;
     let text = format!("{}{}", exit.stdout, exit.stderr);
     assert!(
-        exit.code == Some(1) && text.contains("rate-limit") && text.contains("not supported yet"),
+        exit.code == Some(1) && text.contains("forward-internal") && text.contains("not supported yet"),
         "{text}"
     );
 }

@@ -8,6 +8,7 @@ mod support;
 mod admin;
 #[cfg(test)]
 mod bad_input;
+mod bodies;
 #[cfg(test)]
 mod bound_state;
 #[cfg(test)]
@@ -32,6 +33,12 @@ mod explain;
 mod failover;
 #[cfg(test)]
 mod gaps;
+#[cfg(test)]
+mod gates;
+#[cfg(test)]
+mod http_request;
+#[cfg(test)]
+mod jwt;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
@@ -82,3 +89,7 @@ mod translation_paths;
 mod uploads;
 #[cfg(test)]
 mod upstream_h2;
+#[cfg(test)]
+mod urls;
+#[cfg(test)]
+mod waf;

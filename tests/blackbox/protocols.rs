@@ -125,6 +125,30 @@ async fn a_listener_with_tls_from_the_configuration_file() {
     check_tls(&builder.config(config).start().await, &certificate).await;
 }
 
+#[tokio::test]
+async fn rules_see_the_handshake() {
+    let certificate = Certificate::new("gateway.test");
+    let tls = "${conn.tls.version}|${conn.tls.cipher_suite}|${conn.tls.sni}|${conn.tls.negotiated_alpn}";
+    let ours = "${conn.tls.server.san}|${conn.tls.client.subject}|${conn.tls.server.validity.not_after.getFullYear() > 2000}";
+    let policy = json!({"on_http_request": [
+        {"type": "custom-response", "config": {"status_code": 200, "headers": {"x-tls": tls, "x-ours": ours}}},
+    ]});
+    let builder = Gateway::builder(&policy.to_string());
+    let cert = builder.file("cert.pem", &certificate.cert_pem);
+    let key = builder.file("key.pem", &certificate.key_pem);
+    let builder = builder.args(&["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]);
+    let gateway = builder.start().await;
+    for (alpn, h2) in [("h2", true), ("http/1.1", false)] {
+        let tls = certificate.connect(gateway.addr, "gateway.test", alpn).await;
+        let ask = if h2 { get("/").h2() } else { get("/") };
+        let answer = soon(soon(ask.over(tls, "https://gateway.test")).await.answer()).await;
+        let seen: Vec<&str> = answer.header("x-tls").split('|').collect();
+        assert!(seen[1].starts_with("TLS_AES_") || seen[1].starts_with("TLS_CHACHA20_"), "{seen:?}");
+        assert_eq!([seen[0], seen[2], seen[3]], ["1.3", "gateway.test", alpn]);
+        assert_eq!(answer.header("x-ours"), "DNS:gateway.test||true");
+    }
+}
+
 async fn check_tls(gateway: &Gateway, certificate: &Certificate) {
     for (alpn, h2) in [("h2", true), ("http/1.1", false)] {
         let tls = certificate.connect(gateway.addr, "gateway.test", alpn).await;

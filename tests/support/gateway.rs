@@ -46,6 +46,8 @@ pub(crate) struct Builder {
     listen: bool,
     /// Whether a policy is named at all.
     named: bool,
+    /// Another binary than the usual one.
+    program: Option<PathBuf>,
 }
 
 /// The lines a process writes.
@@ -64,7 +66,15 @@ impl Gateway {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("policy.yml");
         std::fs::write(&file, policy).unwrap();
-        Builder { dir, policy: file, args: Vec::new(), env: Vec::new(), listen: true, named: true }
+        Builder {
+            dir,
+            policy: file,
+            args: Vec::new(),
+            env: Vec::new(),
+            listen: true,
+            named: true,
+            program: None,
+        }
     }
 
     pub(crate) async fn send(&self, ask: Ask) -> Answer {
@@ -210,6 +220,12 @@ impl Builder {
         self
     }
 
+    /// Runs another binary than the one the tests were built with.
+    pub(crate) fn program(mut self, path: PathBuf) -> Self {
+        self.program = Some(path);
+        self
+    }
+
     /// Names no policy.
     pub(crate) fn without_policy(mut self) -> Self {
         self.named = false;
@@ -225,7 +241,7 @@ impl Builder {
 
     /// Starts it, or tells how it ended instead.
     pub(crate) async fn try_start(self) -> Result<Gateway, Exit> {
-        let mut command = command();
+        let mut command = self.program.as_deref().map_or_else(command, command_of);
         command.arg("run");
         if self.listen {
             command.args(self.named.then_some(&self.policy)).args(["--listen", "127.0.0.1:0"]);
@@ -261,6 +277,11 @@ fn announced(lines: &[String]) -> Option<(SocketAddr, SocketAddr, String)> {
 
 /// The binary with nothing of this process's environment but the keys the tests know.
 pub(crate) fn command() -> Command {
+    command_of(Path::new(env!("CARGO_BIN_EXE_tollgate")))
+}
+
+/// The same with another binary.
+fn command_of(program: &Path) -> Command {
     static TRUSTED: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, trusted) = TRUSTED.get_or_init(|| {
         // So that the tests do not depend on the machine's certificates.
@@ -269,7 +290,7 @@ pub(crate) fn command() -> Command {
         std::fs::write(&file, Certificate::new("nobody.invalid").cert_pem).unwrap();
         (dir, file)
     });
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("SSL_CERT_FILE", trusted).env("HOME", "/nonexistent");
     // Tests count what providers are asked.

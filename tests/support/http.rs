@@ -99,8 +99,19 @@ impl Ask {
         self
     }
 
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes a header back.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
         self
     }
 
@@ -140,12 +151,15 @@ impl Ask {
     ) -> Reply {
         let h2 = self.version == Version::HTTP_2;
         let mut sender = Sender::new(TokioIo::new(io), h2).await;
-        let uri = if h2 { format!("{origin}{}", self.path) } else { self.path.clone() };
+        // A header `host` takes the place of the address, over HTTP/2 in `:authority`.
+        let (scheme, address) = origin.split_once("://").unwrap();
+        let host = self.headers.iter().find(|(name, _)| name == "host").map_or(address, |(_, host)| host);
+        let uri = if h2 { format!("{scheme}://{host}{}", self.path) } else { self.path.clone() };
         let mut request = Request::builder().method(self.method).uri(uri);
         if !h2 {
-            request = request.header("host", origin.split("://").nth(1).unwrap());
+            request = request.header("host", host);
         }
-        for (name, value) in &self.headers {
+        for (name, value) in self.headers.iter().filter(|(name, _)| name != "host") {
             request = request.header(name, value);
         }
         let body = if self.stalls { Stalling(Some(self.body)).boxed() } else { Full::new(self.body).boxed() };

@@ -4,7 +4,7 @@ use crate::failure::{Result, said};
 use crate::instructions;
 use crate::sdk;
 use crate::step::{self, Done};
-use crate::workspace::{built, files, root, shown};
+use crate::workspace::{built, cache, files, root, shown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,12 +12,19 @@ use std::time::Duration;
 /// The gateway and the mock providers the SDK tests put behind it.
 const BUILD: [&str; 7] = ["build", "--locked", "-p", "tollgate", "-p", "tollgate-mock", "--bins"];
 
+/// The tests of the firewall: those of its crate, which need the library, and the black-box tests of a gateway with it.
+const WAF_CRATE: [&str; 6] = ["test", "--locked", "-p", "tollgate-waf", "--features", "linked"];
+const WAF_BLACKBOX: [&str; 8] =
+    ["test", "--workspace", "--locked", "--test", "blackbox", "--", "--ignored", "waf::"];
+
 /// Builds and runs everything.
 pub(crate) fn run() -> Result<()> {
+    let with_waf = build_with_waf()?;
     let binary = build()?;
     let mut cargo = Command::new("cargo");
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("TOLLGATE_BIN", &binary);
     let mut done = vec![step::run("cargo test", cargo.current_dir(root()), step::cargo_test)?];
+    done.extend(waf(&with_waf)?);
     done.push(instructions::step()?);
     done.extend(policies(&binary)?);
     done.extend(sdk::run(&binary)?);
@@ -37,6 +44,30 @@ fn build() -> Result<PathBuf> {
         return Err(said("the binary does not build"));
     }
     Ok(built("debug", "tollgate"))
+}
+
+/// A gateway with the firewall, kept apart: the build of the other one takes its place. The two share all but the last
+/// two crates.
+fn build_with_waf() -> Result<PathBuf> {
+    let features = ["--features", "tollgate/waf"];
+    let status = Command::new("cargo").args(BUILD).args(features).current_dir(root()).status()?;
+    if !status.success() {
+        return Err(said("the binary does not build with the feature waf"));
+    }
+    let kept = cache("waf")?.join("tollgate");
+    std::fs::copy(built("debug", "tollgate"), &kept)?;
+    Ok(kept)
+}
+
+fn waf(binary: &Path) -> Result<Vec<Done>> {
+    let mut rules = Command::new("cargo");
+    rules.args(WAF_CRATE).current_dir(root());
+    let mut gateway = Command::new("cargo");
+    gateway.args(WAF_BLACKBOX).env("TOLLGATE_WAF_BIN", binary).current_dir(root());
+    Ok(vec![
+        step::run("core rule set", &mut rules, step::cargo_test)?,
+        step::run("gateway with waf", &mut gateway, step::cargo_test)?,
+    ])
 }
 
 /// Each policy that is delivered loads without errors, and does what the test file beside it says.

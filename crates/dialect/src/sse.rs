@@ -4,8 +4,11 @@
 //! blank line ends an event. The bytes of a frame are kept as they came, so that passing on all frames
 //! passes on the stream unchanged.
 
+mod event;
 #[cfg(test)]
 mod tests;
+
+pub use event::Event;
 
 use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;

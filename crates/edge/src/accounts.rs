@@ -140,6 +140,7 @@ pub(crate) async fn get<T: for<'de> Deserialize<'de>>(
         body: bytes::Bytes::new(),
         time: TIME,
         most: MOST,
+        addresses: None,
     };
     let (status, body) = fetch.run(upstream).await.map_err(|fault| fault.describe().into_owned())?;
     if !status.is_success() {

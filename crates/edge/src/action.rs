@@ -1,11 +1,18 @@
 //! What an action is, and how the phases run it.
 
 use crate::answer::{Answer, Fault};
-use crate::client::Client;
-use crate::exchange::Exchange;
+use crate::client::{BodyError, Client};
+use crate::events::EventFilter;
+use crate::exchange::{Ending, Exchange};
+use crate::response::ResponseBody;
 use crate::upstream::Upstream;
 use async_trait::async_trait;
+use bytes::Bytes;
+use foldhash::HashMap;
+use http::StatusCode;
 use std::any::Any;
+use std::cell::RefCell;
+use std::time::SystemTime;
 use tollgate_expr::ResponseFacts;
 use tollgate_policy::{ActionDef, ActionSpec, Checker, Config};
 
@@ -28,6 +35,26 @@ pub struct BuildContext<'a> {
     pub shared: &'a crate::engine::Shared,
     /// The action at hand.
     pub def: &'a ActionDef,
+    /// The name of the rule it stands in.
+    pub rule: Option<&'a str>,
+    /// Actions with state that were built before it, of the same policy.
+    pub seen: &'a Seen,
+}
+
+/// Which names of states a policy has used so far.
+#[derive(Debug, Default)]
+pub struct Seen(RefCell<HashMap<String, usize>>);
+
+impl BuildContext<'_> {
+    /// A name for the state of an action that is the same after a reload: what tells it from others, and how many
+    /// before it were told by the same.
+    #[must_use]
+    pub fn state_name(&self, identity: &str) -> String {
+        let mut seen = self.seen.0.borrow_mut();
+        let before = seen.entry(identity.to_owned()).or_default();
+        *before += 1;
+        format!("{identity}#{before}")
+    }
 }
 
 /// A configuration that passed the checks of its shape and still cannot be built.
@@ -50,18 +77,50 @@ pub type Check = fn(&Config<'_>, &mut Checker);
 /// One configured action.
 #[async_trait]
 pub trait Action: Send + Sync + Any {
-    /// Runs in `on_http_request`.
-    async fn on_request(&self, cx: &mut RequestCx<'_>) -> Result<Flow, Fault>;
+    /// Runs in `on_tcp_connect`. Actions that are not of a phase never get to its method.
+    fn on_connect(&self, _cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+        Ok(ConnectFlow::Continue)
+    }
 
-    /// Runs in `on_http_response`. Actions that are not of that phase never get here.
-    fn on_response(&self, _cx: &mut ResponseCx<'_>) -> Result<ResponseFlow, Fault> {
+    /// Runs in `on_http_request`.
+    async fn on_request(&self, _cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
+        Ok(Flow::Continue)
+    }
+
+    /// Runs in `on_http_response`.
+    async fn on_response(&self, _cx: &mut ResponseCx<'_, '_>) -> Result<ResponseFlow, Fault> {
         Ok(ResponseFlow::Continue)
+    }
+
+    /// What it does to the messages of one stream, in `on_event_stream_message`.
+    fn on_events(&self) -> Option<Box<dyn EventFilter>> {
+        None
+    }
+
+    /// Whether, in `on_http_response`, it may read or change the body: then the answer does not take Pingora's own path.
+    fn works_on_bodies(&self) -> bool {
+        false
     }
 
     /// This action as an `ai-gateway`, for `explain` and `/status`.
     fn as_gateway(&self) -> Option<&crate::gateway::Gateway> {
         None
     }
+}
+
+/// What an action of a new connection works on.
+pub struct ConnectCx<'a> {
+    /// The connection and what is known of it. There is no request yet.
+    pub exchange: &'a mut Exchange,
+}
+
+/// What happens after an action of a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectFlow {
+    /// The next action runs.
+    Continue,
+    /// The connection is closed.
+    Close,
 }
 
 /// What an action of the request phase works on.
@@ -76,12 +135,51 @@ pub struct RequestCx<'a> {
     pub engine: &'a crate::engine::Engine,
 }
 
+impl RequestCx<'_> {
+    /// The request's body as the actions so far have left it; read from the client on first use.
+    ///
+    /// # Errors
+    /// The body is too long, too slow, or its client left.
+    pub async fn body(&mut self) -> Result<Bytes, Fault> {
+        if let Some(body) = &self.exchange.body {
+            return Ok(body.clone());
+        }
+        let body = self.client.body().await.map_err(|error| self.unread(&error))?;
+        self.exchange.request.body_received = Some(SystemTime::now());
+        self.exchange.body = Some(body.clone());
+        Ok(body)
+    }
+
+    fn unread(&mut self, error: &BodyError) -> Fault {
+        if matches!(error, BodyError::Gone) {
+            self.exchange.record.outcome = Ending::ClientGone;
+        }
+        body_fault(error)
+    }
+}
+
+/// The error of a body that could not be read.
+#[must_use]
+pub fn body_fault(error: &BodyError) -> Fault {
+    let (code, status) = match error {
+        BodyError::TooLarge { .. } => (27215, StatusCode::PAYLOAD_TOO_LARGE),
+        BodyError::TooSlow => (27214, StatusCode::REQUEST_TIMEOUT),
+        BodyError::Overloaded => (27220, StatusCode::SERVICE_UNAVAILABLE),
+        BodyError::Gone => (27609, StatusCode::BAD_REQUEST),
+    };
+    Fault { code, status, message: error.to_string() }
+}
+
 /// What an action of the response phase works on.
-pub struct ResponseCx<'a> {
+pub struct ResponseCx<'a, 'b> {
     /// The request and everything known of it.
     pub exchange: &'a mut Exchange,
     /// The response's head, to be changed.
     pub response: &'a mut ResponseFacts,
+    /// The response's body, to be read or changed.
+    pub body: &'a mut ResponseBody<'b>,
+    /// The way to other servers.
+    pub upstream: &'a dyn Upstream,
 }
 
 /// What happens after an action of the request phase.
@@ -93,6 +191,8 @@ pub enum Flow {
     Respond(Answer),
     /// The action has sent the answer itself; the phase ends.
     Answered,
+    /// The connection is closed without an answer; the phase ends.
+    Close,
 }
 
 /// What happens after an action of the response phase.

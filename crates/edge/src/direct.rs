@@ -5,8 +5,8 @@ use crate::action::RequestCx;
 use crate::client::{BodyError, Client, ClientGone};
 use crate::engine::{Engine, Shared};
 use crate::exchange::Record;
-use crate::explain::{DryRequest, exchange, settled};
-use crate::phase::{Outcome, run_request};
+use crate::explain::{DryRequest, exchange};
+use crate::phase::{Outcome, run_request, settled};
 use crate::proxy::request::request_id;
 use crate::upstream::Upstream;
 use async_trait::async_trait;
@@ -65,11 +65,11 @@ pub async fn deliver(
     let (status, headers) = match outcome {
         Outcome::Answered => client.head.take().map_or_else(Default::default, |(s, h)| (Some(s), h)),
         Outcome::Respond(answer) => {
-            let answer = settled(engine, &mut exchange, answer);
+            let answer = settled(engine, &mut exchange, answer, upstream).await;
             client.parts = vec![Part { after: took, data: answer.body }];
             (Some(answer.status), answer.headers)
         }
-        Outcome::Fallthrough => (None, HeaderMap::new()),
+        Outcome::Fallthrough | Outcome::Close => (None, HeaderMap::new()),
     };
     Delivery { status, headers, parts: client.parts, cut: client.cut, took, record: exchange.record }
 }

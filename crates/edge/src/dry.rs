@@ -190,13 +190,14 @@ impl ScriptedUpstream {
             .collect()
     }
 
-    /// What each of them got, in the same order.
+    /// What each attempt at a provider got, in the same order. Calls that actions make for themselves are no attempts.
     #[must_use]
     pub fn outcomes(&self) -> Vec<Outcome> {
         self.calls
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .iter()
+            .filter(|(call, _)| call.addresses.is_none()) // those of actions have a rule
             .map(|(_, outcome)| *outcome)
             .collect()
     }

@@ -1,6 +1,6 @@
 //! A policy ready to run, and the state that outlives it.
 
-use crate::action::{Action, BuildContext};
+use crate::action::{Action, BuildContext, Seen};
 use crate::actions;
 use crate::gateway::Gateway;
 use crate::phase::Rule;
@@ -15,6 +15,10 @@ use tollgate_policy::{Diagnostic, Diagnostics, Severity, Source};
 pub struct Shared {
     /// The built-in providers and models, with OpenRouter's list once it was read.
     pub catalog: ArcSwap<Catalog>,
+    /// Which servers actions may call beside those the policy names.
+    pub outbound: Arc<crate::Outbound>,
+    /// Public keys of who issues tokens.
+    pub jwks: Arc<crate::Jwks>,
     /// Whether and when that list is read.
     pub lists: crate::Lists,
     /// Costs that OpenRouter says when an answer is over.
@@ -31,6 +35,8 @@ pub struct Shared {
     pub ledger: Arc<crate::gateway::Ledger>,
     /// Where `secrets.get` looks.
     pub secrets: Arc<dyn SecretSource + Send + Sync>,
+    /// What gates count, kept over reloads.
+    pub gates: crate::Gates,
     /// Random per process: makes key ids useless to whoever finds one in a log of another process.
     pub key_salt: [u8; 16],
     /// Rules for the names of models; a policy may have its own.
@@ -55,10 +61,16 @@ pub struct Engine {
     pub revision: Arc<str>,
     /// The file it came from.
     pub file: Arc<str>,
+    /// `on_tcp_connect`
+    pub connect: Vec<Rule>,
     /// `on_http_request`
     pub request: Vec<Rule>,
     /// `on_http_response`
     pub response: Vec<Rule>,
+    /// `on_event_stream_message`
+    pub events: Vec<Rule>,
+    /// Whether some rule may read or change the body of a response, or the messages of a stream.
+    pub works_on_bodies: bool,
     /// Whether anything reads `actions.*`.
     pub wants_results: bool,
     /// When it was loaded.
@@ -83,12 +95,19 @@ impl Engine {
         };
         let mut found = Vec::new();
         let wants_results = mentions_results(&source.text);
+        let seen = Seen::default();
         let mut build = |rules: &[tollgate_policy::Rule]| -> Vec<Rule> {
-            rules.iter().map(|rule| build_rule(rule, shared, source, &mut found)).collect()
+            rules.iter().map(|rule| build_rule(rule, (shared, &seen), source, &mut found)).collect()
         };
+        let response = build(&policy.on_http_response);
+        let events = build(&policy.on_event_stream_message);
+        let bodies = response.iter().flat_map(|rule| &rule.actions).any(|action| action.works_on_bodies());
         let engine = Engine {
+            connect: build(&policy.on_tcp_connect),
             request: build(&policy.on_http_request),
-            response: build(&policy.on_http_response),
+            works_on_bodies: bodies || !events.is_empty(),
+            response,
+            events,
             revision: policy.revision.as_str().into(),
             file: source.name.as_str().into(),
             wants_results,
@@ -122,7 +141,7 @@ impl Engine {
 
 fn build_rule(
     rule: &tollgate_policy::Rule,
-    shared: &Shared,
+    (shared, seen): (&Shared, &Seen),
     source: &Source,
     found: &mut Vec<Diagnostic>,
 ) -> Rule {
@@ -130,7 +149,7 @@ fn build_rule(
     let mut kinds = Vec::new();
     for def in &rule.actions {
         let Some(kind) = actions::find(def.spec.name) else { continue };
-        match (kind.build)(&def.read(), &BuildContext { shared, def }) {
+        match (kind.build)(&def.read(), &BuildContext { shared, def, rule: rule.name.as_deref(), seen }) {
             Ok(action) => {
                 built.push(action);
                 kinds.push((def.spec.name, def.at));

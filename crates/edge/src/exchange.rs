@@ -1,5 +1,6 @@
 //! One request on its way through the phases: what rules read and what actions change.
 
+use crate::watch::Watches;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -40,6 +41,8 @@ pub struct Exchange {
     pub list_wanted: Option<Arc<tollgate_catalog::Provider>>,
     /// Answers that ended before they had said what they cost.
     pub unsettled: Vec<crate::late_costs::Unsettled>,
+    /// Who waits for what the upstream says to this request.
+    pub watches: Watches,
     /// What the gateway notes down while the request is explained; `None` when it is served.
     pub trace: Option<Box<crate::explain::Trace>>,
 }
@@ -165,6 +168,7 @@ impl Exchange {
             record: Record::default(),
             list_wanted: None,
             unsettled: Vec::new(),
+            watches: Watches::default(),
             trace: None,
         }
     }
@@ -179,9 +183,7 @@ impl Exchange {
             endpoint: Some(&self.endpoint),
             vars: Some(&self.vars),
             results: Some(&self.results),
-            ai: None,
-            secrets: &*self.secrets,
-            now: self.now,
+            ..Activation::new(&*self.secrets, self.now)
         }
     }
 

@@ -2,18 +2,17 @@
 //! loop over scripted providers.
 
 use crate::action::RequestCx;
-use crate::answer::Answer;
 use crate::dry::{DryClient, Outcome as Scripted, ScriptedOutcome, ScriptedUpstream};
 use crate::engine::{Engine, Shared};
 use crate::exchange::Exchange;
-use crate::phase::{EndedAt, Outcome, run_request, run_response};
+use crate::phase::{EndedAt, Outcome, run_request, settled};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use serde_json::{Value as Json, json};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tollgate_expr::{ConnectionFacts, EndpointFacts, RequestFacts, ResponseFacts};
+use tollgate_expr::{ConnectionFacts, EndpointFacts, RequestFacts};
 
 /// A request that is only thought of.
 #[derive(Clone, Debug)]
@@ -79,14 +78,14 @@ pub async fn explain(
     let (outcome, ended) = run_request(&engine.request, &mut cx).await;
     let (status, mut headers, body) = match outcome {
         Outcome::Respond(answer) => {
-            let answer = settled(engine, &mut exchange, answer);
+            let answer = settled(engine, &mut exchange, answer, &upstream).await;
             (Some(answer.status), answer.headers, answer.body)
         }
         Outcome::Answered => {
             let (status, headers) = client.head.map_or((None, HeaderMap::new()), |(s, h)| (Some(s), h));
             (status, headers, client.answer.freeze())
         }
-        Outcome::Fallthrough => (None, HeaderMap::new(), Bytes::new()),
+        Outcome::Fallthrough | Outcome::Close => (None, HeaderMap::new(), Bytes::new()),
     };
     if status.is_some() {
         crate::proxy::headers::stamp(&mut headers, &exchange, engine);
@@ -103,20 +102,6 @@ pub async fn explain(
         trace,
         calls: upstream.calls(),
         logs: exchange.logs.iter().map(tollgate_expr::Value::to_json).collect(),
-    }
-}
-
-/// An answer that was not a provider's, after the rules of the response phase.
-pub(crate) fn settled(engine: &Engine, exchange: &mut Exchange, answer: Answer) -> Answer {
-    if !answer.response_phase {
-        return answer;
-    }
-    let mut facts = ResponseFacts { status: answer.status, headers: answer.headers };
-    match run_response(&engine.response, exchange, &mut facts) {
-        Some(replaced) => replaced,
-        None => {
-            Answer { status: facts.status, headers: facts.headers, body: answer.body, response_phase: true }
-        }
     }
 }
 
@@ -159,12 +144,8 @@ pub(crate) fn exchange(shared: &Shared, request: &DryRequest, id: Arc<str>, want
         received: now,
         body_received: None,
     };
-    let connection = ConnectionFacts {
-        client: SocketAddr::new(request.client_ip, 0),
-        server: SocketAddr::from(([127, 0, 0, 1], 8080)),
-        started: now,
-        tls: None,
-    };
+    let client = SocketAddr::new(request.client_ip, 0);
+    let connection = ConnectionFacts::new(client, SocketAddr::from(([127, 0, 0, 1], 8080)), now);
     let endpoint = Arc::new(EndpointFacts {
         id: "ep_explain".into(),
         protocol: "http",

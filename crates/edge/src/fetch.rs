@@ -1,6 +1,6 @@
 //! Requests the gateway makes for itself: lists of models, the state of an account, tokens of a cloud.
 
-use crate::upstream::{Call, Upstream};
+use crate::upstream::{Addresses, Call, Upstream};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, ACCEPT_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -20,12 +20,14 @@ pub(crate) struct Fetch {
     pub(crate) time: Duration,
     /// Most bytes of the answer.
     pub(crate) most: usize,
+    /// Which addresses may be connected to; `None`: all.
+    pub(crate) addresses: Option<Arc<dyn Addresses>>,
 }
 
 impl Fetch {
     /// Status and body of the answer. A body that is too long is a bad answer.
     pub(crate) async fn run(self, upstream: &dyn Upstream) -> Result<(StatusCode, Bytes), Fault> {
-        let Self { provider, url, method, mut headers, body, time, most } = self;
+        let Self { provider, url, method, mut headers, body, time, most, addresses } = self;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let call = Call {
@@ -37,6 +39,7 @@ impl Fetch {
             body: if body.is_empty() { smallvec::SmallVec::new() } else { smallvec::smallvec![body] },
             connect_timeout: time,
             head_timeout: time,
+            addresses,
         };
         let work = async {
             let mut reply = upstream.open(call).await?;

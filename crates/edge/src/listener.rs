@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, Shared};
 use crate::limits::{Budget, Limits};
+use crate::proxy::connections::Connected;
 use crate::proxy::targets::{Target, Targets};
 use crate::upstream::Upstream;
 use arc_swap::ArcSwap;
@@ -29,6 +30,8 @@ pub struct Listener {
     pub access_log: Arc<AccessLog>,
     /// Requests being served.
     pub in_flight: Arc<InFlight>,
+    /// What rules found out about connections that are open.
+    pub connected: Connected,
 }
 
 /// The upstream of `--upstream`.

@@ -146,6 +146,7 @@ async fn read(upstream: &dyn Upstream, base: &str) -> Result<Listing, String> {
         body: bytes::Bytes::new(),
         time: TIME,
         most: MOST,
+        addresses: None,
     };
     let (status, body) = fetch.run(upstream).await.map_err(|fault| fault.describe().into_owned())?;
     if !status.is_success() {

@@ -1,8 +1,12 @@
 //! Runs the rules of a phase in order, until an action ends it.
 
-use crate::action::{Action, Flow, RequestCx, ResponseCx, ResponseFlow};
+use crate::action::{Action, ConnectCx, ConnectFlow, Flow, RequestCx, ResponseCx, ResponseFlow};
 use crate::answer::{Answer, Fault};
+use crate::engine::Engine;
+use crate::events::EventRules;
 use crate::exchange::Exchange;
+use crate::response::{BodyChange, ResponseBody, Settled, changed};
+use crate::upstream::Upstream;
 use tollgate_expr::{Activation, Program, ResponseFacts};
 
 /// A compiled rule.
@@ -28,6 +32,8 @@ pub enum Outcome {
     Respond(Answer),
     /// The answer has been sent.
     Answered,
+    /// The connection is closed without an answer.
+    Close,
 }
 
 /// Which action ended the request phase.
@@ -37,6 +43,31 @@ pub struct EndedAt {
     pub action: &'static str,
     /// Where it stands.
     pub at: tollgate_policy::Location,
+}
+
+/// Runs `on_tcp_connect`. An error of an expression or action closes the connection.
+pub fn run_connect(rules: &[Rule], exchange: &mut Exchange) -> ConnectFlow {
+    exchange.vars.clear();
+    let close = |exchange: &Exchange, fault: &Fault| {
+        let client = exchange.connection.client;
+        tracing::warn!(%client, code = fault.code, "the connection is closed: {}", fault.message);
+        ConnectFlow::Close
+    };
+    for rule in rules {
+        match matches(rule, &exchange.activation()) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(fault) => return close(exchange, &fault),
+        }
+        for action in &rule.actions {
+            match action.on_connect(&mut ConnectCx { exchange }) {
+                Ok(ConnectFlow::Continue) => {}
+                Ok(ConnectFlow::Close) => return ConnectFlow::Close,
+                Err(fault) => return close(exchange, &fault),
+            }
+        }
+    }
+    ConnectFlow::Continue
 }
 
 /// Runs `on_http_request`. An error of an expression or action ends the request, closed.
@@ -56,6 +87,7 @@ pub async fn run_request(rules: &[Rule], cx: &mut RequestCx<'_>) -> (Outcome, Op
                 Ok(Flow::Continue) => {}
                 Ok(Flow::Respond(answer)) => return (Outcome::Respond(answer), ended()),
                 Ok(Flow::Answered) => return (Outcome::Answered, ended()),
+                Ok(Flow::Close) => return (Outcome::Close, ended()),
                 Err(fault) => return (refuse(cx.exchange, &fault), ended()),
             }
         }
@@ -65,23 +97,24 @@ pub async fn run_request(rules: &[Rule], cx: &mut RequestCx<'_>) -> (Outcome, Op
 
 /// Runs `on_http_response`. A failing expression makes its rule not match; a failing action ends the phase
 /// with an error answer.
-pub fn run_response(rules: &[Rule], exchange: &mut Exchange, response: &mut ResponseFacts) -> Option<Answer> {
+pub async fn run_response(
+    rules: &[Rule],
+    exchange: &mut Exchange,
+    response: &mut ResponseFacts,
+    body: &mut ResponseBody<'_>,
+    upstream: &dyn Upstream,
+) -> Option<Answer> {
     if rules.is_empty() {
         return None;
     }
     exchange.vars.clear();
     for rule in rules {
-        match matches(rule, &exchange.activation_with(response)) {
-            Ok(true) => {}
-            Ok(false) => continue,
-            Err(fault) => {
-                tracing::warn!(request_id = %exchange.request.id, rule = %rule.label, "{}", fault.message);
-                continue;
-            }
+        if !matches_response(rule, exchange, response) {
+            continue;
         }
         for action in &rule.actions {
-            let mut cx = ResponseCx { exchange, response };
-            match action.on_response(&mut cx) {
+            let mut cx = ResponseCx { exchange, response, body, upstream };
+            match action.on_response(&mut cx).await {
                 Ok(ResponseFlow::Continue) => {}
                 Ok(ResponseFlow::Replace(answer)) => return Some(answer),
                 Err(fault) => {
@@ -92,6 +125,37 @@ pub fn run_response(rules: &[Rule], exchange: &mut Exchange, response: &mut Resp
         }
     }
     None
+}
+
+/// An answer that was made here, after the rules of the response phase.
+pub async fn settled(
+    engine: &Engine,
+    exchange: &mut Exchange,
+    answer: Answer,
+    upstream: &dyn Upstream,
+) -> Answer {
+    if !answer.response_phase {
+        return answer;
+    }
+    let mut facts = ResponseFacts { status: answer.status, headers: answer.headers };
+    let mut body = ResponseBody::whole(answer.body);
+    let replaced = run_response(&engine.response, exchange, &mut facts, &mut body, upstream).await;
+    if let Some(replaced) = replaced {
+        return replaced;
+    }
+    let Settled { whole, changes, .. } = body.settled();
+    let mut changes: Vec<Box<dyn BodyChange + '_>> = changes;
+    changes.splice(0..0, EventRules::changes(engine, &facts));
+    let body = changed(&mut changes, exchange, whole.unwrap_or_default(), true);
+    Answer { status: facts.status, headers: facts.headers, body, response_phase: true }
+}
+
+/// Whether a rule of the response or the event phase applies. An error is a no, and is logged.
+pub(crate) fn matches_response(rule: &Rule, exchange: &Exchange, response: &ResponseFacts) -> bool {
+    matches(rule, &exchange.activation_with(response)).unwrap_or_else(|fault| {
+        tracing::warn!(request_id = %exchange.request.id, rule = %rule.label, "{}", fault.message);
+        false
+    })
 }
 
 fn refuse(exchange: &mut Exchange, fault: &Fault) -> Outcome {

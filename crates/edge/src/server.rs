@@ -4,6 +4,8 @@ use crate::engine::{Engine, Shared};
 use crate::limits::{Budget, Limits};
 use crate::listener::{Listener, PlainUpstream};
 use crate::proxy::admin::AdminApp;
+use crate::proxy::connections::{Connected, Connections};
+use crate::proxy::handshake::Handshake;
 use crate::proxy::pools::Pools;
 use crate::proxy::provider::Providers;
 use crate::proxy::service::EdgeProxy;
@@ -18,9 +20,9 @@ use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{ExecutionPhase, RunArgs, Server};
 use pingora_core::services::listening::Service;
-use pingora_proxy::http_proxy_service_with_name;
+use pingora_proxy::http_proxy;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpSocket;
@@ -150,6 +152,7 @@ pub fn serve(
             plain: endpoint.upstream.as_deref().map(|url| PlainUpstream::parse(url, &targets)).transpose()?,
             access_log: Arc::clone(&access_log),
             in_flight: Arc::clone(&in_flight),
+            connected: Connected::default(),
         };
         let listener = Arc::new(listener);
         run.loaded(&listener.engine.load().revision, SystemTime::now());
@@ -258,26 +261,31 @@ fn proxy_service(
     endpoint: &EndpointOptions,
     address: SocketAddr,
     listener: Arc<Listener>,
-) -> Result<Service<pingora_proxy::HttpProxy<EdgeProxy>>, StartError> {
-    let mut service = http_proxy_service_with_name(conf, EdgeProxy { listener }, &endpoint.name);
-    if let Some(app) = service.app_logic_mut() {
-        let mut server_options = HttpServerOptions::default();
-        server_options.h2c = true;
-        app.server_options = Some(server_options);
-        let mut h2 = pingora_core::protocols::http::v2::server::default_h2_options();
-        h2.initial_window_size(H2_STREAM_WINDOW).initial_connection_window_size(H2_CONNECTION_WINDOW);
-        app.h2_options = Some(h2);
-    }
+) -> Result<Service<Connections>, StartError> {
+    let mut http = http_proxy(conf, EdgeProxy { listener: Arc::clone(&listener) });
+    let mut server_options = HttpServerOptions::default();
+    server_options.h2c = true;
+    http.server_options = Some(server_options);
+    let mut h2 = pingora_core::protocols::http::v2::server::default_h2_options();
+    h2.initial_window_size(H2_STREAM_WINDOW).initial_connection_window_size(H2_CONNECTION_WINDOW);
+    http.h2_options = Some(h2);
+    let connections = Connections { http: Arc::new(http), listener };
+    let mut service = Service::new(endpoint.name.clone(), connections);
     match &endpoint.tls {
         None => service.add_tcp(&address.to_string()),
         Some((cert, key)) => {
             let tls_error = |why: String| StartError::Tls { endpoint: endpoint.name.clone(), why };
-            for path in [cert, key] {
-                std::fs::read(path).map_err(|e| tls_error(format!("{}: {e}", path.display())))?;
-            }
+            let read =
+                |path: &Path| std::fs::read(path).map_err(|e| tls_error(format!("{}: {e}", path.display())));
+            read(key)?;
+            let handshake = Handshake::new(&read(cert)?);
             let (cert, key) = (cert.display().to_string(), key.display().to_string());
-            let mut settings =
-                TlsSettings::intermediate(&cert, &key).map_err(|e| tls_error(e.to_string()))?;
+            let settings = TlsSettings::with_callbacks(Box::new(handshake)).and_then(|mut settings| {
+                settings.set_certificate_chain_file(&cert)?;
+                settings.set_private_key_file(&key)?;
+                Ok(settings)
+            });
+            let mut settings = settings.map_err(|e| tls_error(e.to_string()))?;
             settings.enable_h2();
             service.add_tls_with_settings(&address.to_string(), None, settings);
         }

@@ -1,6 +1,7 @@
 //! Helpers for unit tests of actions: a policy, a request, no network.
 
 use crate::action::RequestCx;
+use crate::answer::Answer;
 use crate::dry::{DryClient, ScriptedUpstream};
 use crate::engine::{Engine, Shared};
 use crate::exchange::Exchange;
@@ -11,9 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tollgate_catalog::Catalog;
-use tollgate_expr::{
-    ConnectionFacts, EndpointFacts, MissingSecret, RequestFacts, ResponseFacts, SecretSource,
-};
+use tollgate_expr::{ConnectionFacts, EndpointFacts, MissingSecret, RequestFacts, SecretSource};
 use tollgate_policy::Source;
 
 /// Secrets of a test.
@@ -32,6 +31,8 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
         secrets.iter().map(|(v, n, s)| (((*v).to_owned(), (*n).to_owned()), (*s).to_owned())).collect();
     Shared {
         catalog: arc_swap::ArcSwap::new(Catalog::builtin()),
+        outbound: Arc::default(),
+        jwks: Arc::default(),
         lists: crate::Lists::new(crate::ReadLists::Nothing),
         late_costs: crate::LateCosts::new(false),
         accounts: Arc::default(),
@@ -40,6 +41,7 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
         stats: tollgate_select::Metrics::new(),
         metrics: Arc::new(tollgate_observe::Metrics::new("test")),
         secrets: Arc::new(TestSecrets(secrets)),
+        gates: crate::Gates::default(),
         key_salt: [7; 16],
         names: tollgate_select::Names::default(),
         identity: crate::gateway::identity::Identity::default(),
@@ -75,6 +77,13 @@ impl Run {
         }
     }
 
+    pub(crate) fn header(&self, name: &str) -> &str {
+        match &self.outcome {
+            Outcome::Respond(answer) => answer.headers.get(name).map_or("", |v| v.to_str().expect("text")),
+            _ => "",
+        }
+    }
+
     pub(crate) fn error_code(&self) -> Option<u16> {
         self.exchange.record.error_code
     }
@@ -87,13 +96,10 @@ impl Run {
     }
 
     /// The headers of the answer after `on_http_response`.
-    pub(crate) fn after_response_phase(mut self) -> HeaderMap {
+    pub(crate) async fn after_response_phase(mut self) -> HeaderMap {
         let Outcome::Respond(answer) = self.outcome else { return HeaderMap::new() };
-        let mut facts = ResponseFacts { status: answer.status, headers: answer.headers };
-        match phase::run_response(&self.engine.response, &mut self.exchange, &mut facts) {
-            Some(replaced) => replaced.headers,
-            None => facts.headers,
-        }
+        let upstream = ScriptedUpstream::default();
+        phase::settled(&self.engine, &mut self.exchange, answer, &upstream).await.headers
     }
 }
 
@@ -111,19 +117,25 @@ pub(crate) async fn run_request(policy: &str, head: &str) -> Run {
 }
 
 /// Runs a response through `on_http_response` of a policy; its headers afterwards.
-pub(crate) fn run_response(policy: &str, status: u16, headers: &[(&str, &str)]) -> HeaderMap {
+pub(crate) async fn run_response(policy: &str, status: u16, headers: &[(&str, &str)]) -> HeaderMap {
+    run_answer(policy, status, headers, "").await.headers
+}
+
+/// Runs a response with a body through `on_http_response` and `on_event_stream_message` of a policy.
+pub(crate) async fn run_answer(policy: &str, status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
     let shared = shared(&[]);
     let engine = engine(policy, &shared);
     let mut exchange = exchange(&shared, &engine, "GET / HTTP/1.1\r\n\r\n");
     let headers = headers.iter().map(|(n, v)| {
         (HeaderName::try_from(*n).expect("a name"), HeaderValue::try_from(*v).expect("a value"))
     });
-    let mut facts =
-        ResponseFacts { status: StatusCode::from_u16(status).expect("a status"), headers: headers.collect() };
-    match phase::run_response(&engine.response, &mut exchange, &mut facts) {
-        Some(replaced) => replaced.headers,
-        None => facts.headers,
-    }
+    let answer = Answer {
+        status: StatusCode::from_u16(status).expect("a status"),
+        headers: headers.collect(),
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        response_phase: true,
+    };
+    phase::settled(&engine, &mut exchange, answer, &ScriptedUpstream::default()).await
 }
 
 pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange {
@@ -152,7 +164,7 @@ pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange
         received: now,
         body_received: None,
     };
-    let connection = ConnectionFacts { client: address, server: address, started: now, tls: None };
+    let connection = ConnectionFacts::new(address, address, now);
     let endpoint = Arc::new(EndpointFacts {
         id: "ep_test".into(),
         protocol: "http",
@@ -160,4 +172,83 @@ pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange
         port: 8080,
     });
     Exchange::new(request, connection, endpoint, Arc::clone(&shared.secrets), engine.wants_results)
+}
+
+/// A policy under test: its state lasts over requests, its clock is moved by hand, its client comes from anywhere.
+pub(crate) struct Tested {
+    shared: Shared,
+    policy: String,
+    clock: Arc<crate::clock::Manual>,
+    client: std::net::IpAddr,
+    body: Bytes,
+}
+
+impl Tested {
+    pub(crate) fn new(policy: &str) -> Self {
+        Self::with_secrets(policy, &[])
+    }
+
+    pub(crate) fn with_secrets(policy: &str, secrets: &[(&str, &str, &str)]) -> Self {
+        let clock = Arc::new(crate::clock::Manual::default());
+        let gates = crate::Gates::new(&(Arc::clone(&clock) as Arc<dyn crate::clock::Clock>));
+        let shared = Shared { gates, ..shared(secrets) };
+        let client = [127, 0, 0, 1].into();
+        Self { shared, policy: policy.to_owned(), clock, client, body: Bytes::new() }
+    }
+
+    /// Where clients come from.
+    pub(crate) fn from(mut self, client: &str) -> Self {
+        self.client = client.parse().expect("an address");
+        self
+    }
+
+    /// What clients send.
+    pub(crate) fn sending(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// As a reload does: another policy, the same process.
+    pub(crate) fn reload(&mut self, policy: &str) {
+        policy.clone_into(&mut self.policy);
+    }
+
+    pub(crate) fn wait(&self, time: std::time::Duration) {
+        self.clock.advance(time);
+    }
+
+    fn exchange(&self, engine: &Engine, head: &str) -> Exchange {
+        let mut exchange = exchange(&self.shared, engine, head);
+        let address = (self.client, 5000).into();
+        exchange.connection = Arc::new(ConnectionFacts { client: address, ..(*exchange.connection).clone() });
+        exchange
+    }
+
+    /// Sends a request. Each goes through a policy built anew.
+    pub(crate) async fn run(&self, head: &str) -> Run {
+        let engine = engine(&self.policy, &self.shared);
+        let mut exchange = self.exchange(&engine, head);
+        let mut client = DryClient::new(self.body.clone());
+        let upstream = ScriptedUpstream::default();
+        let mut cx =
+            RequestCx { exchange: &mut exchange, client: &mut client, upstream: &upstream, engine: &engine };
+        let (outcome, _) = phase::run_request(&engine.request, &mut cx).await;
+        Run { exchange, engine, outcome }
+    }
+
+    /// Whether a connection is let through.
+    pub(crate) fn connects(&self) -> bool {
+        let engine = engine(&self.policy, &self.shared);
+        let mut exchange = self.exchange(&engine, "GET / HTTP/1.1\r\n\r\n");
+        phase::run_connect(&engine.connect, &mut exchange) == crate::action::ConnectFlow::Continue
+    }
+
+    /// Runs a response through `on_http_response`.
+    pub(crate) async fn answer(&self, status: u16) -> Answer {
+        let engine = engine(&self.policy, &self.shared);
+        let mut exchange = self.exchange(&engine, "GET / HTTP/1.1\r\n\r\n");
+        let status = StatusCode::from_u16(status).expect("a status");
+        let answer = Answer { response_phase: true, ..Answer::empty(status) };
+        phase::settled(&engine, &mut exchange, answer, &ScriptedUpstream::default()).await
+    }
 }

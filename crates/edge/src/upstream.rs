@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use smallvec::SmallVec;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tollgate_dialect::url::JoinedUrl;
@@ -29,6 +30,14 @@ pub struct Call {
     pub connect_timeout: Duration,
     /// Time from the start to the head of the answer.
     pub head_timeout: Duration,
+    /// Which addresses of the host may be connected to; `None`: all.
+    pub addresses: Option<Arc<dyn Addresses>>,
+}
+
+/// Decides, once a name was resolved, which addresses may be connected to.
+pub trait Addresses: Send + Sync {
+    /// Whether this one may.
+    fn allows(&self, address: IpAddr) -> bool;
 }
 
 impl std::fmt::Debug for Call {
@@ -46,6 +55,11 @@ impl std::fmt::Debug for Call {
 pub trait Upstream: Send + Sync {
     /// Connects, sends, and waits for the head of the answer. Dropping the future cancels the call.
     async fn open(&self, call: Call) -> Result<Box<dyn Reply>, Fault>;
+
+    /// The same way for work that goes on after the request; `None` where there is no such thing.
+    fn detached(&self) -> Option<Arc<dyn Upstream>> {
+        None
+    }
 }
 
 /// An answer whose head has arrived. Dropping it closes the connection (or resets the stream).
@@ -55,6 +69,10 @@ pub trait Reply: Send {
     fn status(&self) -> StatusCode;
     /// The headers, taken once.
     fn take_headers(&mut self) -> HeaderMap;
+    /// The address that answers, where it is known.
+    fn address(&self) -> Option<IpAddr> {
+        None
+    }
     /// The next part of the body; `None` at its end. A body shorter than announced is a fault.
     async fn chunk(&mut self) -> Result<Option<Bytes>, Fault>;
     /// The body was read to its end: the connection may be used again.

@@ -1,9 +1,9 @@
 //! What an expression can see while it runs: the facts of one request.
 
+use crate::facts::ConnectionFacts;
 use crate::value::{Map, Value};
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use secrecy::SecretString;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -24,10 +24,52 @@ pub struct Activation<'a> {
     pub results: Option<&'a Map>,
     /// `ai.*`, in strategies only.
     pub ai: Option<&'a Value>,
+    /// `req.trailers` and `res.trailers`
+    pub trailers: Trailers<'a>,
+    /// `attempts` and `last_attempt`, in `retry_condition` only.
+    pub retry: Option<&'a RetryFacts>,
     /// `secrets.get`
     pub secrets: &'a dyn SecretSource,
     /// `time.now`
     pub now: SystemTime,
+}
+
+impl<'a> Activation<'a> {
+    /// Nothing to read but secrets and the time; the fields are set by what there is.
+    #[must_use]
+    pub fn new(secrets: &'a dyn SecretSource, now: SystemTime) -> Self {
+        Self {
+            request: None,
+            response: None,
+            connection: None,
+            endpoint: None,
+            vars: None,
+            results: None,
+            ai: None,
+            trailers: Trailers::default(),
+            retry: None,
+            secrets,
+            now,
+        }
+    }
+}
+
+/// The trailers (RFC 9110, section 6.5) of a request and of its response, once they are known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Trailers<'a> {
+    /// `req.trailers`
+    pub request: Option<&'a HeaderMap>,
+    /// `res.trailers`
+    pub response: Option<&'a HeaderMap>,
+}
+
+/// What a `retry_condition` reads about the attempts so far.
+#[derive(Clone, Debug, Default)]
+pub struct RetryFacts {
+    /// `attempts`: how many were made.
+    pub attempts: u32,
+    /// `last_attempt`: a map with `req`, `res` and `error`.
+    pub last_attempt: Value,
 }
 
 /// `req.*`: the request as the rules before have left it.
@@ -64,38 +106,12 @@ pub struct ResponseFacts {
     pub headers: HeaderMap,
 }
 
-/// `conn.*`
-#[derive(Clone, Debug)]
-pub struct ConnectionFacts {
-    /// `conn.client_ip`, `conn.client_port`
-    pub client: SocketAddr,
-    /// `conn.server_ip`, `conn.server_port`
-    pub server: SocketAddr,
-    /// `conn.ts.start`
-    pub started: SystemTime,
-    /// `conn.tls.*`, when the connection is TLS.
-    pub tls: Option<TlsFacts>,
-}
-
-/// `conn.tls.*`
-#[derive(Clone, Debug, Default)]
-pub struct TlsFacts {
-    /// `conn.tls.version`: `1.2` or `1.3`
-    pub version: String,
-    /// `conn.tls.cipher_suite`, IANA name
-    pub cipher_suite: String,
-    /// `conn.tls.sni`
-    pub sni: String,
-    /// `conn.tls.negotiated_alpn`
-    pub alpn: String,
-}
-
 /// `endpoint.*`
 #[derive(Clone, Debug)]
 pub struct EndpointFacts {
     /// `endpoint.id`
     pub id: Arc<str>,
-    /// `endpoint.protocol`: `http` or `https`
+    /// `endpoint.protocol`: `http`, `https`, `tcp` or `tls`
     pub protocol: &'static str,
     /// `endpoint.host`
     pub host: Arc<str>,

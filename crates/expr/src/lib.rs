@@ -9,8 +9,10 @@
 //! [`Value`] as its own type of values.
 
 mod activation;
+mod direct;
 mod engine;
 mod error;
+mod facts;
 mod functions;
 mod issue;
 mod limits;
@@ -20,7 +22,9 @@ mod nearest;
 mod ops;
 mod pred;
 mod program;
+mod reference;
 mod scan;
+mod scope;
 mod slot;
 mod template;
 mod text;
@@ -28,16 +32,23 @@ mod val;
 mod value;
 
 pub use activation::{
-    Activation, ConnectionFacts, EndpointFacts, MissingSecret, NoSecrets, RequestFacts, ResponseFacts,
-    SecretSource, TlsFacts,
+    Activation, EndpointFacts, MissingSecret, NoSecrets, RequestFacts, ResponseFacts, RetryFacts,
+    SecretSource, Trailers,
 };
 pub use error::{EvalError, EvalErrorKind};
+pub use facts::{
+    AddressFacts, AddressSource, Addresses, Certificate, ConnectionFacts, DistinguishedName, Extension,
+    ParsedCertificate, Place, PodFacts, TlsFacts, Traffic,
+};
 pub use issue::Issue;
 pub use limits::{MAX_DEPTH, MAX_LIST, MAX_SOURCE, MAX_STEPS, MAX_TEXT};
 pub use nearest::nearest;
-pub use program::{Facts, Program, Scope};
+pub use program::{Facts, Program};
+pub use reference::reference;
+pub use scope::Scope;
 pub use template::Template;
 pub use value::{Entity, EntityKind, Map, Object, UnknownPrice, Value};
 
 #[cfg(test)]
 mod tests;
+pub use functions::regex::compile_regex;

@@ -5,11 +5,12 @@ use crate::error::EvalError;
 use crate::functions::Callable;
 use crate::functions::regex::Pattern;
 use crate::limits::charge;
-use crate::ops::{self, Reading};
+use crate::ops::{self, Arithmetic, Reading};
 use crate::pred::{self, Compare, Predicate};
 use crate::slot::Deferred;
 use crate::val::{Outcome, Range, boolean, outcome, value};
 use crate::value::{Map, Value};
+use cel::common::ast::operators;
 use cel::common::functions::Function;
 use cel::common::types::DYN_TYPE;
 use cel::common::value::CowVal;
@@ -52,29 +53,119 @@ const NATIVES: &[(&str, usize, Function)] = &[
     ("@range", 1, |args| range(&args, false)),
     ("@range_soft", 1, |args| range(&args, true)),
     ("@or_empty", 1, |args| one(&args, or_empty)),
-    ("@present", 1, |args| one(&args, |value| Ok(Value::Bool(ops::present(value))))),
-    ("@there", 1, |args| one(&args, |value| Ok(Value::Bool(!matches!(value, Value::Null))))),
+    ("@present", 1, |args| one(&args, present)),
+    ("@there", 1, |args| one(&args, there)),
     ("@sort", 1, |args| one(&args, sort)),
     ("@filter", 2, filter),
+    ("@exists", 2, |args| decide(&args, true)),
+    ("@all", 2, |args| decide(&args, false)),
     ("@matches", 2, matches),
-    ("@has", 2, |args| two(&args, |a, b| ops::has(a, b).map(Value::Bool))),
+    ("@has", 2, |args| two(&args, has)),
     ("@in_soft", 2, |args| two(&args, in_soft)),
-    ("@less", 2, |args| two(&args, |a, b| Compare::Less.apply(a, b).map(Value::Bool))),
-    ("@less_equal", 2, |args| two(&args, |a, b| Compare::LessOrEqual.apply(a, b).map(Value::Bool))),
-    ("@greater", 2, |args| two(&args, |a, b| Compare::Greater.apply(a, b).map(Value::Bool))),
-    ("@greater_equal", 2, |args| two(&args, |a, b| Compare::GreaterOrEqual.apply(a, b).map(Value::Bool))),
+    ("@less", 2, |args| two(&args, less)),
+    ("@less_equal", 2, |args| two(&args, less_equal)),
+    ("@greater", 2, |args| two(&args, greater)),
+    ("@greater_equal", 2, |args| two(&args, greater_equal)),
     ("@bool", 1, |args| one(&args, truth)),
-    ("@soft", 2, |args| two(&args, |a, b| ops::index(a, b, Reading::Soft))),
+    ("@soft", 2, |args| two(&args, soft)),
     ("@part", 2, |args| two(&args, |a, b| ops::index(a, b, Reading::Part))),
     ("@metadata", 2, |args| two(&args, |a, b| ops::index(a, b, Reading::Metadata))),
-    ("@index_hidden", 2, |args| two(&args, |a, b| hidden(a, b, Reading::Strict))),
+    ("@index_hidden", 2, |args| two(&args, index_hidden)),
     ("@part_hidden", 2, |args| two(&args, |a, b| hidden(a, b, Reading::Part))),
     ("@metadata_hidden", 2, |args| two(&args, |a, b| hidden(a, b, Reading::Metadata))),
     ("@cookie", 2, |args| two(&args, cookie)),
-    ("@same", 2, |args| two(&args, |a, b| Ok(Value::Bool(same(a, b))))),
-    ("@differ", 2, |args| two(&args, |a, b| Ok(Value::Bool(!same(a, b))))),
+    ("@same", 2, |args| two(&args, secret_equal)),
+    ("@differ", 2, |args| two(&args, secret_unequal)),
     ("@among", 2, |args| two(&args, among)),
 ];
+
+/// What a native of one argument does, or an operator.
+pub(crate) type One = fn(&Value) -> Result<Value, EvalError>;
+/// The same of two arguments.
+pub(crate) type Two = fn(&Value, &Value) -> Result<Value, EvalError>;
+
+/// The native or operator of a name, for trees that run without the interpreter.
+pub(crate) fn one_of(name: &str) -> Option<One> {
+    Some(match name {
+        "@or_empty" => or_empty,
+        "@present" => present,
+        "@there" => there,
+        "@bool" => truth,
+        operators::NEGATE => ops::negate,
+        _ => return None,
+    })
+}
+
+/// The same for two arguments.
+pub(crate) fn two_of(name: &str) -> Option<Two> {
+    Some(match name {
+        "@has" => has,
+        "@in_soft" => in_soft,
+        "@less" => less,
+        "@less_equal" => less_equal,
+        "@greater" => greater,
+        "@greater_equal" => greater_equal,
+        "@soft" => soft,
+        "@index_hidden" => index_hidden,
+        "@cookie" => cookie,
+        "@same" => secret_equal,
+        "@differ" => secret_unequal,
+        "@among" => among,
+        operators::EQUALS => equal,
+        operators::NOT_EQUALS => unequal,
+        operators::IN => |item, container| ops::contains(container, item).map(Value::Bool),
+        operators::INDEX => |value, key| ops::index(value, key, Reading::Strict),
+        operators::ADD => |a, b| ops::arithmetic(Arithmetic::Add, a, b),
+        operators::SUBSTRACT => |a, b| ops::arithmetic(Arithmetic::Subtract, a, b),
+        operators::MULTIPLY => |a, b| ops::arithmetic(Arithmetic::Multiply, a, b),
+        operators::DIVIDE => |a, b| ops::arithmetic(Arithmetic::Divide, a, b),
+        operators::MODULO => |a, b| ops::arithmetic(Arithmetic::Remainder, a, b),
+        _ => return None,
+    })
+}
+
+fn present(value: &Value) -> Result<Value, EvalError> {
+    Ok(Value::Bool(ops::present(value)))
+}
+fn there(value: &Value) -> Result<Value, EvalError> {
+    Ok(Value::Bool(!matches!(value, Value::Null)))
+}
+fn has(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    ops::has(a, b).map(Value::Bool)
+}
+fn less(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    Compare::Less.apply(a, b).map(Value::Bool)
+}
+fn less_equal(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    Compare::LessOrEqual.apply(a, b).map(Value::Bool)
+}
+fn greater(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    Compare::Greater.apply(a, b).map(Value::Bool)
+}
+fn greater_equal(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    Compare::GreaterOrEqual.apply(a, b).map(Value::Bool)
+}
+fn soft(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    ops::index(a, b, Reading::Soft)
+}
+fn index_hidden(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    hidden(a, b, Reading::Strict)
+}
+fn secret_equal(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    Ok(Value::Bool(same(a, b)))
+}
+fn secret_unequal(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    Ok(Value::Bool(!same(a, b)))
+}
+fn equal(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    if matches!(a, Value::List(_) | Value::Map(_)) {
+        charge(ops::weight(a))?;
+    }
+    Ok(Value::Bool(a == b))
+}
+fn unequal(a: &Value, b: &Value) -> Result<Value, EvalError> {
+    equal(a, b).map(|same| Value::Bool(same != Value::Bool(true)))
+}
 
 /// The name of [`lenient`].
 pub(crate) const LENIENT: &str = "@lenient";
@@ -163,13 +254,17 @@ fn filter<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
     outcome(value(&**list).and_then(|list| pred::filter(&list, predicate)))
 }
 
+fn decide<'b, 'v>(args: &[CowVal<'b, 'v>], decisive: bool) -> Outcome<'b, 'v> {
+    let [list, predicate] = args else { return Err(internal().raise()) };
+    let Some(predicate) = predicate.downcast_ref::<Predicate>() else { return Err(internal().raise()) };
+    let decided = value(&**list).and_then(|list| pred::decide(&list, predicate, decisive));
+    outcome(decided.map(Value::Bool))
+}
+
 fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
     let [text, pattern] = args.as_slice() else { return Err(internal().raise()) };
     let Some(pattern) = pattern.downcast_ref::<Pattern>() else { return Err(internal().raise()) };
-    outcome(value(&**text).and_then(|text| match text.as_text() {
-        Some(text) => Ok(Value::Bool(pattern.0.is_match(&text))),
-        None => Err(EvalError::types(format!("`matches` takes a string, not {}", text.type_name()))),
-    }))
+    outcome(value(&**text).and_then(|text| pattern.test(&text)))
 }
 
 /// `[element, key]` pairs to the elements in the order of their keys: stable, `null` last.
@@ -197,7 +292,7 @@ fn sort(pairs: &Value) -> Result<Value, EvalError> {
     }
 }
 
-fn truth(value: &Value) -> Result<Value, EvalError> {
+pub(crate) fn truth(value: &Value) -> Result<Value, EvalError> {
     match value {
         Value::Bool(_) => Ok(value.clone()),
         other => Err(EvalError::types(format!("expected bool, not {}", other.type_name()))),

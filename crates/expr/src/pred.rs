@@ -95,6 +95,41 @@ pub(crate) fn filter(list: &Value, predicate: &Predicate) -> Result<Value, EvalE
     Ok(ops::pack(kept))
 }
 
+/// `list.exists(x, predicate)` when `decisive` is true, `list.all(x, predicate)` when it is false: an element that
+/// decides gives the result, else an error of any element does.
+pub(crate) fn decide(list: &Value, predicate: &Predicate, decisive: bool) -> Result<bool, EvalError> {
+    let mut failed = None;
+    let mut decides = |element: Element<'_>| match predicate.matches(element) {
+        Ok(value) => value == decisive,
+        Err(error) => {
+            failed = Some(error);
+            false
+        }
+    };
+    let found = match list {
+        Value::Entities(list) => {
+            charge(list.len())?;
+            list.iter().any(|entity| decides(Element::Entity(entity)))
+        }
+        Value::Lines(lines) => {
+            charge(lines.len())?;
+            lines.iter().any(|line| decides(Element::Value(&Value::String(line.clone()))))
+        }
+        list => {
+            let list = ops::range(list)?;
+            charge(list.len())?;
+            list.iter().any(|value| match value {
+                Value::Entity(entity) => decides(Element::Entity(entity)),
+                value => decides(Element::Value(value)),
+            })
+        }
+    };
+    match failed {
+        Some(error) if !found => Err(error),
+        _ => Ok(found == decisive),
+    }
+}
+
 impl Predicate {
     fn matches(&self, element: Element<'_>) -> Result<bool, EvalError> {
         match self.test.run(element) {

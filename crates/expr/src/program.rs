@@ -1,6 +1,7 @@
 //! Compiled expressions.
 
 use crate::activation::Activation;
+use crate::direct::Direct;
 use crate::error::EvalError;
 use crate::issue::{Issue, offset};
 use crate::limits::{charge, check_length, with_budget, with_stack};
@@ -8,6 +9,7 @@ use crate::lower::{self, Lowered};
 use crate::natives::{ENV, add_lenient};
 use crate::ops::weight;
 use crate::scan;
+use crate::scope::Scope;
 use crate::slot::{Resolver, Slot};
 use crate::val;
 use crate::value::Value;
@@ -18,19 +20,6 @@ use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-
-/// Which variables and functions exist where an expression stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Rules and fields of `on_tcp_connect` and `on_http_request`: `req`, `conn`, `endpoint`, `time`, `vars`, `actions`.
-    Request,
-    /// Those of `on_http_response` and `on_event_stream_message`: also `res`.
-    Response,
-    /// Strategies of `model_selection`: those of a request, and `ai` with models, providers, authors, request.
-    ModelStrategy,
-    /// Strategies of `api_key_selection`: those of a request, and `ai` with keys, request.
-    KeyStrategy,
-}
 
 /// What a program reads, known without running it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +50,9 @@ struct Inner {
     slots: Vec<Slot>,
     facts: Facts,
     lenient: bool,
+    warnings: Vec<Issue>,
+    /// The same without the interpreter, when it has such a form.
+    direct: Option<Direct>,
     /// Vault and name, when the whole expression is `secrets.get` with literals: keys in policies are, and every request
     /// reads some.
     only_secret: Option<(String, String)>,
@@ -86,10 +78,26 @@ impl Program {
         if source.trim().is_empty() {
             return Err(vec![Issue::at(source, 0, "the expression is empty")]);
         }
-        let depth = scan::depth(source).map_err(|issue| vec![issue])?;
-        with_stack(depth, || compile(source, scope)).unwrap_or_else(|| {
+        if let Some((plain, at)) = scan::without_dollars(source) {
+            let help = "write the expression without `${` and `}`";
+            let warning = Issue::at(source, at, "`${` inside an expression").help(help);
+            return Self::compile_plain(source, &plain, scope, vec![warning]);
+        }
+        Self::compile_plain(source, source, scope, Vec::new())
+    }
+
+    /// Compiles `plain`, which was written as `source`.
+    fn compile_plain(
+        source: &str,
+        plain: &str,
+        scope: Scope,
+        warnings: Vec<Issue>,
+    ) -> Result<Self, Vec<Issue>> {
+        let depth = scan::depth(plain).map_err(|issue| vec![issue])?;
+        let compiled = with_stack(depth, || compile(plain, scope)).unwrap_or_else(|| {
             Err(vec![Issue::at(source, 0, "the expression is too deep for this machine's memory")])
-        })
+        })?;
+        Ok(Self(Arc::new(Inner { source: source.into(), warnings, ..compiled })))
     }
 
     /// The text it was compiled from.
@@ -98,10 +106,22 @@ impl Program {
         &self.0.source
     }
 
+    /// What is accepted, and better written another way.
+    #[must_use]
+    pub fn warnings(&self) -> &[Issue] {
+        &self.0.warnings
+    }
+
     /// What it reads.
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.0.facts
+    }
+
+    /// Whether it runs without the interpreter.
+    #[cfg(test)]
+    pub(crate) fn is_direct(&self) -> bool {
+        self.0.direct.is_some()
     }
 
     /// Runs it.
@@ -117,14 +137,10 @@ impl Program {
         }
         let run = || {
             with_budget(|| {
-                let resolver = Resolver::new(a, &inner.slots);
-                let mut context = Context::with_env(Arc::clone(&ENV));
-                context.set_variable_resolver(&resolver);
-                if inner.lenient {
-                    add_lenient(&mut context);
-                }
-                let result = cel::Value::resolve_val(&inner.tree, &context).map_err(EvalError::caught)?;
-                let value = val::value(&*result)?;
+                let value = match &inner.direct {
+                    Some(direct) => direct.run(&inner.slots, a)?.into_owned(),
+                    None => inner.interpret(a)?,
+                };
                 // What leaves is turned into text or compared later, outside any budget.
                 charge(weight(&value))?;
                 Ok(value)
@@ -149,7 +165,20 @@ impl Program {
     }
 }
 
-fn compile(source: &str, scope: Scope) -> Result<Program, Vec<Issue>> {
+impl Inner {
+    fn interpret(&self, a: &Activation<'_>) -> Result<Value, EvalError> {
+        let resolver = Resolver::new(a, &self.slots);
+        let mut context = Context::with_env(Arc::clone(&ENV));
+        context.set_variable_resolver(&resolver);
+        if self.lenient {
+            add_lenient(&mut context);
+        }
+        let result = cel::Value::resolve_val(&self.tree, &context).map_err(EvalError::caught)?;
+        val::value(&*result)
+    }
+}
+
+fn compile(source: &str, scope: Scope) -> Result<Inner, Vec<Issue>> {
     let parser: Parser = Env::default().with_optional_support(false).parser();
     let parsed = parser.max_recursion_depth(1000).parse_with_source_info(source);
     let (tree, info) = parsed.map_err(|errors| vec![syntax(source, &errors)])?;
@@ -158,8 +187,19 @@ fn compile(source: &str, scope: Scope) -> Result<Program, Vec<Issue>> {
     if depth > MAX_LOWERED {
         return Err(vec![Issue::at(source, 0, "the expression nests too deeply")]);
     }
+    let direct = Direct::new(&tree, &slots);
     let only_secret = facts.secrets.first().filter(|_| is_secret(&tree, &slots)).cloned();
-    Ok(Program(Arc::new(Inner { source: source.into(), tree, depth, slots, facts, lenient, only_secret })))
+    Ok(Inner {
+        source: source.into(),
+        tree,
+        depth,
+        slots,
+        facts,
+        lenient,
+        warnings: Vec::new(),
+        direct,
+        only_secret,
+    })
 }
 
 /// Whether a compiled tree is one secret, named by literals.

@@ -162,6 +162,44 @@ fn bad_escape(source: &str, at: usize, text: &str) -> Issue {
         .help(format!("write `\\{shown}`, or put `r` before the opening quote"))
 }
 
+/// An expression with `${e}` in it, as templates are written, with `(e)` in place of each; and where the first one is.
+/// Every other character keeps its place. `None` for an expression without, or one whose brackets do not close.
+pub(crate) fn without_dollars(source: &str) -> Option<(String, usize)> {
+    let mut plain = source.to_owned();
+    let (mut at, mut first) = (0, None);
+    let mut open: Vec<bool> = Vec::new();
+    loop {
+        let mut scanner = Scanner::new(source, at);
+        let (start, dollar, end) = match scanner.next() {
+            None => break,
+            Some(Ok((start, token))) => {
+                at = scanner.at;
+                match token {
+                    Token::Sign("{") => (start, false, false),
+                    Token::Sign("}") => (start, open.pop()?, true),
+                    _ => continue,
+                }
+            }
+            Some(Err(_)) if source.get(scanner.at..).is_some_and(|rest| rest.starts_with("${")) => {
+                let start = scanner.at;
+                at = start + 2;
+                first.get_or_insert(start);
+                (start, true, false)
+            }
+            Some(Err(_)) => return None,
+        };
+        match (dollar, end) {
+            (true, true) => plain.replace_range(start..=start, ")"),
+            (true, false) => plain.replace_range(start..start + 2, " ("),
+            _ => {}
+        }
+        if !end {
+            open.push(dollar);
+        }
+    }
+    first.filter(|_| open.is_empty()).map(|first| (plain, first))
+}
+
 fn foreign(source: &str, at: usize, c: char) -> Issue {
     let rest = source.get(at..).unwrap_or_default();
     let issue = Issue::at(source, at, format!("`{c}` is not part of the language"));

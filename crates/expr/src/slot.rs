@@ -8,7 +8,7 @@ use crate::error::EvalError;
 use crate::functions::Callable;
 use crate::functions::regex::Pattern;
 use crate::pred::Predicate;
-use crate::val::{Outcome, boolean, cow, lend, outcome};
+use crate::val::{Outcome, cow, lend, outcome};
 use crate::value::{Map, Value};
 use cel::ExecutionError;
 use cel::common::ast::IdedExpr;
@@ -18,6 +18,7 @@ use cel::common::value::{CowVal, StaticVal, Val};
 use cel::context::VariableResolver;
 use secrecy::ExposeSecret;
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -94,23 +95,38 @@ impl VariableResolver for Resolver<'_> {
         let place: usize = name.strip_prefix('@')?.parse().ok()?;
         let a = self.activation;
         Some(match self.slots.get(place)? {
-            Slot::Value(value) => CowVal::Borrowed(lend(value)),
-            Slot::Get(get) => cow(get(a)),
-            Slot::Whole(fields) => cow(engine::whole(fields, a)),
-            Slot::Header { side, name, line: Some(line) } => cow(engine::header_line(*side, name, *line, a)),
-            Slot::Header { side, name, line: None } => cow(engine::header_lines(*side, name, a)),
-            Slot::HasHeader { side, name } => boolean(engine::header_present(*side, name, a)),
-            Slot::Results(path) => cow(results(a, path)),
             Slot::Ai(None) => a.ai.map_or_else(|| cow(Value::Null), |ai| CowVal::Borrowed(lend(ai))),
             Slot::Ai(Some(name)) => cow(a.ai.and_then(|ai| ai.path(&[name])).unwrap_or_default()),
             Slot::Vars => CowVal::Borrowed(&self.vars),
-            Slot::AllVars => cow(Value::Map(Arc::new(a.vars.cloned().unwrap_or_default()))),
-            Slot::HasVar(name) => boolean(a.vars.is_some_and(|vars| vars.contains_key(name))),
             Slot::Secrets => CowVal::Borrowed(&self.secrets),
             Slot::Function(callable) => CowVal::Borrowed(callable),
             Slot::Pattern(pattern) => CowVal::Borrowed(pattern),
             Slot::Predicate(predicate) => CowVal::Borrowed(predicate),
             Slot::Deferred(tree) => CowVal::Borrowed(tree),
+            slot => match slot.read(a)? {
+                Cow::Borrowed(value) => CowVal::Borrowed(lend(value)),
+                Cow::Owned(value) => cow(value),
+            },
+        })
+    }
+}
+
+impl Slot {
+    /// The value of a slot that stands for one by itself; `None` for `vars`, vaults, functions and the like.
+    pub(crate) fn read<'s>(&'s self, a: &Activation<'_>) -> Option<Cow<'s, Value>> {
+        Some(match self {
+            Self::Value(value) => Cow::Borrowed(value),
+            other => Cow::Owned(match other {
+                Self::Get(get) => get(a),
+                Self::Whole(fields) => engine::whole(fields, a),
+                Self::Header { side, name, line: Some(line) } => engine::header_line(*side, name, *line, a),
+                Self::Header { side, name, line: None } => engine::header_lines(*side, name, a),
+                Self::HasHeader { side, name } => Value::Bool(engine::header_present(*side, name, a)),
+                Self::Results(path) => results(a, path),
+                Self::AllVars => Value::Map(Arc::new(a.vars.cloned().unwrap_or_default())),
+                Self::HasVar(name) => Value::Bool(a.vars.is_some_and(|vars| vars.contains_key(name))),
+                _ => return None,
+            }),
         })
     }
 }

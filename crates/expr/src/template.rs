@@ -4,8 +4,9 @@ use crate::activation::Activation;
 use crate::error::EvalError;
 use crate::issue::{Issue, position};
 use crate::ops::size_limit;
-use crate::program::{Program, Scope};
+use crate::program::Program;
 use crate::scan::{Scanner, Token};
+use crate::scope::Scope;
 use crate::value::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -20,6 +21,7 @@ struct Inner {
     parts: Vec<Part>,
 }
 
+#[derive(Clone)]
 enum Part {
     Text(Arc<str>),
     Program(Program),
@@ -91,6 +93,48 @@ impl Template {
         &self.0.source
     }
 
+    /// The text it always is, when it has no expression; `$${` is `${` in it.
+    #[must_use]
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.0.parts.as_slice() {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is exactly one expression, with no text around it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        matches!(self.0.parts.as_slice(), [Part::Program(_)])
+    }
+
+    /// What stands before and behind the first place of a character in the text around the expressions.
+    #[must_use]
+    pub fn split_once(&self, at: char) -> Option<(Self, Self)> {
+        let mut before = Vec::new();
+        let mut parts = self.0.parts.iter();
+        while let Some(part) = parts.next() {
+            if let Part::Text(text) = part
+                && let Some((left, right)) = text.split_once(at)
+            {
+                before.extend((!left.is_empty()).then(|| Part::Text(left.into())));
+                let mut after: Vec<Part> = Vec::new();
+                after.extend((!right.is_empty()).then(|| Part::Text(right.into())));
+                after.extend(parts.cloned());
+                return Some((self.part_of(before), self.part_of(after)));
+            }
+            before.push(part.clone());
+        }
+        None
+    }
+
+    fn part_of(&self, mut parts: Vec<Part>) -> Self {
+        if parts.is_empty() {
+            parts.push(Part::Text("".into()));
+        }
+        Self(Arc::new(Inner { source: self.0.source.clone(), parts }))
+    }
+
     /// Whether it has no expression.
     #[must_use]
     pub fn is_literal(&self) -> bool {
@@ -127,6 +171,27 @@ impl Template {
             size_limit(out.len())?;
         }
         Ok(Cow::Owned(out))
+    }
+
+    /// As [`Self::render`], with each value of an expression put through `escape`, and not the text around them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::render`].
+    pub fn render_escaped(
+        &self,
+        a: &Activation<'_>,
+        escape: fn(&str) -> String,
+    ) -> Result<String, EvalError> {
+        let mut out = String::new();
+        for part in &self.0.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Program(program) => out.push_str(&escape(&program.eval(a)?.to_text())),
+            }
+            size_limit(out.len())?;
+        }
+        Ok(out)
     }
 
     /// The value: that of the expression, with its type, when the text is exactly one; else the text.

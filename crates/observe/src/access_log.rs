@@ -8,7 +8,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use record::{AccessRecord, Outcome};
+pub use record::{AccessRecord, ConnectionRecord, Outcome};
 
 use prometheus_client::metrics::counter::Counter;
 use std::cell::RefCell;
@@ -107,12 +107,24 @@ impl AccessLog {
 
     /// Hands one line to the writer. Never waits: when the queue is full the line is dropped and counted.
     pub fn write(&self, record: &AccessRecord<'_>) {
+        self.line(|line| match self.format {
+            LogFormat::Text => line::text(line, record),
+            LogFormat::Json => line::json(line, record),
+        });
+    }
+
+    /// The same for a connection.
+    pub fn write_connection(&self, record: &ConnectionRecord<'_>) {
+        self.line(|line| match self.format {
+            LogFormat::Text => line::connection_text(line, record),
+            LogFormat::Json => line::connection_json(line, record),
+        });
+    }
+
+    fn line(&self, write: impl FnOnce(&mut String)) {
         LINE.with_borrow_mut(|line| {
             line.clear();
-            match self.format {
-                LogFormat::Text => line::text(line, record),
-                LogFormat::Json => line::json(line, record),
-            }
+            write(line);
             line.push('\n');
             self.push(line.as_bytes());
             if line.capacity() > KEEP_BUFFER {

@@ -11,7 +11,7 @@ mod logging;
 mod metrics;
 mod status;
 
-pub use access_log::{AccessLog, AccessLogOptions, AccessRecord, LogFormat, Outcome};
+pub use access_log::{AccessLog, AccessLogOptions, AccessRecord, ConnectionRecord, LogFormat, Outcome};
 pub use admin::{AdminAnswer, AdminState, AdminToken, respond};
 pub use clock::rfc3339_millis;
 pub use in_flight::{InFlight, InFlightGuard};

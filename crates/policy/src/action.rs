@@ -33,12 +33,6 @@ impl Phase {
             Self::EventStreamMessage => "on_event_stream_message",
         }
     }
-
-    /// Whether rules of this phase are run at all.
-    #[must_use]
-    pub const fn is_supported(self) -> bool {
-        matches!(self, Self::HttpRequest | Self::HttpResponse)
-    }
 }
 
 impl fmt::Display for Phase {

@@ -32,8 +32,6 @@ pub(crate) const TEMPLATE: &str = "ERR_NGROK_2224";
 pub(crate) const DURATION: &str = "ERR_NGROK_2225";
 /// A field that cannot be parsed.
 pub(crate) const UNPARSABLE: &str = "ERR_NGROK_2228";
-/// A phase this endpoint does not have.
-pub(crate) const PHASE: &str = "ERR_NGROK_2230";
 /// A document that cannot be read as a policy.
 pub(crate) const UNREADABLE: &str = "ERR_NGROK_2236";
 /// Too many rules.

@@ -3,6 +3,7 @@
 use crate::cel::{Program, Scope, Template};
 use crate::json_template::JsonTemplate;
 use crate::quantity::{parse_duration, parse_size};
+use crate::shape::CelScope;
 use crate::source::Location;
 use crate::tree::{Node, NodeValue};
 use std::time::Duration;
@@ -149,6 +150,12 @@ impl<'a> Config<'a> {
     #[must_use]
     pub fn program_in(&self, scope: Scope) -> Option<Program> {
         Program::compile(self.as_str()?, scope).ok()
+    }
+
+    /// Text of a field of [`crate::Shape::Cel`].
+    #[must_use]
+    pub fn cel(&self, reads: CelScope) -> Option<Program> {
+        self.program_in(reads.within(self.scope))
     }
 
     /// Any value, with the text in it as templates.

@@ -12,10 +12,14 @@ use crate::tree::Node;
 pub struct Policy {
     /// A short hash of the text it was loaded from: 12 hexadecimal digits.
     pub revision: String,
+    /// Rules for connections.
+    pub on_tcp_connect: Vec<Rule>,
     /// Rules for requests.
     pub on_http_request: Vec<Rule>,
     /// Rules for responses.
     pub on_http_response: Vec<Rule>,
+    /// Rules for messages of streamed responses.
+    pub on_event_stream_message: Vec<Rule>,
     pub(crate) secrets: Vec<(String, String, Location)>,
 }
 
@@ -66,13 +70,14 @@ pub struct Loaded {
 }
 
 impl Policy {
-    /// The rules of a phase; none for a phase that is not supported.
+    /// The rules of a phase.
     #[must_use]
     pub fn rules(&self, phase: Phase) -> &[Rule] {
         match phase {
             Phase::HttpRequest => &self.on_http_request,
             Phase::HttpResponse => &self.on_http_response,
-            Phase::TcpConnect | Phase::EventStreamMessage => &[],
+            Phase::TcpConnect => &self.on_tcp_connect,
+            Phase::EventStreamMessage => &self.on_event_stream_message,
         }
     }
 
@@ -83,11 +88,11 @@ impl Policy {
         self.secrets.clone()
     }
 
-    /// The actions of both phases, with the rule each stands in.
+    /// The actions of all phases, with the rule each stands in.
     pub fn actions(&self) -> impl Iterator<Item = (&Rule, &ActionDef)> {
-        self.on_http_request
+        Phase::ALL
             .iter()
-            .chain(&self.on_http_response)
+            .flat_map(|phase| self.rules(*phase))
             .flat_map(|rule| rule.actions.iter().map(move |action| (rule, action)))
     }
 }

@@ -1,5 +1,6 @@
 //! What a field of a `config` may hold: one declaration drives checking, the JSON Schema and the documentation.
 
+use crate::cel::Scope;
 use std::time::Duration;
 
 /// What a field may hold.
@@ -89,6 +90,22 @@ pub enum CelScope {
     ModelStrategy,
     /// The candidates of a key strategy: `ai.keys`.
     KeyStrategy,
+    /// What the rules of the same phase see, and the attempts of `http-request`: `attempts` and `last_attempt`.
+    Retry,
+}
+
+impl CelScope {
+    /// The names an expression here can use, in a phase that sees `phase`.
+    #[must_use]
+    pub fn within(self, phase: Scope) -> Scope {
+        match self {
+            Self::Phase => phase,
+            Self::ModelStrategy => Scope::ModelStrategy,
+            Self::KeyStrategy => Scope::KeyStrategy,
+            Self::Retry if phase == Scope::Response => Scope::ResponseRetry,
+            Self::Retry => Scope::Retry,
+        }
+    }
 }
 
 /// What the keys of a [`Shape::Map`] may be.

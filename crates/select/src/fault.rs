@@ -8,6 +8,8 @@ use std::borrow::Cow;
 pub enum Fault {
     /// The provider's host name could not be resolved.
     Dns,
+    /// The host has only addresses that may not be connected to.
+    Address,
     /// The connection was refused or the network unreachable.
     Connect,
     /// The TLS handshake failed.
@@ -166,6 +168,7 @@ impl Fault {
     pub fn describe(&self) -> Cow<'static, str> {
         match self {
             Self::Dns => "the provider's host name could not be resolved".into(),
+            Self::Address => "the host's address is not one that may be connected to".into(),
             Self::Connect => "the provider refused the connection or is unreachable".into(),
             Self::Tls => "the TLS handshake with the provider failed".into(),
             Self::ConnectTimeout => "no connection in time".into(),

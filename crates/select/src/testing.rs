@@ -15,17 +15,7 @@ use tollgate_expr::{Activation, NoSecrets, Program, Scope};
 pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
 
 pub(crate) fn activation() -> Activation<'static> {
-    Activation {
-        request: None,
-        response: None,
-        connection: None,
-        endpoint: None,
-        vars: None,
-        results: None,
-        ai: None,
-        secrets: &NoSecrets,
-        now: UNIX_EPOCH + Duration::from_millis(NOW_MS),
-    }
+    Activation::new(&NoSecrets, UNIX_EPOCH + Duration::from_millis(NOW_MS))
 }
 
 /// A provider of a policy, with model ids.

@@ -13,6 +13,7 @@ use crate::naming::FileNames;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tollgate_edge::Outbound;
 use tollgate_policy::{Node, Source, parse_duration, parse_size};
 
 /// The code of findings in this file.
@@ -37,6 +38,8 @@ pub(crate) struct ConfigFile {
     pub(crate) threads: Option<u16>,
     /// `limits`
     pub(crate) limits: FileLimits,
+    /// `http_request_targets`
+    pub(crate) targets: Outbound,
 }
 
 /// One listener.
@@ -103,7 +106,7 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     fn file(&mut self, root: &Node) -> ConfigFile {
         let mut config = ConfigFile::default();
-        const KEYS: [&str; 13] = [
+        const KEYS: [&str; 14] = [
             "endpoints",
             "admin",
             "secrets",
@@ -117,6 +120,7 @@ impl Decoder<'_> {
             "model_aliases",
             "uri_params",
             "identity",
+            "http_request_targets",
         ];
         if !self.reader.mapping(root, "", &KEYS) {
             return config;
@@ -146,6 +150,9 @@ impl Decoder<'_> {
         });
         if let Some(node) = root.get("limits") {
             config.limits = self.limits(node);
+        }
+        if let Some(node) = root.get("http_request_targets") {
+            config.targets = self.targets(node);
         }
         config
     }
@@ -266,6 +273,18 @@ impl Decoder<'_> {
             }
         }
         places
+    }
+
+    fn targets(&mut self, node: &Node) -> Outbound {
+        let mut hosts = Vec::new();
+        for (index, item) in
+            self.reader.list(node, "http_request_targets").unwrap_or_default().iter().enumerate()
+        {
+            let path = format!("http_request_targets[{index}]");
+            let checked = |text: &str| Outbound::parse([text]).map(|_| text.to_owned());
+            hosts.extend(self.reader.parsed(item, &path, checked));
+        }
+        Outbound::parse(hosts.iter().map(String::as_str)).unwrap_or_default()
     }
 
     fn limits(&mut self, node: &Node) -> FileLimits {

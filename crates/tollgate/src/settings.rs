@@ -9,6 +9,7 @@ use crate::wiring;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tollgate_catalog::Catalog;
+use tollgate_edge::Outbound;
 use tollgate_edge::limits::Limits;
 use tollgate_edge::server::EndpointOptions;
 use tollgate_expr::SecretSource as _;
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     /// Bytes of request bodies held at once.
     pub(crate) buffered_bodies: usize,
+    /// Which servers actions may call beside those a policy names.
+    pub(crate) targets: Outbound,
 }
 
 /// What the command line says of the first endpoint.
@@ -95,6 +98,7 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
         log_format: args.log_format.or(file.log_format).unwrap_or(LogForm::Text),
         threads: args.threads.or(file.threads).map_or_else(cpus, usize::from),
         buffered_bodies,
+        targets: file.targets,
     })
 }
 

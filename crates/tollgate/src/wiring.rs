@@ -56,6 +56,8 @@ pub(crate) fn shared(
 ) -> Result<Shared, CliError> {
     Ok(Shared {
         catalog: ArcSwap::new(Catalog::builtin()),
+        outbound: Arc::default(),
+        jwks: Arc::default(),
         lists: tollgate_edge::Lists::new(tollgate_edge::ReadLists::Nothing),
         late_costs: tollgate_edge::LateCosts::new(false),
         accounts: Arc::default(),
@@ -64,6 +66,7 @@ pub(crate) fn shared(
         stats: tollgate_select::Metrics::new(),
         metrics: Arc::new(tollgate_observe::Metrics::new(VERSION)),
         secrets,
+        gates: tollgate_edge::Gates::default(),
         key_salt: salt()?,
         names: naming.names.clone(),
         identity: naming.identity.clone(),

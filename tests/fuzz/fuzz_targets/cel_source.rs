@@ -6,20 +6,18 @@ use libfuzzer_sys::fuzz_target;
 use std::time::UNIX_EPOCH;
 use tollgate_expr::{Activation, NoSecrets, Program, Scope, Template};
 
-const SCOPES: [Scope; 4] = [Scope::Request, Scope::Response, Scope::ModelStrategy, Scope::KeyStrategy];
+const SCOPES: [Scope; 7] = [
+    Scope::Connect,
+    Scope::Request,
+    Scope::Response,
+    Scope::Event,
+    Scope::ModelStrategy,
+    Scope::KeyStrategy,
+    Scope::Retry,
+];
 
 fuzz_target!(|text: &str| {
-    let nothing = Activation {
-        request: None,
-        response: None,
-        connection: None,
-        endpoint: None,
-        vars: None,
-        results: None,
-        ai: None,
-        secrets: &NoSecrets,
-        now: UNIX_EPOCH,
-    };
+    let nothing = Activation::new(&NoSecrets, UNIX_EPOCH);
     for scope in SCOPES {
         match Program::compile(text, scope) {
             Ok(program) => drop(program.eval(&nothing)),

@@ -19,6 +19,9 @@ pub(super) const PURE: [&str; 6] = [
 /// The only crate that names Pingora.
 const PROXY: &str = "tollgate-edge";
 
+/// The only crate that may have unsafe code, with lints of its own that deny it wherever no reason is given.
+const WITH_UNSAFE: &str = "tollgate-waf";
+
 /// What may not come with a pure crate.
 const RUNTIMES: [&str; 4] = ["tokio", "hyper", "mio", "pingora-core"];
 
@@ -27,12 +30,13 @@ const RUNTIMES: [&str; 4] = ["tokio", "hyper", "mio", "pingora-core"];
 const BROUGHT_ALONG: [(&str, &str); 1] = [("tollgate-cloud", "tokio")];
 
 /// The arrows: a package, and the packages of ours its code may use. Tests may use the mock as well.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("tollgate-cloud", &[]),
     ("tollgate-expr", &[]),
     ("tollgate-dialect", &[]),
     ("tollgate-mock", &[]),
     ("tollgate-observe", &[]),
+    (WITH_UNSAFE, &[]),
     ("tollgate-policy", &["tollgate-expr"]),
     ("tollgate-secrets", &["tollgate-expr"]),
     ("tollgate-catalog", &["tollgate-dialect"]),
@@ -48,6 +52,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "tollgate-policy",
             "tollgate-secrets",
             "tollgate-select",
+            WITH_UNSAFE,
         ],
     ),
     (
@@ -109,12 +114,16 @@ pub(super) fn pingora_in_code() -> Result<Vec<String>> {
     Ok(wrong)
 }
 
-/// Every crate takes over the lints of the workspace, `forbid(unsafe_code)` among them.
+/// Every crate takes over the lints of the workspace, `forbid(unsafe_code)` among them; but for one, which denies it.
 pub(super) fn workspace_lints(packages: &[Package]) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
     for package in packages {
-        if !fs::read_to_string(&package.manifest)?.contains("[lints]\nworkspace = true") {
-            wrong.push(format!("{}: lacks `[lints] workspace = true`", shown(&package.manifest)));
+        let wanted = match package.name == WITH_UNSAFE {
+            true => "unsafe_code = \"deny\"",
+            false => "[lints]\nworkspace = true",
+        };
+        if !fs::read_to_string(&package.manifest)?.contains(wanted) {
+            wrong.push(format!("{}: lacks `{}`", shown(&package.manifest), wanted.replace('\n', " ")));
         }
     }
     Ok(wrong)

@@ -76,7 +76,7 @@ impl Action for AddHeaders {
         Ok(Flow::Continue)
     }
 
-    fn on_response(&self, cx: &mut ResponseCx<'_>) -> Result<ResponseFlow, Fault> {
+    async fn on_response(&self, cx: &mut ResponseCx<'_, '_>) -> Result<ResponseFlow, Fault> {
         let added = self.rendered(&cx.exchange.activation_with(cx.response))?;
         cx.exchange.set_result(SPEC.result_name, || result(&added));
         append(&mut cx.response.headers, added);
@@ -104,11 +104,11 @@ mod tests {
         assert_eq!((run.status(), run.error_code()), (Some(500), Some(2211)));
     }
 
-    #[test]
-    fn response_headers_are_added_and_recorded() {
+    #[tokio::test]
+    async fn response_headers_are_added_and_recorded() {
         let policy = "on_http_response:\n  - type: add-headers\n    config: {headers: {x-s: \"${res.status_code}\"}}\n  \
                       - type: add-headers\n    config: {headers: {x-t: \"${actions.ngrok.add_headers.headers_added['x-s']}\"}}\n";
-        let headers = run_response(policy, 204, &[]);
+        let headers = run_response(policy, 204, &[]).await;
         assert_eq!(headers.get("x-t").map(|v| v.as_bytes()), Some(&b"204"[..]));
     }
 

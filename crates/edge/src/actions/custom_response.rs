@@ -102,7 +102,7 @@ impl Action for CustomResponse {
         Ok(Flow::Respond(self.answer(&cx.exchange.activation())?))
     }
 
-    fn on_response(&self, cx: &mut ResponseCx<'_>) -> Result<ResponseFlow, Fault> {
+    async fn on_response(&self, cx: &mut ResponseCx<'_, '_>) -> Result<ResponseFlow, Fault> {
         Ok(ResponseFlow::Replace(self.answer(&cx.exchange.activation_with(cx.response))?))
     }
 }

@@ -1,6 +1,6 @@
 //! `deny`: refuses the request with a status and no body.
 
-use crate::action::{Action, ActionType, Flow, RequestCx};
+use crate::action::{Action, ActionType, ConnectCx, ConnectFlow, Flow, RequestCx};
 use crate::answer::{Answer, Fault};
 use async_trait::async_trait;
 use http::StatusCode;
@@ -18,13 +18,13 @@ pub(super) static ACTION: ActionType = ActionType {
 static SPEC: ActionSpec = ActionSpec {
     name: "deny",
     result_name: "deny",
-    summary: "Refuses the request: a status, no body, no further rules, no response phase.",
-    phases: &[Phase::HttpRequest],
+    summary: "Refuses the request: a status, no body, no further rules, no response phase. A connection is closed.",
+    phases: &[Phase::TcpConnect, Phase::HttpRequest],
     terminating: Terminating::Always,
     fields: &[Field::optional(
         "status_code",
         Shape::StatusCode { min: 200, max: 599 },
-        "The status of the answer.",
+        "The status of the answer; not of a connection.",
     )
     .or("403")],
     check: None,
@@ -37,6 +37,10 @@ struct Deny {
 
 #[async_trait]
 impl Action for Deny {
+    fn on_connect(&self, _cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+        Ok(ConnectFlow::Close)
+    }
+
     async fn on_request(&self, _cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
         Ok(Flow::Respond(Answer::empty(self.status)))
     }

@@ -1,6 +1,8 @@
 //! `log`: adds an entry to the request's line in the access log.
 
-use crate::action::{Action, ActionType, BuildError, Flow, RequestCx, ResponseCx, ResponseFlow};
+use crate::action::{
+    Action, ActionType, BuildError, ConnectCx, ConnectFlow, Flow, RequestCx, ResponseCx, ResponseFlow,
+};
 use crate::answer::Fault;
 use crate::exchange::{Exchange, LateLog};
 use async_trait::async_trait;
@@ -25,8 +27,8 @@ pub(super) static ACTION: ActionType = ActionType {
 static SPEC: ActionSpec = ActionSpec {
     name: "log",
     result_name: "log",
-    summary: "Adds an entry to the request's line in the access log.",
-    phases: &[Phase::HttpRequest, Phase::HttpResponse],
+    summary: "Adds an entry to the line of the request, or of the connection, in the access log.",
+    phases: &[Phase::TcpConnect, Phase::HttpRequest, Phase::HttpResponse],
     terminating: Terminating::Never,
     fields: &[Field::required(
         "metadata",
@@ -52,13 +54,19 @@ fn record(exchange: &mut Exchange, metadata: Result<Value, EvalError>) -> Result
 
 #[async_trait]
 impl Action for Log {
+    fn on_connect(&self, cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+        let metadata = self.metadata.eval(&cx.exchange.activation());
+        record(cx.exchange, metadata)?;
+        Ok(ConnectFlow::Continue)
+    }
+
     async fn on_request(&self, cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
         let metadata = self.metadata.eval(&cx.exchange.activation());
         record(cx.exchange, metadata)?;
         Ok(Flow::Continue)
     }
 
-    fn on_response(&self, cx: &mut ResponseCx<'_>) -> Result<ResponseFlow, Fault> {
+    async fn on_response(&self, cx: &mut ResponseCx<'_, '_>) -> Result<ResponseFlow, Fault> {
         let metadata = self.metadata.eval(&cx.exchange.activation_with(cx.response));
         record(cx.exchange, metadata)?;
         let index = cx.exchange.logs.len().saturating_sub(1);

@@ -60,7 +60,7 @@ impl Action for RemoveHeaders {
         Ok(Flow::Continue)
     }
 
-    fn on_response(&self, cx: &mut ResponseCx<'_>) -> Result<ResponseFlow, Fault> {
+    async fn on_response(&self, cx: &mut ResponseCx<'_, '_>) -> Result<ResponseFlow, Fault> {
         let removed = self.remove(&mut cx.response.headers);
         cx.exchange.set_result(SPEC.result_name, || result(removed));
         Ok(ResponseFlow::Continue)
@@ -80,10 +80,10 @@ mod tests {
         assert_eq!(run.body(), r#"["x-a"]"#);
     }
 
-    #[test]
-    fn response_headers_are_removed() {
+    #[tokio::test]
+    async fn response_headers_are_removed() {
         let policy = "on_http_response:\n  - type: remove-headers\n    config: {headers: [server]}\n";
-        assert!(run_response(policy, 200, &[("server", "x")]).get("server").is_none());
+        assert!(run_response(policy, 200, &[("server", "x")]).await.get("server").is_none());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `set-vars`: gives names to values, for the expressions that follow in the same phase.
 
-use crate::action::{Action, ActionType, Flow, RequestCx, ResponseCx, ResponseFlow};
+use crate::action::{Action, ActionType, ConnectCx, ConnectFlow, Flow, RequestCx, ResponseCx, ResponseFlow};
 use crate::answer::Fault;
+use crate::exchange::Exchange;
 use async_trait::async_trait;
 use std::sync::Arc;
 use tollgate_expr::{Activation, Map, Value};
@@ -26,7 +27,7 @@ static SPEC: ActionSpec = ActionSpec {
     name: "set-vars",
     result_name: "set_vars",
     summary: "Gives names to values: `vars.NAME` in the expressions that follow in the same phase.",
-    phases: &[Phase::HttpRequest, Phase::HttpResponse],
+    phases: &[Phase::TcpConnect, Phase::HttpRequest, Phase::HttpResponse],
     terminating: Terminating::Never,
     fields: &[Field::required(
         "vars",
@@ -106,17 +107,29 @@ fn eval(name: &str, value: &JsonTemplate, activation: &Activation<'_>) -> Result
     value.eval(activation).map_err(|e| Fault::interpolation(&format!("variable `{name}`"), &e))
 }
 
+impl SetVars {
+    fn run(&self, exchange: &mut Exchange) -> Result<(), Fault> {
+        for (name, template) in &self.vars {
+            let value = eval(name, template, &exchange.activation())?;
+            assign(&mut exchange.vars, name, value)?;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Action for SetVars {
+    fn on_connect(&self, cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+        self.run(cx.exchange)?;
+        Ok(ConnectFlow::Continue)
+    }
+
     async fn on_request(&self, cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
-        for (name, template) in &self.vars {
-            let value = eval(name, template, &cx.exchange.activation())?;
-            assign(&mut cx.exchange.vars, name, value)?;
-        }
+        self.run(cx.exchange)?;
         Ok(Flow::Continue)
     }
 
-    fn on_response(&self, cx: &mut ResponseCx<'_>) -> Result<ResponseFlow, Fault> {
+    async fn on_response(&self, cx: &mut ResponseCx<'_, '_>) -> Result<ResponseFlow, Fault> {
         for (name, template) in &self.vars {
             let value = eval(name, template, &cx.exchange.activation_with(cx.response))?;
             assign(&mut cx.exchange.vars, name, value)?;
@@ -153,7 +166,7 @@ mod tests {
         let policy = "on_http_request:\n  - type: set-vars\n    config: {vars: [{a: 1}]}\n  - type: custom-response\n\
                       on_http_response:\n  - type: add-headers\n    config: {headers: {x-has: \"${has(vars.a)}\"}}\n";
         let run = run_request(policy, "GET / HTTP/1.1\r\n\r\n").await;
-        assert_eq!(run.after_response_phase().get("x-has").map(|v| v.as_bytes()), Some(&b"false"[..]));
+        assert_eq!(run.after_response_phase().await.get("x-has").map(|v| v.as_bytes()), Some(&b"false"[..]));
     }
 
     #[test]

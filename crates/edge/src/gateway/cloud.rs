@@ -93,6 +93,7 @@ impl Gateway {
             body: Bytes::copy_from_slice(form.expose_secret().as_bytes()),
             time,
             most: MOST,
+            addresses: None,
         };
         let (status, body) = fetch.run(upstream).await?;
         if status.is_server_error() {

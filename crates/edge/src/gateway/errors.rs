@@ -2,7 +2,9 @@
 
 use super::report::Report;
 use super::{Gateway, OnError, RESULT};
+use crate::action::body_fault;
 use crate::action::{Flow, RequestCx};
+use crate::answer::Fault;
 use crate::answer::{Answer, ERROR_CODE_HEADER, Fault as PolicyFault, error_code};
 use crate::client::BodyError;
 use crate::exchange::{Ending, Exchange};
@@ -43,13 +45,8 @@ impl Failure {
     }
 
     pub(crate) fn body(error: &BodyError) -> Self {
-        let (code, status) = match error {
-            BodyError::TooLarge { .. } => (27215, StatusCode::PAYLOAD_TOO_LARGE),
-            BodyError::TooSlow => (27214, StatusCode::REQUEST_TIMEOUT),
-            BodyError::Overloaded => (27220, StatusCode::SERVICE_UNAVAILABLE),
-            BodyError::Gone => (27609, StatusCode::BAD_REQUEST),
-        };
-        Self::new(code, status, error.to_string())
+        let Fault { code, status, message } = body_fault(error);
+        Self::new(code, status, message)
     }
 
     pub(crate) fn unsupported_path(path: &str) -> Self {
@@ -143,6 +140,12 @@ impl Gateway {
         surface: Option<Surface>,
         failure: Failure,
     ) -> Result<Flow, PolicyFault> {
+        let failed = cx.exchange.record.attempts > 0 && failure.status.is_server_error();
+        match self.knobs.on_error {
+            OnError::Continue if failed => cx.exchange.watches.failed(),
+            OnError::Halt if failed => cx.exchange.watches.gave_up(),
+            _ => {}
+        }
         let format = surface.map_or(Format::OpenAi, Surface::format);
         set_error(cx.exchange, format, &failure);
         if self.knobs.on_error == OnError::Continue {

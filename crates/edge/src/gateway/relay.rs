@@ -9,16 +9,19 @@ use super::receive::{Begun, Committed, StreamBegun};
 use crate::action::RequestCx;
 use crate::answer::Answer;
 use crate::client::{Client, ClientGone};
+use crate::events::EventRules;
 use crate::exchange::Ending;
 use crate::phase;
 use crate::proxy::headers as ours;
+use crate::response::{Changing, ResponseBody, Settled, changed};
 use crate::upstream::Reply;
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tollgate_dialect::{
-    Answer as Inspected, FrameKind, GatewayError, Surface, Usage, headers as wire, inspect_answer,
+    Answer as Inspected, FrameKind, GatewayError, ServedBy, Surface, Usage, headers as wire, inspect_answer,
     render_stream_error,
 };
 use tollgate_expr::ResponseFacts;
@@ -50,42 +53,47 @@ pub(super) async fn relay(
     surface: Surface,
     idle: Duration,
 ) -> Relayed {
-    let Committed { reply, status, headers, begun, .. } = committed;
-    let mut facts = ResponseFacts { status, headers };
-    clean(&mut facts.headers);
+    let Committed { mut reply, status, headers, begun, .. } = committed;
+    cx.exchange.watches.answered(status);
     let stream = matches!(begun, Begun::Stream(_));
-    if stream {
-        facts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        facts.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
-    }
     let array = stream && wants_array(surface, cx.exchange.request.uri.query());
-    if array {
-        facts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    let replaced = phase::run_response(&cx.engine.response, cx.exchange, &mut facts);
+    let mut facts = ResponseFacts { status, headers: head(headers, stream, array) };
+    let mut body = body_of(&begun, &mut *reply, idle);
+    let rules = &cx.engine.response;
+    let replaced = phase::run_response(rules, cx.exchange, &mut facts, &mut body, cx.upstream).await;
     if let Some(answer) = replaced {
         drop(reply);
         return replace(cx, answer).await;
     }
+    let Settled { whole, begun: read, original, mut changes, .. } = body.settled();
+    changes.splice(0..0, EventRules::changes(cx.engine, &facts));
     ours::stamp(&mut facts.headers, cx.exchange, cx.engine);
+    let id = Arc::clone(&cx.exchange.request.id);
+    let begun = match whole {
+        Some(body) => Begun::Whole {
+            usage: usage_of(surface, &begun, original.as_deref()),
+            body: changed(&mut std::mem::take(&mut changes), cx.exchange, body, true),
+            served_by: ServedBy::default(),
+            lost: Vec::new(),
+        },
+        None => begun,
+    };
+    let mut changing;
+    let client: &mut dyn Client = if changes.is_empty() {
+        &mut *cx.client
+    } else {
+        changing = Changing { client: &mut *cx.client, exchange: &mut *cx.exchange, changes };
+        &mut changing
+    };
     let mut to = To {
-        client: &mut *cx.client,
+        client,
         reply,
         idle,
         surface,
         list: array.then(Listed::default),
         relayed: Relayed { stream, ..Relayed::default() },
     };
-    let sent = match begun {
-        Begun::Whole { body, usage, .. } => to.whole(facts, body, usage).await,
-        Begun::Part { body } => to.part(facts, body).await,
-        Begun::Stream(mut begun) => {
-            let sent = to.stream(facts, &mut begun, &cx.exchange.request.id).await;
-            to.relayed.lost = begun.lost().to_vec();
-            sent
-        }
-        Begun::Opaque => to.opaque(facts).await,
-    };
+    let sent = to.all(facts, begun, read, &id).await;
     let To { reply, mut relayed, .. } = to;
     match sent {
         Err(ClientGone) => relayed.ending = Ending::ClientGone, // dropping the reply cancels it upstream
@@ -93,6 +101,38 @@ pub(super) async fn relay(
         Ok(()) => {}
     }
     relayed
+}
+
+/// The body of an answer, for the rules of the response phase.
+fn body_of<'a>(begun: &Begun, reply: &'a mut dyn Reply, idle: Duration) -> ResponseBody<'a> {
+    match begun {
+        Begun::Whole { body, .. } => ResponseBody::whole(body.clone()),
+        Begun::Part { body } => ResponseBody::open(body.clone(), reply, idle),
+        Begun::Opaque => ResponseBody::open(Bytes::new(), reply, idle),
+        Begun::Stream(_) => ResponseBody::passing(),
+    }
+}
+
+/// The headers of an answer, before the rules of the response phase. `array`: the client wants a stream as one.
+fn head(mut headers: HeaderMap, stream: bool, array: bool) -> HeaderMap {
+    clean(&mut headers);
+    if stream {
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    }
+    if array {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    headers
+}
+
+/// The figures of an answer that is all here; `original` when it was read for an action.
+fn usage_of(surface: Surface, begun: &Begun, original: Option<&[u8]>) -> Option<Usage> {
+    match (begun, original.map(|body| inspect_answer(surface, body))) {
+        (Begun::Whole { usage, .. }, _) => *usage,
+        (_, Some(Inspected::Good { usage, .. })) => usage,
+        _ => None,
+    }
 }
 
 /// The headers of a provider that go on to the client.
@@ -144,6 +184,26 @@ enum Next {
 }
 
 impl To<'_> {
+    /// The whole answer; `read` is what was read of one that is not all here.
+    async fn all(
+        &mut self,
+        facts: ResponseFacts,
+        begun: Begun,
+        read: Bytes,
+        id: &str,
+    ) -> Result<(), ClientGone> {
+        match begun {
+            Begun::Whole { body, usage, .. } => self.whole(facts, body, usage).await,
+            Begun::Part { .. } => self.part(facts, read).await,
+            Begun::Stream(mut begun) => {
+                let sent = self.stream(facts, &mut begun, id).await;
+                self.relayed.lost = begun.lost().to_vec();
+                sent
+            }
+            Begun::Opaque => self.opaque(facts, read).await,
+        }
+    }
+
     async fn whole(
         &mut self,
         mut facts: ResponseFacts,
@@ -186,12 +246,13 @@ impl To<'_> {
         }
     }
 
-    async fn opaque(&mut self, facts: ResponseFacts) -> Result<(), ClientGone> {
+    async fn opaque(&mut self, facts: ResponseFacts, begun: Bytes) -> Result<(), ClientGone> {
         let bodiless = matches!(facts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         self.client.head(facts.status, facts.headers, bodiless).await?;
         if bodiless {
             return Ok(());
         }
+        self.send(begun).await?;
         loop {
             match self.next().await? {
                 Next::Chunk(chunk) => self.client.chunk(chunk, false).await?,

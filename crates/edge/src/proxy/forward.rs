@@ -1,14 +1,17 @@
 //! Sends on a request whose body an action has read already: Pingora's own path would wait for that body for ever.
 
 use super::plain::forwarded_headers;
+use crate::action::body_fault;
 use crate::answer::Fault;
-use crate::client::{Client, ClientGone};
+use crate::client::{BodyError, Client, ClientGone};
 use crate::engine::Engine;
+use crate::events::{EventRules, is_event_stream};
 use crate::exchange::{Ending, Exchange};
 use crate::listener::{Listener, PlainUpstream};
 use crate::phase;
 use crate::proxy::headers as ours;
 use crate::proxy::session::SessionClient;
+use crate::response::{Changing, ResponseBody, Settled, changed};
 use crate::upstream::{Call, Reply};
 use bytes::Bytes;
 use http::StatusCode;
@@ -33,38 +36,86 @@ pub(super) async fn forward(
     exchange: &mut Exchange,
     client: &mut SessionClient<'_>,
 ) -> Result<(), Fault> {
-    let body = exchange.body.take().unwrap_or_default();
-    let call = call(plain, exchange, body);
-    let opened = tokio::select! {
-        biased;
-        opened = listener.upstream.open(call) => opened,
-        () = client.gone() => {
-            exchange.record.outcome = Ending::ClientGone;
-            return Ok(());
-        }
+    let body = match exchange.body.take() {
+        Some(body) => body,
+        None => match client.body().await {
+            Ok(body) => body,
+            Err(BodyError::Gone) => {
+                exchange.record.outcome = Ending::ClientGone;
+                return Ok(());
+            }
+            Err(error) => return Err(body_fault(&error)),
+        },
     };
-    let mut reply = opened.map_err(|fault| refused(&fault))?;
+    let Some(mut reply) = open(listener, call(plain, exchange, body), exchange, client).await? else {
+        return Ok(());
+    };
     let mut facts = ResponseFacts { status: reply.status(), headers: reply.take_headers() };
     let withheld: Vec<_> =
         facts.headers.keys().filter(|name| wire::is_withheld(name.as_str())).cloned().collect();
     for name in withheld {
         facts.headers.remove(name);
     }
-    let replaced = phase::run_response(&engine.response, exchange, &mut facts);
+    let bodiless = exchange.request.method == http::Method::HEAD
+        || matches!(facts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut body = match bodiless || is_event_stream(&facts) {
+        true => ResponseBody::passing(),
+        false => ResponseBody::open(Bytes::new(), &mut *reply, SILENCE),
+    };
+    let upstream = &*listener.upstream;
+    let replaced = phase::run_response(&engine.response, exchange, &mut facts, &mut body, upstream).await;
+    let Settled { mut whole, begun, mut changes, .. } = body.settled();
     if let Some(answer) = replaced {
         facts = ResponseFacts { status: answer.status, headers: answer.headers };
-        facts.headers.insert(CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
-        ours::stamp(&mut facts.headers, exchange, engine);
-        let sent = whole(client, facts, answer.body).await;
-        exchange.record.outcome = if sent.is_err() { Ending::ClientGone } else { Ending::Complete };
-        return Ok(());
+        (whole, changes) = (Some(answer.body), Vec::new());
+    } else if !bodiless {
+        changes.splice(0..0, EventRules::changes(engine, &facts));
+    }
+    if !changes.is_empty() {
+        facts.headers.remove(CONTENT_LENGTH);
     }
     ours::stamp(&mut facts.headers, exchange, engine);
-    exchange.record.outcome = match relay(client, reply, facts).await {
-        Ok(ending) => ending,
-        Err(ClientGone) => Ending::ClientGone,
+    let sent = match whole {
+        Some(body) => {
+            let body = changed(&mut changes, exchange, body, true);
+            facts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+            send(client, facts, body).await.map(|()| Ending::Complete)
+        }
+        None if changes.is_empty() => relay(client, reply, facts, begun, bodiless).await,
+        None => {
+            let mut changing = Changing { client, exchange, changes };
+            relay(&mut changing, reply, facts, begun, bodiless).await
+        }
     };
+    exchange.record.outcome = sent.unwrap_or(Ending::ClientGone);
     Ok(())
+}
+
+/// The upstream's answer; nothing when the client left before it.
+async fn open(
+    listener: &Listener,
+    call: Call,
+    exchange: &mut Exchange,
+    client: &mut SessionClient<'_>,
+) -> Result<Option<Box<dyn Reply>>, Fault> {
+    let opened = tokio::select! {
+        biased;
+        opened = listener.upstream.open(call) => opened,
+        () = client.gone() => {
+            exchange.record.outcome = Ending::ClientGone;
+            return Ok(None);
+        }
+    };
+    match opened {
+        Ok(reply) => {
+            exchange.watches.answered(reply.status());
+            Ok(Some(reply))
+        }
+        Err(fault) => {
+            exchange.watches.gave_up();
+            Err(refused(&fault))
+        }
+    }
 }
 
 fn call(plain: &PlainUpstream, exchange: &Exchange, body: Bytes) -> Call {
@@ -90,24 +141,29 @@ fn call(plain: &PlainUpstream, exchange: &Exchange, body: Bytes) -> Call {
         body: smallvec![body],
         connect_timeout: CONNECT,
         head_timeout: SILENCE,
+        addresses: None,
     }
 }
 
-async fn whole(client: &mut SessionClient<'_>, facts: ResponseFacts, body: Bytes) -> Result<(), ClientGone> {
+async fn send(client: &mut SessionClient<'_>, facts: ResponseFacts, body: Bytes) -> Result<(), ClientGone> {
     client.head(facts.status, facts.headers, body.is_empty()).await?;
     if body.is_empty() { Ok(()) } else { client.chunk(body, true).await }
 }
 
 async fn relay(
-    client: &mut SessionClient<'_>,
+    client: &mut dyn Client,
     mut reply: Box<dyn Reply>,
     facts: ResponseFacts,
+    begun: Bytes,
+    bodiless: bool,
 ) -> Result<Ending, ClientGone> {
-    let bodiless = matches!(facts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     client.head(facts.status, facts.headers, bodiless).await?;
     if bodiless {
         reply.done().await;
         return Ok(Ending::Complete);
+    }
+    if !begun.is_empty() {
+        client.chunk(begun, false).await?;
     }
     loop {
         let next = tokio::select! {

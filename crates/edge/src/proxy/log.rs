@@ -81,7 +81,7 @@ fn outcome(exchange: &Exchange, client_gone: bool, status: Option<u16>) -> Outco
                 | 27237,
             ),
         ) => Outcome::Invalid,
-        (_, Some(27214 | 27220)) => Outcome::Refused,
+        (_, Some(27214 | 27220 | 3202..=3204 | 3401 | 3700 | 3702)) => Outcome::Refused,
         (_, Some(_)) => Outcome::Internal,
         (Ending::Refused, None) => Outcome::Exhausted,
         (_, None) => match status {

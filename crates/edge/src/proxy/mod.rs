@@ -1,7 +1,9 @@
 //! Everything that touches Pingora: the service of a listener, its sessions, and calls to providers.
 
 pub mod admin;
+pub mod connections;
 mod forward;
+pub mod handshake;
 pub mod headers;
 mod joined;
 mod log;

@@ -7,7 +7,10 @@ use crate::listener::Listener;
 use crate::phase;
 use crate::proxy::forward::SILENCE;
 use crate::proxy::headers;
+use crate::response::ResponseBody;
 use bytes::Bytes;
+use http::header::HOST;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
@@ -68,6 +71,11 @@ pub fn request(
             request.set_uri(uri);
         }
     }
+    let asked_of = asked.get(HOST).and_then(|host| host.to_str().ok());
+    let asked_of = asked_of.or_else(|| facts.raw_uri.authority().map(Authority::as_str));
+    if asked_of.is_some_and(|host| !host.eq_ignore_ascii_case(&facts.host)) {
+        request.insert_header(HOST, &*facts.host)?;
+    }
     request.insert_header(FORWARDED_FOR, forwarded_for(exchange))?;
     request.insert_header(FORWARDED_PROTO, facts.scheme)?;
     request.insert_header(FORWARDED_HOST, &*facts.host)?;
@@ -127,22 +135,26 @@ fn is_framing(name: &HeaderName) -> bool {
 }
 
 /// Runs the response phase on the upstream's answer. `Some` when its body is replaced.
-pub fn response(
-    _listener: &Listener,
+pub async fn response(
+    listener: &Listener,
     engine: &Engine,
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
 ) -> Result<Option<Bytes>> {
+    exchange.watches.answered(response.status);
     let mut facts = ResponseFacts { status: response.status, headers: response.headers.clone() };
     headers::unstamp(&mut facts.headers);
-    let replacement = match phase::run_response(&engine.response, exchange, &mut facts) {
-        Some(answer) => {
-            facts = ResponseFacts { status: answer.status, headers: answer.headers };
-            facts.headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
-            Some(answer.body)
-        }
-        None => None,
-    };
+    let mut body = ResponseBody::passing();
+    let upstream = &*listener.upstream;
+    let replacement =
+        match phase::run_response(&engine.response, exchange, &mut facts, &mut body, upstream).await {
+            Some(answer) => {
+                facts = ResponseFacts { status: answer.status, headers: answer.headers };
+                facts.headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
+                Some(answer.body)
+            }
+            None => None,
+        };
     headers::stamp(&mut facts.headers, exchange, engine);
     response.set_status(facts.status)?;
     let old: Vec<HeaderName> = response.headers.keys().cloned().collect();

@@ -3,7 +3,7 @@
 use crate::proxy::joined::JOINED;
 use crate::proxy::pools::Pools;
 use crate::proxy::targets::Targets;
-use crate::upstream::{Call, Reply, Upstream};
+use crate::upstream::{Addresses, Call, Reply, Upstream};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
@@ -12,6 +12,7 @@ use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, RetryType};
 use pingora_http::RequestHeader;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tollgate_select::Fault;
@@ -22,16 +23,17 @@ const WRITE_SLICE: usize = 256 * 1024;
 const STALE_RETRIES: usize = 1;
 
 /// The way to providers.
+#[derive(Clone)]
 pub struct Providers {
     pools: Arc<Pools>,
-    targets: Targets,
+    targets: Arc<Targets>,
 }
 
 impl Providers {
     /// Over these pools, which are shared by all listeners.
     #[must_use]
     pub fn new(pools: Arc<Pools>) -> Self {
-        Self { pools, targets: Targets::default() }
+        Self { pools, targets: Arc::default() }
     }
 }
 
@@ -46,7 +48,7 @@ impl Upstream for Providers {
         let join = (1..=JOINED).contains(&length);
         let mut fresh = false;
         for _ in 0..=STALE_RETRIES {
-            let connecting = self.connect(&target, fresh, join);
+            let connecting = self.connect(&target, call.addresses.as_deref(), fresh, join);
             let (mut session, peer, mut stale) =
                 within(connect_deadline, Fault::ConnectTimeout, connecting).await?;
             let sent = exchange(&mut session, &mut call, &peer, &mut stale);
@@ -65,17 +67,26 @@ impl Upstream for Providers {
         }
         Err(Fault::Closed)
     }
+
+    fn detached(&self) -> Option<Arc<dyn Upstream>> {
+        Some(Arc::new(self.clone()))
+    }
 }
 
 impl Providers {
     async fn connect(
         &self,
         target: &super::targets::Target,
+        addresses: Option<&dyn Addresses>,
         fresh: bool,
         join: bool,
     ) -> Result<(HttpSession, Arc<HttpPeer>, bool), Fault> {
         let mut last = Fault::Dns;
         for peer in target.peers().await?.iter() {
+            if !addresses.is_none_or(|rule| address_of(peer).is_some_and(|address| rule.allows(address))) {
+                last = Fault::Address;
+                continue;
+            }
             match self.pools.get(peer, fresh, join).await {
                 Ok((session, reused)) => return Ok((session, Arc::clone(peer), reused)),
                 Err(error) => last = connect_fault(&error),
@@ -83,6 +94,10 @@ impl Providers {
         }
         Err(last)
     }
+}
+
+fn address_of(peer: &HttpPeer) -> Option<IpAddr> {
+    peer._address.as_inet().map(std::net::SocketAddr::ip)
 }
 
 async fn within<T>(
@@ -179,6 +194,10 @@ impl Reply for ProviderReply {
 
     fn take_headers(&mut self) -> HeaderMap {
         self.session.response_header().map(|head| head.headers.clone()).unwrap_or_default()
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        address_of(&self.peer)
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {

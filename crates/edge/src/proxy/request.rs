@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tollgate_expr::{ConnectionFacts, RequestFacts, TlsFacts};
+use tollgate_expr::{ConnectionFacts, Map, RequestFacts, TlsFacts};
 
 /// The exchange of a request whose head has been read.
 #[must_use]
@@ -33,7 +33,14 @@ pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> 
     };
     let connection = connection(session, now);
     let (endpoint, secrets) = (Arc::clone(&listener.endpoint), Arc::clone(&listener.shared.secrets));
-    Exchange::new(request, connection, endpoint, secrets, engine.wants_results)
+    let client = connection.client;
+    let mut exchange = Exchange::new(request, connection, endpoint, secrets, engine.wants_results);
+    if !engine.connect.is_empty()
+        && let Some(results) = listener.connected.results(client)
+    {
+        exchange.results = Map::clone(&results);
+    }
+    exchange
 }
 
 /// The headers without those that `Connection` makes the connection's own (RFC 9110, section 7.6.1). They end here,
@@ -93,18 +100,15 @@ fn connection(session: &Session, now: SystemTime) -> ConnectionFacts {
         .and_then(|d| d.timing_digest.first().and_then(Option::as_ref))
         .map_or(now, |timing| timing.established_ts);
     let alpn = if session.as_downstream().is_http2() { "h2" } else { "http/1.1" };
-    let tls = digest.and_then(|d| d.ssl_digest.as_ref()).map(|ssl| TlsFacts {
-        version: ssl.version.trim_start_matches("TLSv").replace('_', "."),
-        cipher_suite: ssl.cipher.to_string(),
-        sni: String::new(),
-        alpn: alpn.into(),
-    });
-    ConnectionFacts { client: inet(session.client_addr()), server: inet(session.server_addr()), started, tls }
+    let shaken = digest.and_then(|d| d.ssl_digest.as_ref()?.extension.get::<TlsFacts>());
+    let tls = shaken.map(|facts| TlsFacts { alpn: alpn.into(), ..facts.clone() });
+    let (client, server) = (inet(session.client_addr()), inet(session.server_addr()));
+    ConnectionFacts { tls, ..ConnectionFacts::new(client, server, started) }
 }
 
 /// Path and query with dot segments removed and unreserved characters decoded (RFC 3986 section 6.2.2);
 /// duplicate slashes stay. The same path is matched and forwarded.
-fn normalised(uri: &Uri) -> Uri {
+pub(crate) fn normalised(uri: &Uri) -> Uri {
     let path = uri.path();
     let clean = !path.contains('%') && !path.contains("/.");
     if clean && uri.scheme().is_none() && uri.authority().is_none() {
@@ -146,7 +150,8 @@ fn completes_escape(out: &str, byte: u8) -> bool {
     byte.is_ascii_hexdigit() && tail.contains(&b'%')
 }
 
-fn remove_dot_segments(path: &str) -> String {
+/// RFC 3986 section 5.2.4.
+pub(crate) fn remove_dot_segments(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {

@@ -127,7 +127,7 @@ impl ProxyHttp for EdgeProxy {
         ctx: &mut RequestState,
     ) -> Result<()> {
         let Some(exchange) = ctx.exchange.as_mut() else { return Ok(()) };
-        ctx.replaced = plain::response(&self.listener, &ctx.engine, exchange, response)?;
+        ctx.replaced = plain::response(&self.listener, &ctx.engine, exchange, response).await?;
         Ok(())
     }
 
@@ -162,6 +162,7 @@ impl ProxyHttp for EdgeProxy {
             exchange.record.outcome = Ending::Truncated;
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
+        exchange.watches.gave_up();
         let fault = plain::fault(error);
         exchange.record.error_code = Some(fault.code);
         exchange.record.outcome = Ending::Refused;
@@ -187,6 +188,12 @@ impl ProxyHttp for EdgeProxy {
 fn client_left(error: &Error) -> bool {
     *error.esource() == pingora_error::ErrorSource::Downstream
         && *error.etype() != ErrorType::InvalidHTTPHeader
+}
+
+/// Whether a request goes on Pingora's own path: nobody has read its body, and nobody wants that of its answer.
+fn passes(session: &Session, ctx: &RequestState, exchange: &Exchange) -> bool {
+    let upgrade = session.req_header().headers.contains_key(http::header::UPGRADE);
+    exchange.body.is_none() && (!ctx.engine.works_on_bodies || upgrade)
 }
 
 fn gone() -> Result<bool> {
@@ -223,7 +230,14 @@ impl EdgeProxy {
                 return Ok(true);
             }
             Outcome::Respond(answer) => answer,
-            Outcome::Fallthrough if self.listener.plain.is_some() && exchange.body.is_none() => {
+            Outcome::Close => {
+                exchange.record.outcome = Ending::Refused;
+                ctx.exchange = Some(exchange);
+                session.as_downstream_mut().set_keepalive(None);
+                session.as_downstream_mut().shutdown().await;
+                return gone();
+            }
+            Outcome::Fallthrough if self.listener.plain.is_some() && passes(session, ctx, &exchange) => {
                 ctx.exchange = Some(exchange);
                 return Ok(false);
             }
@@ -243,7 +257,7 @@ impl EdgeProxy {
                 fault.answer(exchange.request.uri.path(), &exchange.request.id)
             }
         };
-        let answer = self.through_response_phase(ctx, &mut exchange, answer);
+        let answer = phase::settled(&ctx.engine, &mut exchange, answer, &*self.listener.upstream).await;
         ctx.exchange = Some(exchange);
         self.send(session, ctx, answer).await;
         if ctx.client_gone { gone() } else { Ok(true) }
@@ -269,21 +283,6 @@ impl EdgeProxy {
             return Ok(true);
         }
         Box::pin(self.finish(session, ctx, exchange, Outcome::Answered)).await
-    }
-
-    fn through_response_phase(&self, ctx: &RequestState, exchange: &mut Exchange, answer: Answer) -> Answer {
-        if !answer.response_phase {
-            return answer;
-        }
-        let mut facts = tollgate_expr::ResponseFacts { status: answer.status, headers: answer.headers };
-        match phase::run_response(&ctx.engine.response, exchange, &mut facts) {
-            Some(replacement) => replacement,
-            None => Answer {
-                status: facts.status,
-                headers: facts.headers,
-                ..Answer { headers: http::HeaderMap::new(), ..answer }
-            },
-        }
     }
 
     async fn send(&self, session: &mut Session, ctx: &mut RequestState, answer: Answer) {

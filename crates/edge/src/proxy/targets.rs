@@ -14,6 +14,9 @@ use tollgate_select::Fault;
 const DNS_TTL: Duration = Duration::from_secs(30);
 /// Addresses of one name that are tried, one after the other.
 const MAX_ADDRESSES: usize = 4;
+/// Origins that are kept. A policy may compute names from requests, so there could be any number; those beyond are looked
+/// up each time.
+const MAX_ORIGINS: usize = 4096;
 /// Idle connections are closed after this long: under the 60 s after which common load balancers drop them.
 const POOL_IDLE: Duration = Duration::from_secs(55);
 
@@ -56,6 +59,9 @@ impl Targets {
             return Arc::clone(target);
         }
         let target = Arc::new(Target::new(origin.clone()));
+        if self.known.load().len() >= MAX_ORIGINS {
+            return target;
+        }
         self.known.rcu(|known| {
             let mut known = HashMap::clone(known);
             known.entry(origin.clone()).or_insert_with(|| Arc::clone(&target));

@@ -1,138 +1,86 @@
 //! `conn.*` and `endpoint.*`
 
-use super::{
-    Field, dual, flag, free, int, moment, no, no_list, no_map, no_text, null, record, text, time, zero,
-};
-use crate::activation::{Activation, TlsFacts};
+use super::network::{CLIENT_ADDRESS, CLIENT_PLACE, SERVER_ADDRESS};
+use super::{Field, certificates, dual, flag, free, int, moment, record, text, time};
+use crate::activation::Activation;
+use crate::facts::{PodFacts, TlsFacts, Traffic};
+use crate::scope::Phases;
 use crate::value::Value;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub(super) static CONNECTION: &[Field] = &[
-    dual("client_ip", |a| address(client(a)), ADDRESS),
-    int("client_port", |a| port(client(a))),
-    dual("server_ip", |a| address(server(a)), ADDRESS),
-    int("server_port", |a| port(server(a))),
-    text("server_region", no_text),
-    record("ts", &[time("start", |a| a.connection.map_or(Value::Null, |c| moment(c.started)))]),
-    int("bytes_in", zero),
-    int("bytes_out", zero),
-    record("geo", FLAT_PLACE),
-    record("k8s", &[record("pod", &[text("id", no_text), record("metadata", POD)])]),
+    dual(
+        "client_ip",
+        "The client's address: of the connection, never of a header.",
+        |a| address(client(a)),
+        CLIENT_ADDRESS,
+    ),
+    int("client_port", "The client's port.", |a| port(client(a))),
+    dual("server_ip", "The address that the client reached.", |a| address(server(a)), SERVER_ADDRESS),
+    int("server_port", "Its port.", |a| port(server(a))),
+    text("server_region", "The operator's label for this place.", |a| {
+        a.connection.map_or_else(|| Value::text(""), |c| Value::String(c.region.clone()))
+    }),
+    record(
+        "ts",
+        &[time("start", "When the connection was accepted.", |a| {
+            a.connection.map_or(Value::Null, |c| moment(c.started))
+        })],
+    ),
+    int("bytes_in", "Bytes from the client so far, on this connection.", |a| bytes(a, Traffic::received))
+        .only(Phases::HTTP),
+    int("bytes_out", "Bytes to the client so far.", |a| bytes(a, Traffic::sent)).only(Phases::HTTP),
+    record("geo", CLIENT_PLACE),
+    record("k8s", &[record("pod", POD)]),
     record("tls", TLS),
 ];
 
 static POD: &[Field] = &[
-    text("name", no_text),
-    text("namespace", no_text),
-    free("annotations", no_map),
-    text("error_code", no_text),
-    text("error_message", no_text),
+    text("id", "The UID of the pod that the connection comes from.", |a| pod(a, |pod| &pod.id)),
+    record("metadata", POD_METADATA),
 ];
 
-static FLAT_PLACE: &[Field] = &[
-    text("city", no_text),
-    text("country", no_text),
-    text("country_code", no_text),
-    text("latitude", no_text),
-    text("longitude", no_text),
-    text("radius", no_text),
-    text("subdivision", no_text),
-];
-
-/// Facts about an address. They need data files, which nothing loads yet: each field is empty.
-static ADDRESS: &[Field] = &[
-    free("categories", no_list),
-    flag("is_on_blocklist", no),
-    flag("is_tor_node", no),
-    record("as", &[int("number", zero), text("organization", no_text)]),
-    record("geo", &[record("location", LOCATION), record("registered_location", REGISTERED)]),
-];
-
-static LOCATION: &[Field] = &[
-    text("city", no_text),
-    text("continent", no_text),
-    text("country", no_text),
-    text("country_code", no_text),
-    text("latitude", no_text),
-    text("longitude", no_text),
-    text("metro_code", no_text),
-    text("postal_code", no_text),
-    text("radius", no_text),
-    text("subdivision", no_text),
-    text("timezone", no_text),
-    flag("is_eu", no),
-];
-
-static REGISTERED: &[Field] = &[
-    text("city", no_text),
-    text("continent", no_text),
-    text("country", no_text),
-    text("country_code", no_text),
-    text("metro_code", no_text),
-    text("subdivision", no_text),
-    text("timezone", no_text),
-    flag("is_eu", no),
+static POD_METADATA: &[Field] = &[
+    text("name", "The pod's name.", |a| pod(a, |pod| &pod.name)),
+    text("namespace", "Its namespace.", |a| pod(a, |pod| &pod.namespace)),
+    free("annotations", "strings by name", "Its annotations.", |a| {
+        Value::Map(facts(a).map_or_else(Arc::default, |pod| pod.annotations.clone()))
+    }),
+    text("error_code", "Why they are not known; empty when they are.", |a| pod(a, |pod| &pod.error_code)),
+    text("error_message", "The same in words.", |a| pod(a, |pod| &pod.error_message)),
 ];
 
 static TLS: &[Field] = &[
-    text("cipher_suite", |a| tls(a, |tls| &tls.cipher_suite)),
-    text("ja4_fingerprint", no_text),
-    text("negotiated_alpn", |a| tls(a, |tls| &tls.alpn)),
-    flag("session_resumed", no),
-    text("sni", |a| tls(a, |tls| &tls.sni)),
-    text("version", |a| tls(a, |tls| &tls.version)),
-    record("client", CLIENT_CERTIFICATE),
-    record("server", CERTIFICATE),
+    text("cipher_suite", "IANA's name of the cipher suite.", |a| tls(a, |tls| &tls.cipher_suite))
+        .only(Phases::HTTP),
+    text("ja4_fingerprint", "JA4 fingerprint of the client's hello.", |a| tls(a, |tls| &tls.ja4))
+        .only(Phases::HTTP),
+    text("negotiated_alpn", "The protocol agreed on, such as `h2`.", |a| tls(a, |tls| &tls.alpn))
+        .only(Phases::HTTP),
+    flag("session_resumed", "Always false.", |_| Value::Bool(false)).only(Phases::HTTP),
+    text("sni", "The server's name that the client asked for.", |a| tls(a, |tls| &tls.sni)),
+    text("version", "`1.2` or `1.3`: a text, to be compared with a text.", |a| tls(a, |tls| &tls.version))
+        .only(Phases::HTTP),
+    record("client", certificates::CLIENT).only(Phases::HTTP),
+    record("server", certificates::SERVER).only(Phases::HTTP),
 ];
-
-static CLIENT_CERTIFICATE: &[Field] = &[
-    free("extensions", no_list),
-    dual("issuer", no_text, NAME),
-    dual("subject", no_text, NAME),
-    text("pem", no_text),
-    dual("san", no_text, ALTERNATIVE_NAMES),
-    text("serial_number", no_text),
-    text("signature_algorithm", no_text),
-    record("validity", VALIDITY),
-];
-
-static CERTIFICATE: &[Field] = &[
-    free("extensions", no_list),
-    dual("issuer", no_text, NAME),
-    dual("subject", no_text, NAME),
-    dual("san", no_text, ALTERNATIVE_NAMES),
-    text("serial_number", no_text),
-    text("signature_algorithm", no_text),
-    record("validity", VALIDITY),
-];
-
-static NAME: &[Field] = &[
-    text("common_name", no_text),
-    free("country", no_list),
-    free("locality", no_list),
-    free("organization", no_list),
-    free("organizational_unit", no_list),
-    free("postal_code", no_list),
-    free("province", no_list),
-    free("street_address", no_list),
-];
-
-static ALTERNATIVE_NAMES: &[Field] = &[
-    free("dns_names", no_list),
-    free("email_addresses", no_list),
-    free("ip_addresses", no_list),
-    free("uris", no_list),
-];
-
-static VALIDITY: &[Field] = &[time("not_before", null), time("not_after", null)];
 
 pub(super) static ENDPOINT: &[Field] = &[
-    text("addr", |a| a.endpoint.map_or_else(|| Value::text(""), |e| format!("{}:{}", e.host, e.port).into())),
-    text("host", |a| a.endpoint.map_or_else(|| Value::text(""), |e| Value::String(e.host.clone()))),
-    text("id", |a| a.endpoint.map_or_else(|| Value::text(""), |e| Value::String(e.id.clone()))),
-    int("port", |a| Value::Int(a.endpoint.map_or(0, |e| i64::from(e.port)))),
-    text("protocol", |a| Value::from(a.endpoint.map_or("", |e| e.protocol))),
-    text("url", |a| {
+    text("addr", "Host and port.", |a| {
+        a.endpoint.map_or_else(|| Value::text(""), |e| format!("{}:{}", e.host, e.port).into())
+    }),
+    text("host", "The host's name.", |a| {
+        a.endpoint.map_or_else(|| Value::text(""), |e| Value::String(e.host.clone()))
+    }),
+    text("id", "A stable id.", |a| {
+        a.endpoint.map_or_else(|| Value::text(""), |e| Value::String(e.id.clone()))
+    }),
+    int("port", "The port.", |a| Value::Int(a.endpoint.map_or(0, |e| i64::from(e.port)))),
+    text("protocol", "`http`, `https`, `tcp` or `tls`.", |a| {
+        Value::from(a.endpoint.map_or("", |e| e.protocol))
+    }),
+    text("url", "Such as `https://api.example`, without a port that is the scheme's own.", |a| {
         let Some(endpoint) = a.endpoint else { return Value::text("") };
         match (endpoint.protocol, endpoint.port) {
             ("https", 443) | ("http", 80) => format!("{}://{}", endpoint.protocol, endpoint.host).into(),
@@ -156,6 +104,19 @@ fn address(socket: Option<SocketAddr>) -> Value {
 
 fn port(socket: Option<SocketAddr>) -> Value {
     Value::Int(socket.map_or(0, |socket| i64::from(socket.port())))
+}
+
+fn bytes(a: &Activation<'_>, read: impl Fn(&Traffic) -> u64) -> Value {
+    let count = a.connection.and_then(|connection| connection.traffic.as_deref()).map_or(0, read);
+    Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+fn facts<'a>(a: &Activation<'a>) -> Option<&'a PodFacts> {
+    a.connection.and_then(|connection| connection.pod.as_deref())
+}
+
+fn pod(a: &Activation<'_>, read: impl Fn(&PodFacts) -> &String) -> Value {
+    Value::from(facts(a).map_or("", |pod| read(pod).as_str()))
 }
 
 fn tls(a: &Activation<'_>, read: impl Fn(&TlsFacts) -> &String) -> Value {

@@ -42,6 +42,11 @@ pub(crate) fn all(side: Side, a: &Activation<'_>) -> Value {
     Value::Object(Arc::new(Headers { map, host: host(side, a).cloned() }))
 }
 
+/// The fields of a map, copied; none without a map.
+pub(super) fn of(map: Option<&HeaderMap>) -> Value {
+    Value::Object(Arc::new(Headers { map: map.cloned().unwrap_or_default(), host: None }))
+}
+
 /// The lines of one header.
 pub(crate) fn header_lines(side: Side, name: &str, a: &Activation<'_>) -> Value {
     let none = || Value::Lines(Arc::new([]));
@@ -95,6 +100,11 @@ fn text(value: &HeaderValue) -> Arc<str> {
 /// The first line of a header, for the fields that stand for one.
 pub(super) fn first(map: Option<&HeaderMap>, name: http::HeaderName) -> Option<Arc<str>> {
     map.and_then(|map| map.get(name)).map(text)
+}
+
+/// The same as a value; `""` without one.
+pub(super) fn text_of(map: Option<&HeaderMap>, name: http::HeaderName) -> Value {
+    Value::String(first(map, name).unwrap_or_default())
 }
 
 /// `content-type` without its parameters, in lower case.

@@ -4,15 +4,18 @@
 //! a right one costs a call of the field's getter when it runs.
 
 mod agent;
+mod certificates;
 mod connection;
 mod cookies;
 mod headers;
+mod network;
 mod request;
 mod response;
 mod results;
 mod url;
 
 use crate::activation::Activation;
+use crate::scope::{Phases, Scope};
 use crate::value::{Map, Value};
 use std::sync::Arc;
 
@@ -60,51 +63,122 @@ pub(crate) enum Kind {
 }
 
 /// A name in a record.
+#[derive(Clone, Copy)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) node: Node,
+    /// Its type, for the documentation.
+    pub(crate) ty: &'static str,
+    /// Its meaning, for the documentation.
+    pub(crate) doc: &'static str,
+    /// Where it exists, as far as the record around it does.
+    pub(crate) phases: Phases,
 }
 
-pub(crate) const fn text(name: &'static str, get: Get) -> Field {
-    Field { name, node: Node::Leaf(Kind::Text, get) }
+const fn field(name: &'static str, ty: &'static str, doc: &'static str, node: Node) -> Field {
+    Field { name, node, ty, doc, phases: Phases::ALL }
 }
-pub(crate) const fn int(name: &'static str, get: Get) -> Field {
-    Field { name, node: Node::Leaf(Kind::Int, get) }
+const fn text(name: &'static str, doc: &'static str, get: Get) -> Field {
+    field(name, "string", doc, Node::Leaf(Kind::Text, get))
 }
-pub(crate) const fn flag(name: &'static str, get: Get) -> Field {
-    Field { name, node: Node::Leaf(Kind::Bool, get) }
+const fn int(name: &'static str, doc: &'static str, get: Get) -> Field {
+    field(name, "int", doc, Node::Leaf(Kind::Int, get))
 }
-pub(crate) const fn time(name: &'static str, get: Get) -> Field {
-    Field { name, node: Node::Leaf(Kind::Time, get) }
+const fn flag(name: &'static str, doc: &'static str, get: Get) -> Field {
+    field(name, "bool", doc, Node::Leaf(Kind::Bool, get))
 }
-pub(crate) const fn free(name: &'static str, get: Get) -> Field {
-    Field { name, node: Node::Free(get) }
+const fn time(name: &'static str, doc: &'static str, get: Get) -> Field {
+    field(name, "timestamp", doc, Node::Leaf(Kind::Time, get))
 }
-pub(crate) const fn record(name: &'static str, fields: &'static [Field]) -> Field {
-    Field { name, node: Node::Record(fields) }
+const fn texts(name: &'static str, doc: &'static str, get: Get) -> Field {
+    field(name, "list of strings", doc, Node::Free(get))
 }
-pub(crate) const fn dual(name: &'static str, get: Get, fields: &'static [Field]) -> Field {
-    Field { name, node: Node::Dual(get, fields) }
+const fn free(name: &'static str, ty: &'static str, doc: &'static str, get: Get) -> Field {
+    field(name, ty, doc, Node::Free(get))
+}
+const fn record(name: &'static str, fields: &'static [Field]) -> Field {
+    field(name, "record", "", Node::Record(fields))
+}
+const fn dual(name: &'static str, doc: &'static str, get: Get, fields: &'static [Field]) -> Field {
+    field(name, "string with fields", doc, Node::Dual(get, fields))
+}
+const fn lines(name: &'static str, doc: &'static str, node: Node) -> Field {
+    field(name, "lists of strings by name", doc, node)
+}
+const fn cookies(name: &'static str, doc: &'static str, get: Get) -> Field {
+    field(name, "lists of cookies by name", doc, Node::Cookies(get))
 }
 
-/// Values of fields that nothing fills yet.
-pub(crate) fn no_text(_: &Activation<'_>) -> Value {
-    Value::String(Arc::default())
+impl Field {
+    const fn only(self, phases: Phases) -> Self {
+        Self { phases, ..self }
+    }
 }
-pub(crate) fn zero(_: &Activation<'_>) -> Value {
-    Value::Int(0)
+
+/// A variable: what a path can begin with.
+pub(crate) struct Root {
+    pub(crate) name: &'static str,
+    pub(crate) phases: Phases,
+    pub(crate) doc: &'static str,
+    /// Its fields; none when they are free.
+    pub(crate) fields: &'static [Field],
 }
-pub(crate) fn no(_: &Activation<'_>) -> Value {
-    Value::Bool(false)
-}
-pub(crate) fn no_list(_: &Activation<'_>) -> Value {
-    Value::List(Arc::new([]))
-}
-pub(crate) fn no_map(_: &Activation<'_>) -> Value {
-    Value::Map(Arc::default())
-}
-pub(crate) fn null(_: &Activation<'_>) -> Value {
-    Value::Null
+
+/// The variables that depend on the phase alone.
+pub(crate) static ROOTS: &[Root] = &[
+    Root {
+        name: "conn",
+        phases: Phases::ALL,
+        doc: "The connection to the client.",
+        fields: connection::CONNECTION,
+    },
+    Root {
+        name: "endpoint",
+        phases: Phases::ALL,
+        doc: "The listener that the client reached.",
+        fields: connection::ENDPOINT,
+    },
+    Root {
+        name: "req",
+        phases: Phases::HTTP,
+        doc: "The request, as the rules before have left it.",
+        fields: request::REQUEST,
+    },
+    Root {
+        name: "res",
+        phases: Phases::ANSWER,
+        doc: "The response, as the rules before have left it.",
+        fields: response::RESPONSE,
+    },
+    Root { name: "time", phases: Phases::ALL, doc: "The clock.", fields: TIME },
+    Root {
+        name: "vars",
+        phases: Phases::ALL,
+        doc: "What `set-vars` set in this phase, of any type. A name that is not set is an error.",
+        fields: &[],
+    },
+    Root {
+        name: "actions",
+        phases: Phases::ALL,
+        doc: "Results of actions that ran before, in `actions.ngrok`: see the page of each action. What is not \
+              there is `null`.",
+        fields: &[],
+    },
+];
+
+/// The variables of a scope.
+pub(crate) fn roots(scope: Scope) -> impl Iterator<Item = &'static str> {
+    let more: &[&str] = match scope {
+        Scope::ModelStrategy | Scope::KeyStrategy => &["ai"],
+        Scope::Retry | Scope::ResponseRetry => &["attempts", "last_attempt"],
+        _ => &[],
+    };
+    let phase = scope.phase();
+    ROOTS
+        .iter()
+        .filter(move |root| root.phases.holds(phase))
+        .map(|root| root.name)
+        .chain(more.iter().copied())
 }
 
 /// A clock's time as a value, in UTC.
@@ -114,20 +188,14 @@ pub(crate) fn moment(time: std::time::SystemTime) -> Value {
 
 /// The record of a root, for roots that are records with fixed names.
 pub(crate) fn root(name: &str) -> Option<&'static [Field]> {
-    Some(match name {
-        "req" => request::REQUEST,
-        "res" => response::RESPONSE,
-        "conn" => connection::CONNECTION,
-        "endpoint" => connection::ENDPOINT,
-        "time" => TIME,
-        _ => return None,
-    })
+    ROOTS.iter().find(|root| root.name == name).map(|root| root.fields)
 }
 
-static TIME: &[Field] = &[text("now", |a| {
-    let now = chrono::DateTime::<chrono::Utc>::from(a.now);
-    now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into()
-})];
+static TIME: &[Field] =
+    &[text("now", "The time, RFC 3339 in UTC. `timestamp(time.now)` makes a timestamp of it.", |a| {
+        let now = chrono::DateTime::<chrono::Utc>::from(a.now);
+        now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into()
+    })];
 
 /// A whole record at once: for the rare expression that names it without a field.
 pub(crate) fn whole(fields: &'static [Field], a: &Activation<'_>) -> Value {

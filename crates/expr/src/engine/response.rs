@@ -1,24 +1,41 @@
 //! `res.*`
 
-use super::{Field, Node, Side, cookies, dual, free, headers, int, text};
+use super::{Field, Node, Side, cookies, dual, free, headers, int, lines, text, texts};
 use crate::activation::Activation;
 use crate::value::Value;
 use http::HeaderMap;
 
 pub(super) static RESPONSE: &[Field] = &[
-    int("status_code", |a| Value::Int(a.response.map_or(0, |r| i64::from(r.status.as_u16())))),
-    Field { name: "headers", node: Node::Headers(Side::Response) },
-    Field { name: "trailers", node: Node::Multimap(|_| super::results::no_lines()) },
-    Field { name: "cookies", node: Node::Cookies(|a| cookies::of_response(map(a))) },
-    free("content_encoding", |a| headers::encodings(map(a))),
-    int("content_length", |a| headers::length(map(a))),
-    dual("content_type", |a| headers::media_type(map(a)), CONTENT_TYPE),
-    text("location", |a| Value::String(headers::first(map(a), http::header::LOCATION).unwrap_or_default())),
+    int("status_code", "The status.", |a| Value::Int(a.response.map_or(0, |r| i64::from(r.status.as_u16())))),
+    lines(
+        "headers",
+        "Names in any case; a name that is not there is an empty list.",
+        Node::Headers(Side::Response),
+    ),
+    lines(
+        "trailers",
+        "Fields behind the body, once it was read.",
+        Node::Multimap(|a| headers::of(a.trailers.response)),
+    ),
+    super::cookies("cookies", "Those of `Set-Cookie`, the longest path first.", |a| {
+        cookies::of_response(map(a))
+    }),
+    texts("content_encoding", "The codings of the body, in order.", |a| headers::encodings(map(a))),
+    int("content_length", "The body's length by its header; 0 without one.", |a| headers::length(map(a))),
+    dual(
+        "content_type",
+        "The media type, without parameters.",
+        |a| headers::media_type(map(a)),
+        CONTENT_TYPE,
+    ),
+    text("location", "The header `Location`.", |a| headers::text_of(map(a), http::header::LOCATION)),
 ];
 
 static CONTENT_TYPE: &[Field] = &[
-    free("parameters", |a| headers::media_parameters(map(a))),
-    text("raw", |a| Value::String(headers::first(map(a), http::header::CONTENT_TYPE).unwrap_or_default())),
+    free("parameters", "strings by name", "Such as `charset`; names in lower case.", |a| {
+        headers::media_parameters(map(a))
+    }),
+    text("raw", "The whole header.", |a| headers::text_of(map(a), http::header::CONTENT_TYPE)),
 ];
 
 fn map<'a>(a: &Activation<'a>) -> Option<&'a HeaderMap> {

@@ -1,7 +1,6 @@
 //! Names below `actions.ngrok` and `ai`.
 
-use crate::value::{EntityKind, Object, Value};
-use std::sync::Arc;
+use crate::value::EntityKind;
 
 /// The results an action may leave. Most are the action's type in snake case; `compress-response` leaves
 /// `compress`, `openid-connect` leaves `oidc`.
@@ -72,27 +71,4 @@ pub(crate) fn entity_fields(kind: EntityKind) -> &'static [&'static str] {
         EntityKind::Author => &["id", "id_aliases", "display_name"],
         EntityKind::Key => &["id", "value", "quota", "error_rate"],
     }
-}
-
-#[derive(Debug)]
-struct NoLines;
-
-impl Object for NoLines {
-    fn field(&self, _: &str) -> Option<Value> {
-        Some(Value::Lines(Arc::new([])))
-    }
-    fn fields(&self) -> Vec<Arc<str>> {
-        Vec::new()
-    }
-    fn contains(&self, _: &str) -> bool {
-        false
-    }
-    fn soft(&self) -> bool {
-        true
-    }
-}
-
-/// A map of lines without any: trailers, which nothing keeps yet.
-pub(super) fn no_lines() -> Value {
-    Value::Object(Arc::new(NoLines))
 }

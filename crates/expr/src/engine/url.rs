@@ -1,26 +1,44 @@
 //! `req.url.*` and the query string.
 
-use super::{Field, Node, dual, int, text};
+use super::{Field, Node, dual, int, lines, text};
 use crate::activation::{Activation, RequestFacts};
 use crate::value::{Map, Object, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) const URL: Field = dual("url", |a| of(a, full), FIELDS);
+pub(super) const URL: Field = dual(
+    "url",
+    "The whole URL, normalised: host in lower case, no port that is the scheme's own, no dot segments, no needless \
+     escapes.",
+    |a| of(a, full),
+    FIELDS,
+);
 
 static FIELDS: &[Field] = &[
-    text("authority", |a| of(a, |r| r.host.to_string())),
-    text("host", |a| of(a, |r| split_host(&r.host).0.to_ascii_lowercase())),
-    int("port", |a| Value::Int(a.request.and_then(|r| split_host(&r.host).1).map_or(0, i64::from))),
-    text("path", path),
-    text("raw", |a| of(a, |r| format!("{}://{}{}", r.scheme, r.host, target(&r.raw_uri)))),
-    text("raw_path", |a| a.request.map_or_else(|| Value::text(""), |r| Value::from(r.raw_uri.path()))),
-    text("query", |a| Value::from(query(a))),
-    Field { name: "query_params", node: Node::Multimap(|a| parameters(query(a))) },
-    text("scheme", |a| Value::from(a.request.map_or("", |r| r.scheme))),
-    text("uri", |a| of(a, |r| target(&r.uri).to_owned())),
-    text("user_password", |a| of(a, user)),
+    text("authority", "Host and port as the client wrote them, with user and password if it did.", |a| {
+        of(a, authority)
+    }),
+    text("host", "The host, without port.", |a| of(a, |r| split_host(&r.host).0.to_ascii_lowercase())),
+    int("port", "The port, when the URL has one; else 0.", |a| {
+        Value::Int(a.request.and_then(|r| split_host(&r.host).1).map_or(0, i64::from))
+    }),
+    text("path", "The normalised path; what is forwarded.", path),
+    text("raw", "The whole URL as the client wrote it.", |a| {
+        of(a, |r| format!("{}://{}{}", r.scheme, r.host, target(&r.raw_uri)))
+    }),
+    text("raw_path", "The path as the client wrote it.", |a| {
+        a.request.map_or_else(|| Value::text(""), |r| Value::from(r.raw_uri.path()))
+    }),
+    text("query", "The query, without `?`.", |a| Value::from(query(a))),
+    lines(
+        "query_params",
+        "Decoded, names case-sensitive; a name that is not there is an empty list.",
+        Node::Multimap(|a| parameters(query(a))),
+    ),
+    text("scheme", "`http` or `https`.", |a| Value::from(a.request.map_or("", |r| r.scheme))),
+    text("uri", "Path and query.", |a| of(a, |r| target(&r.uri).to_owned())),
+    text("user_password", "`user:password`, when the URL has them.", |a| of(a, user)),
 ];
 
 fn of(a: &Activation<'_>, read: impl Fn(&RequestFacts) -> String) -> Value {
@@ -38,6 +56,13 @@ fn query<'a>(a: &Activation<'a>) -> &'a str {
 
 fn target(uri: &http::Uri) -> &str {
     uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+}
+
+fn authority(request: &RequestFacts) -> String {
+    match user(request).as_str() {
+        "" => request.host.to_string(),
+        user => format!("{user}@{}", request.host),
+    }
 }
 
 fn user(request: &RequestFacts) -> String {

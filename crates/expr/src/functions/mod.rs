@@ -4,6 +4,7 @@
 
 mod ai;
 mod convert;
+pub(crate) mod docs;
 mod encoding;
 mod hash;
 mod json;
@@ -52,24 +53,6 @@ const FAMILIES: &[&[Def]] = &[
     url::FUNCTIONS,
 ];
 
-/// Forms the compiler knows itself, for suggestions: macros and what reads the request.
-const BUILT_IN_FUNCTIONS: &[&str] = &[
-    "has",
-    "secrets.get",
-    "security.secret",
-    "getReqHeader",
-    "hasReqHeader",
-    "getResHeader",
-    "hasResHeader",
-    "getReqCookie",
-    "hasReqCookie",
-    "getResCookie",
-    "hasResCookie",
-    "getQueryParam",
-    "hasQueryParam",
-];
-const BUILT_IN_METHODS: &[&str] = &["filter", "map", "all", "exists", "exists_one", "sortBy"];
-
 /// Whether a function is called by its name or on a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Style {
@@ -113,13 +96,10 @@ pub(crate) fn find(name: &str, style: Style) -> Option<&'static Def> {
     BY_NAME.get(&(name, style)).copied()
 }
 
-/// All names of a style, for suggestions.
+/// All names of a style, with those the compiler knows itself, such as macros.
 pub(crate) fn names(style: Style) -> impl Iterator<Item = &'static str> {
-    let built_in = match style {
-        Style::Function => BUILT_IN_FUNCTIONS,
-        Style::Method => BUILT_IN_METHODS,
-    };
-    all().filter(move |def| def.style == style).map(|def| def.name).chain(built_in.iter().copied())
+    let docs = docs::SECTIONS.iter().flat_map(|section| section.docs);
+    docs.filter(move |doc| doc.style == style).map(docs::Doc::name)
 }
 
 /// Whether functions of the name `namespace.…` exist.
@@ -222,6 +202,20 @@ impl<'a> Args<'a> {
 mod tests {
     use super::{Style, all, find};
     use std::collections::HashSet;
+
+    #[test]
+    fn every_function_is_documented_once() {
+        let forms: Vec<&str> =
+            super::docs::SECTIONS.iter().flat_map(|section| section.docs).map(|doc| doc.form).collect();
+        assert_eq!(forms.iter().collect::<HashSet<_>>().len(), forms.len());
+        for def in all() {
+            assert!(
+                super::names(def.style).any(|name| name == def.name),
+                "{} has no documentation",
+                def.name
+            );
+        }
+    }
 
     #[test]
     fn names_are_distinct_and_fit_the_interpreter() {

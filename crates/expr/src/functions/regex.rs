@@ -24,6 +24,16 @@ const MAX_CACHED: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern(pub(crate) Regex);
 
+impl Pattern {
+    /// Whether it matches somewhere in a text.
+    pub(crate) fn test(&self, text: &Value) -> Result<Value, EvalError> {
+        match text.as_text() {
+            Some(text) => Ok(Value::Bool(self.0.is_match(&text))),
+            None => Err(EvalError::types(format!("`matches` takes a string, not {}", text.type_name()))),
+        }
+    }
+}
+
 impl Val for Pattern {
     fn get_type(&self) -> &Type {
         &DYN_TYPE
@@ -56,6 +66,14 @@ pub(crate) fn compile(pattern: &str) -> Result<Pattern, String> {
             error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
         }
     })
+}
+
+/// Compiles a pattern as `matches` does, for actions that search and replace.
+///
+/// # Errors
+/// What is wrong with the pattern, in a few words.
+pub fn compile_regex(pattern: &str) -> Result<Regex, String> {
+    compile(pattern).map(|pattern| pattern.0)
 }
 
 /// RE2's classes are ASCII where this engine's are Unicode; `\Q...\E` quotes.

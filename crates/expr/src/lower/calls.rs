@@ -1,12 +1,14 @@
 //! Operators and functions.
 
 use super::loops::is_macro;
+use super::paths::scalar_name;
 use super::types::Ty;
 use super::{Lowering, Typed, call, literal_text};
 use crate::engine::{self, Kind, Node, Side};
 use crate::functions::{self, Callable, PRICE_TYPES, Style, find, names, regex};
 use crate::issue::Issue;
-use crate::program::Scope;
+use crate::ops;
+use crate::scope::Phases;
 use crate::slot::Slot;
 use crate::value::EntityKind;
 use cel::common::ast::{CallExpr, Expr, IdedExpr, operators};
@@ -74,7 +76,7 @@ impl Lowering<'_> {
         Typed { tree: call(function, args.into_iter().enumerate().map(operand).collect()), ty, secret }
     }
 
-    /// A number of the engine compared with a text is never what was meant.
+    /// Values of different types are never what was meant to be compared: `==` is false, `<` an error.
     fn check_order(&mut self, tree: &IdedExpr, operator: &CallExpr, types: &[Ty]) {
         let sign = match operator.func_name.as_str() {
             operators::LESS => "<",
@@ -83,22 +85,48 @@ impl Lowering<'_> {
             operators::GREATER_EQUALS => ">=",
             operators::EQUALS => "==",
             operators::NOT_EQUALS => "!=",
+            operators::IN => return self.check_list(tree, operator, types),
             _ => return,
         };
-        let ([a, b], [left, right]) = (types, operator.args.as_slice()) else { return };
-        let int = Ty::Scalar(Kind::Int);
-        let text = match (literal_text(left), literal_text(right)) {
-            (None, Some(text)) if *a == int => text,
-            (Some(text), None) if *b == int => text,
-            _ => return,
+        if let [Ty::Lines, Ty::Scalar(Kind::Text)] | [Ty::Scalar(Kind::Text), Ty::Lines] = types {
+            let message = format!("`{sign}` compares a list of strings with a string");
+            let issue = Issue::at(self.source, self.start_of(tree.id), message);
+            self.issues
+                .push(issue.help("take one of them: `[0]`, or ask whether it is in the list: `x in list`"));
+            return;
+        }
+        let ([Ty::Scalar(a), Ty::Scalar(b)], [left, right]) = (types, operator.args.as_slice()) else {
+            return;
         };
+        if a == b {
+            return;
+        }
         let at = self.start_of(tree.id);
-        let issue = Issue::at(self.source, at, format!("`{sign}` compares a number with a string"));
-        self.issues.push(if text.parse::<f64>().is_ok() {
-            issue.help(format!("write {text} without quotes"))
-        } else {
-            issue
+        // The literal is what is wrong, so it is named last.
+        let (first, last) = if super::constant(left).is_some() { (b, a) } else { (a, b) };
+        let message = format!("`{sign}` compares {} with {}", scalar_name(*first), scalar_name(*last));
+        let issue = Issue::at(self.source, at, message);
+        let help = mend(left, *a, *b).or_else(|| mend(right, *b, *a)).or_else(|| convert(*a, *b));
+        self.issues.push(match help {
+            Some(help) => issue.help(help),
+            None => issue,
         });
+    }
+
+    /// The same of `x in [...]`, when no element can be equal.
+    fn check_list(&mut self, tree: &IdedExpr, operator: &CallExpr, types: &[Ty]) {
+        let (Some(Ty::Scalar(item)), [_, list]) = (types.first(), operator.args.as_slice()) else { return };
+        let Some(crate::Value::List(list)) = super::constant(list) else { return };
+        let all = |is: fn(&crate::Value) -> bool| !list.is_empty() && list.iter().all(is);
+        let texts = all(|value| matches!(value, crate::Value::String(_)));
+        let numbers = all(|value| ops::number(value).is_some());
+        let (message, help) = match item {
+            Kind::Int if texts => ("a number among strings", "write the numbers without quotes"),
+            Kind::Text if numbers => ("a string among numbers", "write the numbers in quotes"),
+            _ => return,
+        };
+        let issue = Issue::at(self.source, self.start_of(tree.id), format!("`in` looks for {message}"));
+        self.issues.push(issue.help(help));
     }
 
     /// A call by name.
@@ -287,10 +315,10 @@ impl Lowering<'_> {
             return Typed::new(super::boolean(false), Ty::Any);
         }
         let response = name.contains("Res");
-        if response && self.scope != Scope::Response {
+        let phases = if response { Phases::ANSWER } else { Phases::HTTP };
+        if !phases.holds(self.scope.phase()) {
             let at = self.name_at(tree.id, name);
-            let issue = Issue::at(self.source, at, format!("`{name}` is not available here"));
-            return self.refuse(issue.help("it exists in `on_http_response` and `on_event_stream_message`"));
+            return self.elsewhere(at, name, &phases.names());
         }
         self.facts.roots.insert(if response { "res" } else { "req" }.into());
         let Some(arg) = call.args.first() else { return Typed::new(super::boolean(false), Ty::Any) };
@@ -332,6 +360,38 @@ impl Lowering<'_> {
             true => Typed::new(call(operators::IN, vec![name, all]), Ty::Scalar(Kind::Bool)),
             false => Typed::new(call("@soft", vec![all, name]), ty),
         }
+    }
+}
+
+/// What a literal of the wrong type should have been.
+fn mend(literal: &IdedExpr, is: Kind, wanted: Kind) -> Option<String> {
+    let text = literal_text(literal);
+    match (is, wanted, text) {
+        (Kind::Text, Kind::Int, Some(text)) if text.parse::<f64>().is_ok() => {
+            Some(format!("write {text} without quotes"))
+        }
+        (Kind::Text, Kind::Bool, Some(text @ ("true" | "false"))) => {
+            Some(format!("write {text} without quotes"))
+        }
+        (Kind::Text, Kind::Time, Some(text)) => Some(format!("write timestamp('{text}')")),
+        (Kind::Int, Kind::Text, _) => match super::constant(literal)? {
+            crate::Value::Int(n) => Some(format!("write '{n}', or make a number of the string: int(...)")),
+            crate::Value::Double(n) => {
+                Some(format!("write '{n}', or make a number of the string: double(...)"))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// How to make one type of the other.
+fn convert(a: Kind, b: Kind) -> Option<String> {
+    let is = |kind| a == kind || b == kind;
+    match (is(Kind::Text), is(Kind::Int), is(Kind::Time)) {
+        (true, true, _) => Some("make a number of the string: int(...) or double(...)".into()),
+        (true, _, true) => Some("make a timestamp of the string: timestamp(...)".into()),
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::engine::Kind;
 use crate::issue::Issue;
 use crate::natives::LENIENT;
 use crate::pred::Predicate;
-use crate::program::Scope;
+use crate::scope::Scope;
 use crate::slot::{Deferred, Slot};
 use crate::value::Value;
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators};
@@ -79,9 +79,7 @@ impl Lowering<'_> {
             return self.refuse(issue.help(format!("as in `{name}(x, ...)`, where `x` is each element")));
         };
         if name == "sort" {
-            let at = self.name_at(tree.id, name);
-            let issue = Issue::at(self.source, at, "`sort` with a comparison is not supported yet");
-            return self.refuse(issue.help("use `sortBy(x, key)`"));
+            return self.sort_by_order(tree, call, target, variable);
         }
         let range = self.expr(target);
         let inner = self.fresh();
@@ -92,18 +90,19 @@ impl Lowering<'_> {
         self.in_key = key;
         self.locals.pop();
         let secret = range.secret || parts_lowered.iter().any(|part| part.secret);
-        if name == "filter"
+        let native = match name {
+            "filter" => Some(("@filter", range.ty)),
+            "exists" => Some(("@exists", Ty::Scalar(Kind::Bool))),
+            "all" => Some(("@all", Ty::Scalar(Kind::Bool))),
+            _ => None,
+        };
+        if let Some((function, ty)) = native
             && let [predicate] = parts
             && let Some(test) = native::test(predicate, variable, range.ty.element())
         {
             let lenient = self.is_lenient();
             let predicate = self.slot(Slot::Predicate(Predicate { test: test.into(), lenient }));
-            let ty = range.ty;
-            return Typed {
-                tree: super::call("@filter", vec![self.soft_list(range), predicate]),
-                ty,
-                secret,
-            };
+            return Typed { tree: super::call(function, vec![self.soft_list(range), predicate]), ty, secret };
         }
         let ty = range.ty;
         let walk = if ty.is_soft() { "@range_soft" } else { "@range" };
@@ -116,6 +115,40 @@ impl Lowering<'_> {
             if name == "sortBy" || (name == "map" && second.is_none()) { first.tree } else { truth(first) };
         let (tree, ty) = self.loop_tree(name, walked, inner, first, second, ty);
         Typed { tree, ty, secret }
+    }
+
+    /// `list.sort(x, y, x < y)`: an element's key is the number of elements that come before it.
+    ///
+    /// The list is bound to a name, so that it is computed once: `[list].map(l, l.sortBy(y, l.filter(x, x < y).size()))[0]`.
+    fn sort_by_order(&mut self, tree: &IdedExpr, call: &CallExpr, target: &IdedExpr, before: &str) -> Typed {
+        let [first, second, order] = call.args.as_slice() else {
+            return Typed::new(boolean(false), Ty::Any);
+        };
+        let Expr::Ident(after) = &second.expr else {
+            let issue = Issue::at(
+                self.source,
+                self.start_of(second.id),
+                "the second argument of `sort` must be a name",
+            );
+            return self.refuse(issue.help("as in `sort(x, y, x.age < y.age)`"));
+        };
+        if before == after {
+            let issue =
+                Issue::at(self.source, self.start_of(second.id), "the two names of `sort` must differ");
+            return self.refuse(issue);
+        }
+        let method = |target: IdedExpr, name: &str, args: Vec<IdedExpr>| IdedExpr {
+            id: tree.id,
+            expr: Expr::Call(CallExpr { func_name: name.into(), target: Some(Box::new(target)), args }),
+        };
+        let all = self.fresh();
+        let earlier = method(ident(&all), "filter", vec![first.clone(), order.clone()]);
+        let key = method(earlier, "size", Vec::new());
+        let sorted = method(ident(&all), "sortBy", vec![second.clone(), key]);
+        let bound = method(list(vec![target.clone()]), "map", vec![ident(&all), sorted]);
+        let first = node(Expr::Literal(LiteralValue::Int(0.into())));
+        let made = self.expr(&super::call(operators::INDEX, vec![bound, first]));
+        Typed { ty: Ty::Any, ..made }
     }
 
     fn loop_tree(

@@ -9,7 +9,8 @@ mod paths;
 mod types;
 
 use crate::issue::Issue;
-use crate::program::{Facts, Scope};
+use crate::program::Facts;
+use crate::scope::Scope;
 use crate::slot::Slot;
 use crate::value::Value;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, SourceInfo, operators};

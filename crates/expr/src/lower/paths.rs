@@ -2,13 +2,14 @@
 
 use super::types::Ty;
 use super::{Lowering, Typed, call, ident, literal_text};
+use crate::activation::Activation;
 use crate::engine::{self, ACTIONS, Field, Kind, Node, Side, entity_fields};
 use crate::functions::convert_names;
 use crate::issue::Issue;
 use crate::ops::Reading;
-use crate::program::Scope;
+use crate::scope::{Phases, Scope};
 use crate::slot::Slot;
-use crate::value::EntityKind;
+use crate::value::{EntityKind, Value};
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 use std::sync::Arc;
 
@@ -61,17 +62,6 @@ pub(super) fn unwind(tree: &IdedExpr) -> (&IdedExpr, Vec<Step<'_>>) {
     (at, steps)
 }
 
-/// The roots of a scope.
-pub(super) fn roots(scope: Scope) -> &'static [&'static str] {
-    match scope {
-        Scope::Request => &["req", "conn", "endpoint", "time", "vars", "actions"],
-        Scope::Response => &["req", "res", "conn", "endpoint", "time", "vars", "actions"],
-        Scope::ModelStrategy | Scope::KeyStrategy => {
-            &["req", "conn", "endpoint", "time", "vars", "actions", "ai"]
-        }
-    }
-}
-
 impl Lowering<'_> {
     pub(super) fn path(&mut self, tree: &IdedExpr) -> Typed {
         let (base, steps) = unwind(tree);
@@ -86,7 +76,7 @@ impl Lowering<'_> {
             let base = Typed::new(ident(&local.inner), local.ty);
             return self.steps(base, &steps);
         }
-        if !roots(self.scope).contains(&name.as_str()) {
+        if !engine::roots(self.scope).any(|root| root == name) {
             return self.unknown_name(base, name);
         }
         self.facts.roots.insert(name.clone());
@@ -94,6 +84,11 @@ impl Lowering<'_> {
             "vars" => self.vars(&steps),
             "actions" => self.actions(base, &steps),
             "ai" => self.ai(&steps),
+            "attempts" => {
+                let attempts = Typed::new(self.slot(Slot::Get(attempts)), Ty::Scalar(Kind::Int));
+                self.steps(attempts, &steps)
+            }
+            "last_attempt" => self.last_attempt(&steps),
             root => {
                 self.facts.volatile |= root == "time";
                 self.engine(root, engine::root(root).unwrap_or_default(), &steps)
@@ -108,18 +103,42 @@ impl Lowering<'_> {
         }
         let at = self.start_of(tree.id);
         let elsewhere = match name {
-            "res" => "in `on_http_response` and `on_event_stream_message`",
-            "ai" => "in `model_selection` and `api_key_selection` strategies of `ai-gateway`",
-            "attempts" | "last_attempt" => "in `retry_condition` of `http-request`",
-            _ => {
-                let known: Vec<&str> = self.locals.iter().map(|local| local.name.as_str()).collect();
-                let known = known.into_iter().chain(roots(self.scope).iter().copied());
-                let issue = Issue::at(self.source, at, format!("unknown name `{name}`")).suggest(name, known);
-                return self.refuse(issue);
-            }
+            "ai" => "`model_selection` and `api_key_selection` strategies of `ai-gateway`".to_owned(),
+            "attempts" | "last_attempt" => "`retry_condition` of `http-request`".to_owned(),
+            _ => match engine::ROOTS.iter().find(|root| root.name == name) {
+                Some(root) => root.phases.names(),
+                None => {
+                    let mut known: Vec<&str> = engine::roots(self.scope).collect();
+                    known.extend(self.locals.iter().map(|local| local.name.as_str()));
+                    let issue = Issue::at(self.source, at, format!("unknown name `{name}`"));
+                    let issue = match name {
+                        "request" => issue.help("the request is `req`"),
+                        "response" => issue.help("the response is `res`, in the phases that have one"),
+                        _ => issue.suggest(name, known),
+                    };
+                    return self.refuse(issue);
+                }
+            },
         };
+        self.elsewhere(at, name, &elsewhere)
+    }
+
+    /// Refuses a name that exists, but not here.
+    pub(super) fn elsewhere(&mut self, at: usize, name: &str, places: &str) -> Typed {
         let issue = Issue::at(self.source, at, format!("`{name}` is not available here"));
-        self.refuse(issue.help(format!("it exists {elsewhere}")))
+        self.refuse(issue.help(format!("it exists in {places}")))
+    }
+
+    fn last_attempt(&mut self, steps: &[Step<'_>]) -> Typed {
+        if let Some((step, name)) = steps.first().and_then(|step| Some((step, step.name()?)))
+            && !LAST_ATTEMPT.contains(&name)
+        {
+            let at = self.name_at(step.id(), name);
+            let issue = Issue::at(self.source, at, format!("`last_attempt` has no field `{name}`"));
+            return self.refuse(issue.suggest(name, LAST_ATTEMPT.iter().copied()));
+        }
+        let last = Typed::new(self.slot(Slot::Get(last_attempt)), Ty::Soft);
+        self.steps(last, steps)
     }
 
     /// Applies steps to a value.
@@ -255,6 +274,7 @@ impl Lowering<'_> {
         let mut node = Node::Record(fields);
         let mut rest = steps;
         let mut path = root.to_owned();
+        let mut phases = Phases::ALL;
         loop {
             let (fields, dual) = match node {
                 Node::Record(fields) => (fields, None),
@@ -278,6 +298,11 @@ impl Lowering<'_> {
                 return self.refuse(issue.suggest(name, fields.iter().map(|field| field.name)));
             };
             path = format!("{path}.{name}");
+            phases = phases.and(field.phases);
+            if !phases.holds(self.scope.phase()) {
+                let at = self.name_at(step.id(), name);
+                return self.elsewhere(at, &path, &phases.names());
+            }
             node = field.node;
             rest = after;
         }
@@ -313,6 +338,17 @@ impl Lowering<'_> {
     }
 }
 
+/// The fields of `last_attempt`.
+const LAST_ATTEMPT: &[&str] = &["error", "req", "res"];
+
+fn attempts(a: &Activation<'_>) -> Value {
+    Value::Int(a.retry.map_or(0, |retry| i64::from(retry.attempts)))
+}
+
+fn last_attempt(a: &Activation<'_>) -> Value {
+    a.retry.map(|retry| retry.last_attempt.clone()).unwrap_or_default()
+}
+
 fn line_number(key: &IdedExpr) -> Option<usize> {
     match &key.expr {
         Expr::Literal(LiteralValue::Int(n)) => usize::try_from(*n.inner()).ok(),
@@ -320,7 +356,7 @@ fn line_number(key: &IdedExpr) -> Option<usize> {
     }
 }
 
-fn scalar_name(kind: Kind) -> &'static str {
+pub(super) fn scalar_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "a string",
         Kind::Int => "a number",

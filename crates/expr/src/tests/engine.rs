@@ -177,6 +177,7 @@ fn response() {
         ),
         ("[res.cookies['a'][1].same_site, res.cookies['a'][1].unparsed_attributes.odd]", json!(["Lax", "x"])),
         ("res.cookies['a'][1].max_age == duration('1m')", json!(true)),
+        ("res.cookies['none'][0].max_age == duration('0s')", json!(true)),
         ("res.cookies['a'][0].expires == timestamp('2015-10-21T07:28:00Z')", json!(true)),
         ("hasResHeader('set-cookie') && getResHeader('none') == [] && hasResCookie('a')", json!(true)),
         ("req.method == 'POST' && res.status_code >= 400", json!(true)),

@@ -104,6 +104,8 @@ fn text() {
         "'ab'.substring(2, 1)",
         "'ab'.substring(-1)",
         "'ab'.lastIndexOf('a', 3)",
+        "'ab'.indexOf('a', 3)",
+        "'ab'.indexOf('a', -1)",
         "'%d'.format(['a'])",
         "'%s'.format([])",
         "'%q'.format([1])",
@@ -125,6 +127,14 @@ fn lists() {
         ("[1,[2]].flatten(0)", json!([1, [2]])),
         ("[3, 1, 2].sort() + [2.5, 1].sort()", json!([1, 2, 3, 1, 2.5])),
         ("['b', 'a'].sort()", json!(["a", "b"])),
+        (
+            "[true, false].sort() + [2u, 1u].sort() + [b'b', b'a'].sort()",
+            json!([false, true, 1, 2, "a", "b"]),
+        ),
+        (
+            "[duration('2s'), duration('1s')].sort() + [timestamp(1), timestamp(0)].sort()",
+            json!(["1s", "2s", "1970-01-01T00:00:00Z", "1970-01-01T00:00:01Z"]),
+        ),
         ("[1, 2, 1.0, 'a', 'a'].distinct()", json!([1, 2, "a"])),
     ] {
         assert_eq!(json_of(source), expected, "{source}");

@@ -66,6 +66,11 @@ fn macros() {
         ("vars.users.filter(u, u.age > 25).map(u, u.id)", json!(["a", "c"])),
         ("[3, 1, 2].sortBy(x, -x)", json!([3, 2, 1])),
         ("['b', 'a'].sortBy(x, x)", json!(["a", "b"])),
+        ("[2, 3, 1].sort(x, y, x < y)", json!([1, 2, 3])),
+        ("vars.users.sort(a, b, a.age > b.age).map(u, u.id)", json!(["c", "a", "b"])),
+        ("vars.users.sort(x, y, size(x.id) < size(y.id)).map(u, u.id)", json!(["a", "b", "c"])),
+        ("vars.l.map(x, [x, 0].sort(a, b, a < b)[0] + x)", json!([1, 2, 3])),
+        ("[].sort(x, y, x < y)", json!([])),
         ("has(vars.n) && has(vars['n']) && !has(vars.zzz) && !has(vars['zzz'])", json!(true)),
         ("has(vars.m.k.deep) && !has(vars.m.k.other) && has(vars.m['k'])", json!(true)),
         ("has({'a': 1}.a) && !has({'a': 1}.b)", json!(true)),
@@ -73,6 +78,27 @@ fn macros() {
     ] {
         assert_eq!(json_of(source), expected, "{source}");
     }
+}
+
+#[test]
+fn dollars_are_read_as_brackets() {
+    for (source, expected) in [
+        ("vars.name == ${vars.name}", json!(true)),
+        ("${vars.n} + ${1 + 1} == 5 && ${vars.n}*2 == 6", json!(true)),
+        ("${ {'a': '}'}.a } == '}' && '${x}' == '$' + '{x}'", json!(true)),
+        ("[${vars.n}, ${{'k': ${2}}.k}]", json!([3, 2])),
+    ] {
+        assert_eq!(json_of(source), expected, "{source}");
+        let program = crate::Program::compile(source, crate::Scope::Request).unwrap();
+        let warnings: Vec<String> = program.warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(warnings.len(), 1);
+        assert!(
+            warnings[0].contains("`${` inside an expression (help: write the expression without"),
+            "{warnings:?}"
+        );
+        assert_eq!(program.source(), source);
+    }
+    assert!(crate::Program::compile("'${a}' == ''", crate::Scope::Request).unwrap().warnings().is_empty());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What is refused when a policy is loaded, where, and with what help.
 
 use super::world::faults;
-use crate::Scope::{KeyStrategy, ModelStrategy, Request, Response};
+use crate::Scope::{Connect, KeyStrategy, ModelStrategy, Request, Response, Retry};
 use crate::{Program, Scope};
 
 /// An expression, where it stands, and how the first fault begins.
@@ -87,11 +87,6 @@ const WRONG: &[(&str, Scope, &str)] = &[
     ("'a'.replace('b')", Request, "1:5: `replace` takes 2 to 3 arguments, not 1"),
     ("rand.double(1)", Request, "1:6: `rand.double` takes no argument, not 1"),
     ("http.get('x')", Request, "1:1: `http.get` is not supported yet"),
-    (
-        "[1].sort(x, y, x < y)",
-        Request,
-        "1:5: `sort` with a comparison is not supported yet (help: use `sortBy(x, key)`)",
-    ),
     ("'a'.matches('(')", Request, "1:13: bad regular expression: unclosed group"),
     (
         "res.status_code < '200'",
@@ -102,6 +97,81 @@ const WRONG: &[(&str, Scope, &str)] = &[
         "'404' == res.status_code",
         Response,
         "1:7: `==` compares a number with a string (help: write 404 without quotes)",
+    ),
+    (
+        "conn.tls.version >= 1.3",
+        Request,
+        "1:18: `>=` compares a string with a number (help: write '1.3', or make a number of the string: double(...))",
+    ),
+    (
+        "req.headers['x-n'][0] > 5",
+        Request,
+        "1:23: `>` compares a string with a number (help: write '5', or make a number of the string: int(...))",
+    ),
+    (
+        "conn.client_port == req.method",
+        Request,
+        "1:18: `==` compares a number with a string (help: make a number of the string: int(...) or double(...))",
+    ),
+    (
+        "req.user_agent.is_bot == 'true'",
+        Request,
+        "1:23: `==` compares a boolean with a string (help: write true without quotes)",
+    ),
+    (
+        "conn.ts.start > '2024-01-01T00:00:00Z'",
+        Request,
+        "1:15: `>` compares a timestamp with a string (help: write timestamp('2024-01-01T00:00:00Z'))",
+    ),
+    (
+        "time.now > conn.ts.start",
+        Request,
+        "1:10: `>` compares a string with a timestamp (help: make a timestamp of the string: timestamp(...))",
+    ),
+    (
+        "req.method == 'GET'",
+        Connect,
+        "1:1: `req` is not available here (help: it exists in `on_http_request`, `on_http_response` and `on_event_stream_message`)",
+    ),
+    (
+        "conn.tls.version == '1.3'",
+        Connect,
+        "1:10: `conn.tls.version` is not available here (help: it exists in `on_http_request`, `on_http_response` and `on_event_stream_message`)",
+    ),
+    (
+        "hasReqHeader('x')",
+        Connect,
+        "1:1: `hasReqHeader` is not available here (help: it exists in `on_http_request`, `on_http_response` and `on_event_stream_message`)",
+    ),
+    (
+        "attempts > 2",
+        Request,
+        "1:1: `attempts` is not available here (help: it exists in `retry_condition` of `http-request`)",
+    ),
+    ("last_attempt.reS.x", Retry, "1:14: `last_attempt` has no field `reS` (help: did you mean `res`?)"),
+    ("request.method", Request, "1:1: unknown name `request` (help: the request is `req`)"),
+    ("[1].sort(x, 1, true)", Request, "1:13: the second argument of `sort` must be a name"),
+    ("[1].sort(x, x, true)", Request, "1:13: the two names of `sort` must differ"),
+    ("[1].sort(x, y, z < y)", Request, "1:16: unknown name `z`"),
+    (
+        "req.headers['x-team'] == 'a'",
+        Request,
+        "1:23: `==` compares a list of strings with a string (help: take one of them: `[0]`, or ask whether it is in the list",
+    ),
+    (
+        "'a' != getQueryParam('x')",
+        Request,
+        "1:5: `!=` compares a list of strings with a string (help: take one of them",
+    ),
+    (
+        "res.status_code in ['404', '500']",
+        Response,
+        "1:17: `in` looks for a number among strings (help: write the numbers without quotes)",
+    ),
+    (
+        "conn.tls.version in [1.2, 1.3]",
+        Request,
+        "1:18: `in` looks for a string among numbers (help: write the numbers in quotes)",
     ),
     ("has(1)", Request, "1:1: `has` takes a field or an element (help: as in `has(a.b)` or `has(a['b'])`)"),
     ("[1].filter(1, true)", Request, "1:12: the first argument of `filter` must be a name"),
@@ -114,10 +184,11 @@ const WRONG: &[(&str, Scope, &str)] = &[
     ("ai.models.id", ModelStrategy, "1:11: a list of AIModel has no field `id`"),
     ("X{a: 1}", Request, "1:1: there is no message type `X` (help: write a map: `{'key': value}`)"),
     (
-        "vars.a == ${vars.b}",
+        "vars.a == ${vars.b",
         Request,
         "1:11: `${` inside an expression (help: write the expression without `${` and `}`)",
     ),
+    ("vars.a == ${req.methd}", Request, "1:17: `req` has no field `methd` (help: did you mean `method`?)"),
     ("vars.a = 1", Request, "1:8: `=` is not part of the language (help: compare with `==`)"),
     ("vars.a b", Request, "1:8: `b` is unexpected here"),
     ("vars.a ==", Request, "1:10: the expression ends too early"),

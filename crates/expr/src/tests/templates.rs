@@ -23,6 +23,10 @@ fn expressions_in_text() {
         ("${vars.l} ${vars.m} ${vars.none}", "[1,2,3] {\"k\":{\"deep\":true}} "),
         ("${1.5} ${2.0} ${true} ${int(50.5)}", "1.5 2 true 50"),
         ("${timestamp('2024-07-13T00:10:16Z')} ${duration('1m30s')} ${b'hi'}", "2024-07-13T00:10:16Z 90s hi"),
+        (
+            "${b'\\xff'} ${timestamp('2024-07-13T02:10:16.5+02:00')} ${0.1} ${1e21} ${5u}",
+            "/w== 2024-07-13T00:10:16.500Z 0.1 1000000000000000000000 5",
+        ),
         ("${req.url} ${conn.client_ip}", "https://api.example:8443/v1/chat?a=1&a=2&B=x%20y 10.1.2.3"),
         ("Bearer ${secrets.get('token')}", "Bearer s3cret"),
         ("${actions.ngrok.rate_limit}", "{\"bucket_key\":\"k\",\"limited\":true}"),
@@ -58,6 +62,45 @@ fn a_text_without_expressions_is_borrowed() {
     assert_eq!(literal.render(&world.activation()).unwrap(), "a ${b}");
     assert_eq!(literal.source(), "a ${b}");
     assert_eq!(Template::compile("${vars.a} ${vars.b}", Scope::Request).unwrap().programs().count(), 2);
+}
+
+#[test]
+fn a_text_is_split_at_a_character_outside_of_expressions() {
+    let world = World::default();
+    let template = |text: &str| Template::compile(text, Scope::Request).unwrap();
+    for (text, parts) in [
+        ("a:b:c", Some(("a", "b:c"))),
+        (":", Some(("", ""))),
+        ("${vars.name}:${vars.n}", Some(("x", "3"))),
+        ("a${':'}b:c", Some(("a:b", "c"))),
+        ("$${a:b}", Some(("${a", "b}"))),
+        ("${':'}", None),
+        ("a${':'}b", None),
+        ("", None),
+    ] {
+        let found = template(text).split_once(':').map(|(left, right)| {
+            let render = |part: Template| part.render(&world.activation()).unwrap().into_owned();
+            (render(left), render(right))
+        });
+        let found = found.as_ref().map(|(left, right)| (left.as_str(), right.as_str()));
+        assert_eq!(found, parts, "{text}");
+    }
+    for (text, literal, whole) in [
+        ("a $${b}", Some("a ${b}"), false),
+        ("", Some(""), false),
+        ("${vars.n}", None, true),
+        ("${vars.n} ", None, false),
+    ] {
+        assert_eq!((template(text).as_literal(), template(text).is_whole()), (literal, whole), "{text}");
+    }
+}
+
+#[test]
+fn values_can_be_escaped_and_the_text_around_them_is_not() {
+    let world = World::default();
+    let template = Template::compile("$1 ${'$1'} ${vars.n}", Scope::Request).unwrap();
+    let escaped = template.render_escaped(&world.activation(), |value| value.replace('$', "$$"));
+    assert_eq!(escaped.as_deref(), Ok("$1 $$1 3"));
 }
 
 #[test]

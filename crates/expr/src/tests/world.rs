@@ -86,11 +86,13 @@ impl Default for World {
                 ("set-cookie", "a=2; Path=/long; Expires=Wed, 21 Oct 2015 07:28:00 GMT"),
             ]),
         };
+        let address = "192.0.2.1:443".parse().unwrap();
         let connection = ConnectionFacts {
             client: "10.1.2.3:50000".parse().unwrap(),
             server: "[::ffff:192.0.2.1]:443".parse().unwrap(),
             started: now(),
             tls: Some(TlsFacts { version: "1.3".into(), sni: "api.example".into(), ..TlsFacts::default() }),
+            ..ConnectionFacts::new(address, address, now())
         };
         Self {
             request,
@@ -125,8 +127,7 @@ impl World {
             vars: Some(&self.vars),
             results: Some(&self.results),
             ai: Some(&self.ai),
-            secrets: &Vaults,
-            now: now(),
+            ..Activation::new(&Vaults, now())
         }
     }
 

@@ -1,7 +1,7 @@
 //! Building a line: one list of fields, two spellings.
 
 use super::escape;
-use super::record::AccessRecord;
+use super::record::{AccessRecord, ConnectionRecord};
 use crate::clock;
 use serde_json::value::RawValue;
 use std::fmt::{Display, Write};
@@ -32,6 +32,29 @@ pub(super) fn json(out: &mut String, record: &AccessRecord<'_>) {
 pub(super) fn text(out: &mut String, record: &AccessRecord<'_>) {
     let mut fields = Text { out, first: true };
     visit(&mut fields, record);
+}
+
+/// Appends the record of a connection as one JSON object, without a line end.
+pub(super) fn connection_json(out: &mut String, record: &ConnectionRecord<'_>) {
+    out.push('{');
+    visit_connection(&mut Json { out, first: true }, record);
+    out.push('}');
+}
+
+/// Appends the record of a connection as `key=value` pairs, without a line end.
+pub(super) fn connection_text(out: &mut String, record: &ConnectionRecord<'_>) {
+    visit_connection(&mut Text { out, first: true }, record);
+}
+
+fn visit_connection(fields: &mut impl Fields, record: &ConnectionRecord<'_>) {
+    fields.time("time", record.time);
+    fields.text("event", "connection_closed");
+    fields.text("client_ip", &Short::of(record.client_ip));
+    fields.plain("duration_ms", Millis(record.duration));
+    fields.text("outcome", if record.refused { "refused" } else { "success" });
+    if !record.logs.is_empty() {
+        fields.logs(record.logs);
+    }
 }
 
 /// One spelling of a field. Names are ours and need no quoting.

@@ -110,3 +110,18 @@ pub struct AccessRecord<'a> {
     /// What the policy's `log` actions recorded: one `metadata` object each, in order.
     pub logs: &'a [Box<RawValue>],
 }
+
+/// A connection that ended, or was refused, where rules of `on_tcp_connect` had something to say of it.
+#[derive(Clone, Debug)]
+pub struct ConnectionRecord<'a> {
+    /// When it was accepted.
+    pub time: SystemTime,
+    /// The client's address.
+    pub client_ip: IpAddr,
+    /// How long it was open.
+    pub duration: Duration,
+    /// Whether a rule closed it.
+    pub refused: bool,
+    /// Entries of `log` actions.
+    pub logs: &'a [Box<RawValue>],
+}

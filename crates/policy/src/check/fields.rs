@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::cel::Scope;
 use crate::codes;
-use crate::shape::{CelScope, Field, KeyRule, Shape, alternatives};
+use crate::shape::{Field, KeyRule, Shape, alternatives};
 use crate::source::Location;
 use crate::tree::{Key, Node, NodeValue};
 use crate::typo;
@@ -71,12 +71,7 @@ impl Checker {
             Shape::Json => self.json(node, scope),
             Shape::Cel(reads) => {
                 if let Some(text) = self.text(node, shape, path) {
-                    let scope = match reads {
-                        CelScope::Phase => scope,
-                        CelScope::ModelStrategy => Scope::ModelStrategy,
-                        CelScope::KeyStrategy => Scope::KeyStrategy,
-                    };
-                    self.program(node, text, scope);
+                    self.program(node, text, reads.within(scope));
                 }
             }
             Shape::Template => {

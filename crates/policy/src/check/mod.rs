@@ -90,6 +90,11 @@ impl Checker {
         match Program::compile(text, scope) {
             Ok(program) => {
                 self.remember(node.at, secrets_of(&program));
+                let map = self.map(node, text);
+                for issue in program.warnings() {
+                    let at = self.locate(&map, text, issue.line, issue.column);
+                    self.warning(at, codes::EXPRESSION, issue.message.clone(), issue.help.clone());
+                }
                 Some(program)
             }
             Err(issues) => {

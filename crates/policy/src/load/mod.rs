@@ -72,20 +72,23 @@ impl Loader<'_> {
         }
         let mut policy = Policy {
             revision: revision(&self.checker.source.text),
+            on_tcp_connect: Vec::new(),
             on_http_request: Vec::new(),
             on_http_response: Vec::new(),
+            on_event_stream_message: Vec::new(),
             secrets: Vec::new(),
         };
         for (key, value) in inner.entries() {
-            match Phase::ALL.iter().find(|phase| phase.key() == &*key.text) {
-                Some(Phase::HttpRequest) => {
-                    policy.on_http_request = self.phase(Phase::HttpRequest, key, value);
-                }
-                Some(Phase::HttpResponse) => {
-                    policy.on_http_response = self.phase(Phase::HttpResponse, key, value);
-                }
-                Some(phase) => self.unsupported(*phase, key, value),
-                None => self.unknown_phase(key),
+            let Some(phase) = Phase::ALL.iter().find(|phase| phase.key() == &*key.text) else {
+                self.unknown_phase(key);
+                continue;
+            };
+            let rules = self.phase(*phase, key, value);
+            match phase {
+                Phase::TcpConnect => policy.on_tcp_connect = rules,
+                Phase::HttpRequest => policy.on_http_request = rules,
+                Phase::HttpResponse => policy.on_http_response = rules,
+                Phase::EventStreamMessage => policy.on_event_stream_message = rules,
             }
         }
         policy.secrets = std::mem::take(&mut self.checker.secrets);
@@ -119,20 +122,6 @@ impl Loader<'_> {
         };
         let message = format!("there is no phase `{}`", key.text);
         self.checker.unknown_key(key, codes::UNREADABLE, message, Some(help));
-    }
-
-    /// A phase of the language that is not run here: refused unless it has no rules.
-    fn unsupported(&mut self, phase: Phase, key: &Key, value: &Node) {
-        let has_rules = match &value.value {
-            NodeValue::List(rules) => !rules.is_empty(),
-            NodeValue::Null => false,
-            _ => true,
-        };
-        if has_rules {
-            let message = format!("the phase `{phase}` is not supported yet");
-            let help = Some("only `on_http_request` and `on_http_response` are run".into());
-            self.checker.error(key, codes::PHASE, message, help);
-        }
     }
 
     fn phase(&mut self, phase: Phase, key: &Key, value: &Node) -> Vec<Rule> {
@@ -184,8 +173,10 @@ impl Loader<'_> {
 /// What expressions of a phase can see.
 fn scope_of(phase: Phase) -> Scope {
     match phase {
-        Phase::HttpResponse | Phase::EventStreamMessage => Scope::Response,
-        Phase::TcpConnect | Phase::HttpRequest => Scope::Request,
+        Phase::TcpConnect => Scope::Connect,
+        Phase::HttpRequest => Scope::Request,
+        Phase::HttpResponse => Scope::Response,
+        Phase::EventStreamMessage => Scope::Event,
     }
 }
 

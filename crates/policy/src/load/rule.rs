@@ -108,13 +108,6 @@ impl Loader<'_> {
             self.not_an_expression(node);
             return None;
         };
-        let rewritten = without_interpolation(text);
-        if rewritten.is_some() {
-            let message = "an expression is CEL as a whole: `${` and `}` do not belong in it";
-            let help = Some("write the expression without `${` and `}`".into());
-            self.checker.warning(node, codes::EXPRESSION, message.into(), help);
-        }
-        let text = rewritten.as_deref().unwrap_or(text);
         let program = self.checker.program(node, text, scope_of(phase))?;
         Some(Expression { program, at: node.at })
     }
@@ -178,17 +171,4 @@ pub(super) fn proposal(name: &str, keys: &[&str]) -> String {
         Some(key) => format!("did you mean `{key}`?"),
         None => format!("the keys are {}", alternatives(keys).replace(" or ", " and ")),
     }
-}
-
-/// `${e}` in an expression means `(e)`. Positions stay where they were: ` (e)` is as long.
-fn without_interpolation(text: &str) -> Option<String> {
-    let start = text.find("${")?;
-    let end = start + text.get(start..)?.find('}')?;
-    let (before, inner, after) = (text.get(..start)?, text.get(start + 2..end)?, text.get(end + 1..)?);
-    let in_quotes = |quote: char| before.matches(quote).count() % 2 == 1;
-    if in_quotes('\'') || in_quotes('"') {
-        return None;
-    }
-    let rest = without_interpolation(after);
-    Some(format!("{before} ({inner}){}", rest.as_deref().unwrap_or(after)))
 }

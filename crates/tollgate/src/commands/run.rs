@@ -45,6 +45,7 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
         ModelLists::Embedded => ReadLists::Nothing,
     });
     shared.late_costs = LateCosts::new(args.late_costs.unwrap_or(true));
+    shared.outbound = Arc::new(settings.targets.clone());
     let shared = Arc::new(shared);
     // Engines are made again when they serve; only a backend has to be looked for in them.
     let named = shared.names.default_backend.is_some() || shared.names.replaced.is_some();

@@ -27,6 +27,7 @@ force_model: openai:gpt-4o
 log_format: json
 threads: 3
 limits: {max_body: 1MiB, buffered_bodies: 8MiB, body_timeout: 5s}
+http_request_targets: ['*.tenants.example', 10.0.0.0/8]
 ";
 
 #[test]
@@ -53,6 +54,14 @@ fn every_key_is_read() {
         body_timeout: Some(Duration::from_secs(5)),
     };
     assert_eq!(config.limits, limits);
+    assert_eq!(Ok(config.targets), Outbound::parse(["*.tenants.example", "10.0.0.0/8"]));
+}
+
+#[test]
+fn targets_are_hosts() {
+    let said = config("http_request_targets: [a.example, 'http://b']\n").unwrap_err();
+    assert!(said.contains("http_request_targets[1]") && said.contains("10.0.0.0/8"), "{said}");
+    assert!(config("http_request_targets: a.example\n").is_err());
 }
 
 #[test]

@@ -124,7 +124,8 @@ fn interpolation_in_an_expression_is_taken_as_parentheses() {
     let text =
         "on_http_request:\n  - expressions: [\"req.method == ${'GET'}\"]\n    actions: [{type: deny}]\n";
     assert!(loaded(text).policy.is_some());
-    assert_eq!(positions(text), ["2:19 2200"]);
+    assert_eq!(positions(text), ["2:34 2200"]);
+    assert!(loaded(text).diagnostics.iter().all(|d| d.severity == Severity::Warning));
 }
 
 #[test]
@@ -160,17 +161,7 @@ fn json_templates_keep_types_and_shape() {
     let policy = policy(text);
     let template = policy.on_http_request[0].actions[0].read().get("body").unwrap().json_template().unwrap();
     assert!(!template.is_fixed());
-    let activation = Activation {
-        request: None,
-        response: None,
-        connection: None,
-        endpoint: None,
-        vars: None,
-        results: None,
-        ai: None,
-        secrets: &NoSecrets,
-        now: std::time::SystemTime::UNIX_EPOCH,
-    };
+    let activation = Activation::new(&NoSecrets, std::time::SystemTime::UNIX_EPOCH);
     let value = template.eval(&activation).unwrap();
     assert!(matches!(value.path(&["a"]), Some(Value::Int(2))));
     let Some(Value::List(items)) = value.path(&["b"]) else { panic!() };

@@ -334,10 +334,9 @@ on_http_response:
   type: ai-gateway
 ";
     assert_snapshot!(rendered(text), @r#"
-    policy.yml:1:1: error: the phase `on_tcp_connect` is not supported yet [ERR_NGROK_2230]
-      1 | on_tcp_connect:
-        | ^^^^^^^^^^^^^^
-    help: only `on_http_request` and `on_http_response` are run
+    policy.yml:2:11: error: the action `restrict-ips` is not supported yet [ERR_NGROK_2201]
+      2 |   - type: restrict-ips
+        |           ^^^^^^^^^^^^
 
     policy.yml:5:11: error: `compress-response` cannot run in `on_http_request` [ERR_NGROK_2202]
       5 |   - type: compress-response

@@ -1,0 +1,31 @@
+//! `owasp-crs-request`: refuses requests that look like attacks, by the OWASP core rule set.
+
+use super::owasp_crs::{EXCLUDED, ON_ERROR, build_request};
+use crate::action::ActionType;
+use tollgate_policy::{ActionSpec, Field, Phase, Shape, Terminating};
+
+pub(super) static ACTION: ActionType = ActionType { spec: &SPEC, build: build_request };
+
+static SPEC: ActionSpec = ActionSpec {
+    name: "owasp-crs-request",
+    result_name: "owasp_crs_request",
+    summary: "Refuses requests that look like attacks, by the [OWASP core rule set](https://coreruleset.org) at paranoia \
+              level 1: status 403 and `ERR_NGROK_3700` from an anomaly score of 5 on. Only in a build with the feature \
+              `waf`; [the page about it](../waf.md) says how to get one, what it finds, and what it costs. Prompts often \
+              look like attacks: read it before using this on paths of models.",
+    phases: &[Phase::HttpRequest],
+    terminating: Terminating::Gate,
+    fields: &[
+        ON_ERROR,
+        Field::optional(
+            "process_body",
+            Shape::Bool,
+            "Whether rules see the first 4 KiB of the body. One in a coding such as `gzip` cannot be read: \
+             `ERR_NGROK_3701`.",
+        )
+        .or("false"),
+        EXCLUDED,
+    ],
+    check: None,
+    example: "- type: owasp-crs-request\n  config:\n    on_error: halt\n    process_body: true\n    exclude_rule_ids: [920350]\n",
+};

@@ -1,0 +1,32 @@
+//! `owasp-crs-response`: holds back responses that give away what they should not, by the OWASP core rule set.
+
+use super::owasp_crs::{EXCLUDED, ON_ERROR, build_response};
+use crate::action::ActionType;
+use tollgate_policy::{ActionSpec, Field, Phase, Shape, Terminating};
+
+pub(super) static ACTION: ActionType = ActionType { spec: &SPEC, build: build_response };
+
+static SPEC: ActionSpec = ActionSpec {
+    name: "owasp-crs-response",
+    result_name: "owasp_crs_response",
+    summary: "Holds back responses that give away errors of databases, source code or the like, by the [OWASP core rule \
+              set](https://coreruleset.org) at paranoia level 1: status 403 and `ERR_NGROK_3702` from an anomaly score of \
+              4 on. Only in a build with the feature `waf`; [the page about it](../waf.md) says how to get one, what it \
+              finds, and what it costs.",
+    phases: &[Phase::HttpResponse],
+    terminating: Terminating::Gate,
+    fields: &[
+        ON_ERROR,
+        Field::optional(
+            "process_body",
+            Shape::Bool,
+            "Whether rules see the first 4 KiB of the body, if it is text. Not of a stream of events. One in a coding \
+             such as `gzip` cannot be read: `ERR_NGROK_3701`. At paranoia level 1 all rules for responses look at bodies: \
+             with `false` none can match.",
+        )
+        .or("false"),
+        EXCLUDED,
+    ],
+    check: None,
+    example: "- type: owasp-crs-response\n  config:\n    on_error: halt\n    process_body: true\n",
+};

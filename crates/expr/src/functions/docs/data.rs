@@ -1,0 +1,290 @@
+//! What reads the request, encodes, hashes, compares addresses, and draws lots.
+
+use super::{Doc, function, method};
+
+pub(super) static HTTP: &[Doc] = &[
+    function(
+        "getReqHeader(name)",
+        "list of strings",
+        "The lines of a header of the request. `host` is `req.host`.",
+        "",
+        ("getReqHeader('X-Flags')", "['beta', 'gamma']"),
+    ),
+    function("hasReqHeader(name)", "bool", "Whether it is there.", "", ("hasReqHeader('x-none')", "false")),
+    function(
+        "getResHeader(name)",
+        "list of strings",
+        "The lines of a header of the response.",
+        "",
+        ("getResHeader('content-type')", "['text/html']"),
+    ),
+    function(
+        "hasResHeader(name)",
+        "bool",
+        "Whether it is there.",
+        "",
+        ("hasResHeader('set-cookie')", "true"),
+    ),
+    function(
+        "getReqCookie(name)",
+        "cookie",
+        "The first cookie of this name; one with empty fields when there is none. Cookies of requests have `name` and `value`.",
+        "",
+        ("getReqCookie('none').value", "''"),
+    ),
+    function("hasReqCookie(name)", "bool", "Whether it is there.", "", ("hasReqCookie('s')", "true")),
+    function(
+        "getResCookie(name)",
+        "cookie",
+        "The cookie of this name with the longest path, as `getReqCookie`; with `domain`, `path`, `same_site`, `secure`, `http_only`, `expires`, `max_age`, `unparsed_attributes` too.",
+        "",
+        ("getResCookie('a').path", "'/long'"),
+    ),
+    function("hasResCookie(name)", "bool", "Whether it is there.", "", ("hasResCookie('a')", "true")),
+    function(
+        "getQueryParam(name)",
+        "list of strings",
+        "The values of a parameter of the query.",
+        "",
+        ("getQueryParam('a')", "['1', '2']"),
+    ),
+    function("hasQueryParam(name)", "bool", "Whether it is there.", "", ("hasQueryParam('a')", "true")),
+];
+
+pub(super) static SECRETS: &[Doc] = &[
+    function(
+        "secrets.get(vault?, name)",
+        "string",
+        "The secret's value now; of the vault `default` when none is given. Comparing it takes the same time whatever differs.",
+        "there is no such secret",
+        ("secrets.get('gateway-auth', 'access-token') == ''", "false"),
+    ),
+    function(
+        "security.secret(vault?, name)",
+        "string",
+        "The same.",
+        "as `secrets.get`",
+        ("security.secret('gateway-auth', 'access-token').size() > 0", "true"),
+    ),
+];
+
+pub(super) static ENCODINGS: &[Doc] = &[
+    function(
+        "json.decode(text)",
+        "any",
+        "The value that the JSON text holds; whole numbers are ints.",
+        "no JSON",
+        ("json.decode('{\"a\": 1}').a", "1"),
+    ),
+    method("text.decodeJson()", "any", "The same.", "no JSON", ("'[1, true]'.decodeJson()", "[1, true]")),
+    function(
+        "json.encode(value)",
+        "string",
+        "Compact JSON with sorted keys.",
+        "",
+        ("json.encode({'b': 1, 'a': '<'})", "'{\"a\":\"<\",\"b\":1}'"),
+    ),
+    method("value.encodeJson()", "string", "The same.", "", ("[1, 'a'].encodeJson()", "'[1,\"a\"]'")),
+    method("text.isJson()", "bool", "Whether it is JSON.", "", ("'{'.isJson()", "false")),
+    function(
+        "base64.encode(bytes)",
+        "string",
+        "Standard base64 with padding, of bytes or text.",
+        "",
+        ("base64.encode(b'hello')", "'aGVsbG8='"),
+    ),
+    method("text.encodeBase64()", "string", "The same.", "", ("'hello'.encodeBase64()", "'aGVsbG8='")),
+    function(
+        "base64.decode(text)",
+        "bytes",
+        "The bytes of padded standard base64.",
+        "no such base64",
+        ("base64.decode('aGVsbG8=')", "b'hello'"),
+    ),
+    method(
+        "text.decodeBase64()",
+        "string",
+        "The same as text.",
+        "no such base64, no UTF-8",
+        ("'aGVsbG8='.decodeBase64()", "'hello'"),
+    ),
+    function(
+        "basic_auth.encode(user, password)",
+        "string",
+        "The value of `Authorization` ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).",
+        "",
+        ("basic_auth.encode('u', 'p')", "'Basic dTpw'"),
+    ),
+    function(
+        "url.escape(text)",
+        "string",
+        "Percent-encoded but for letters, digits and `-._~`.",
+        "",
+        ("url.escape('a b/c')", "'a%20b%2Fc'"),
+    ),
+    method("text.escapeUrl()", "string", "The same.", "", ("'é'.escapeUrl()", "'%C3%A9'")),
+    function(
+        "url.unescape(text)",
+        "string",
+        "Percent-decoded; `+` stays.",
+        "a `%` that begins no escape, no UTF-8",
+        ("url.unescape('a%2Fb+c')", "'a/b+c'"),
+    ),
+    method(
+        "text.unescapeUrl()",
+        "string",
+        "The same.",
+        "as `url.unescape`",
+        ("'a%20b'.unescapeUrl()", "'a b'"),
+    ),
+    function(
+        "url.parse(text)",
+        "map",
+        "`scheme`, `user`, `host` (with port), `hostname`, `port`, `path`, `raw_path`, `query`, `fragment`.",
+        "no URL",
+        ("url.parse('https://u@h:8080/a%20b?q=1').hostname", "'h'"),
+    ),
+    method(
+        "text.parseUrl()",
+        "map",
+        "The same.",
+        "no URL",
+        ("'https://h:8080/a%20b'.parseUrl().path", "'/a b'"),
+    ),
+    method(
+        "text.isURL()",
+        "bool",
+        "Whether it is a URL with scheme and host.",
+        "",
+        ("'h/p'.isURL()", "false"),
+    ),
+    function(
+        "queryString.decode(text)",
+        "map",
+        "The parameters by name, decoded; the first of several values.",
+        "",
+        ("queryString.decode('a=1&b=x+y&a=2')", "{'a': '1', 'b': 'x y'}"),
+    ),
+    method("text.decodeQueryString()", "map", "The same.", "", ("'a=1'.decodeQueryString().a", "'1'")),
+    function(
+        "queryString.encode(map)",
+        "string",
+        "The parameters, keys sorted; a list repeats its key.",
+        "",
+        ("queryString.encode({'q': 'x y', 'l': ['1', '2']})", "'l=1&l=2&q=x%20y'"),
+    ),
+    method("map.encodeQueryString()", "string", "The same.", "", ("{'a': 1}.encodeQueryString()", "'a=1'")),
+    method(
+        "text.isQueryString()",
+        "bool",
+        "Whether it is pairs of names and values; plain words are not.",
+        "",
+        ("'a=b&c=d'.isQueryString()", "true"),
+    ),
+];
+
+pub(super) static HASHES: &[Doc] = &[
+    function(
+        "hash.md5(text, format?)",
+        "string",
+        "MD5.",
+        "",
+        ("hash.md5('hello')", "'5d41402abc4b2a76b9719d911017c592'"),
+    ),
+    method(
+        "text.md5(format?)",
+        "string",
+        "The same.",
+        "",
+        ("'hello'.md5('base64')", "'XUFAKrxLKna5cZ2REBfFkg=='"),
+    ),
+    function(
+        "hash.sha1(text, format?)",
+        "string",
+        "SHA-1.",
+        "",
+        ("hash.sha1('hello')", "'aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d'"),
+    ),
+    method("text.sha1(format?)", "string", "The same.", "", ("'hello'.sha1().size()", "40")),
+    function(
+        "hash.sha256(text, format?)",
+        "string",
+        "SHA-256.",
+        "",
+        ("hash.sha256('hello')", "'2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824'"),
+    ),
+    method("text.sha256(format?)", "string", "The same.", "", ("'hello'.sha256().size()", "64")),
+    function(
+        "hash.sha512(text, format?)",
+        "string",
+        "SHA-512.",
+        "",
+        ("hash.sha512('hello').substring(0, 16)", "'9b71d224bd62f378'"),
+    ),
+    method("text.sha512(format?)", "string", "The same.", "", ("'hello'.sha512().size()", "128")),
+    function(
+        "hash.crc32(text, format?)",
+        "string",
+        "CRC-32 (IEEE).",
+        "",
+        ("hash.crc32('hello')", "'3610a686'"),
+    ),
+    method("text.crc32(format?)", "string", "The same.", "", ("'hello'.crc32('base64')", "'NhCmhg=='")),
+    function(
+        "hash.crc64(text, format?)",
+        "string",
+        "CRC-64 (ISO, as Go has it).",
+        "",
+        ("hash.crc64('hello')", "'3c3eeee2d8100000'"),
+    ),
+    method("text.crc64(format?)", "string", "The same.", "", ("'hello'.crc64('base64')", "'PD7u4tgQAAA='")),
+    function(
+        "hash.xxhash64(text, format?)",
+        "string",
+        "xxHash, 64 bits, seed 0.",
+        "",
+        ("hash.xxhash64('hello')", "'26c7827d889f6da3'"),
+    ),
+    method(
+        "text.xxhash64(format?)",
+        "string",
+        "The same.",
+        "",
+        ("'hello'.xxhash64('base64')", "'JseCfYifbaM='"),
+    ),
+];
+
+pub(super) static ADDRESSES: &[Doc] = &[
+    function(
+        "inCidrRange(ip, cidr)",
+        "bool",
+        "Whether the address is in the network. False for what is no address or no network; bits behind the prefix are ignored.",
+        "",
+        ("inCidrRange('10.1.2.3', '10.9.9.9/8')", "true"),
+    ),
+    function(
+        "inCidrRanges(ip, cidrs)",
+        "bool",
+        "Whether it is in one of them.",
+        "",
+        ("inCidrRanges('10.1.2.3', ['bad', '10.0.0.0/8'])", "true"),
+    ),
+    method(
+        "text.isPrivateIp()",
+        "bool",
+        "Whether it is a private IPv4 address ([RFC 1918](https://www.rfc-editor.org/rfc/rfc1918)).",
+        "",
+        ("'192.168.0.1'.isPrivateIp()", "true"),
+    ),
+];
+
+pub(super) static CHANCE: &[Doc] = &[
+    function("rand.double()", "double", "At least 0, below 1.", "", ("rand.double() < 1.0", "true")),
+    function(
+        "rand.int(least?, most?)",
+        "int",
+        "Both ends included; 0 or 1 without arguments.",
+        "a negative bound, `least` not below `most`",
+        ("rand.int(3, 4) in [3, 4]", "true"),
+    ),
+];

@@ -1,0 +1,111 @@
+//! Lists and maps. Maps are walked by key, in the order of the keys.
+
+use super::{Doc, function, method};
+
+pub(super) static LISTS: &[Doc] = &[
+    function(
+        "size(value)",
+        "int",
+        "The number of elements; of a text its code points, of bytes the bytes.",
+        "",
+        ("size({'a': 1})", "1"),
+    ),
+    function(
+        "has(place)",
+        "bool",
+        "Whether a field, key or element is there: `has(a.b)`, `has(a['b'])`, `has(a[0])`. A field of the engine is there when it is not empty.",
+        "",
+        ("has(req.headers['x-none'])", "false"),
+    ),
+    function(
+        "lists.range(n)",
+        "list of ints",
+        "0 to n - 1.",
+        "negative, too long",
+        ("lists.range(3)", "[0, 1, 2]"),
+    ),
+    method(
+        "list.filter(x, condition)",
+        "list",
+        "The elements for which it is true. Of a map: such keys.",
+        "",
+        ("[1, 2, 3].filter(x, x > 1)", "[2, 3]"),
+    ),
+    method(
+        "list.map(x, item)",
+        "list",
+        "An item for each element. With `map(x, condition, item)` only for those for which it is true.",
+        "",
+        ("[1, 2, 4].map(n, n % 2 == 0, n * 10)", "[20, 40]"),
+    ),
+    method(
+        "list.all(x, condition)",
+        "bool",
+        "Whether it is true for every element.",
+        "",
+        ("[1, 2].all(x, x > 0)", "true"),
+    ),
+    method(
+        "list.exists(x, condition)",
+        "bool",
+        "Whether it is true for one or more.",
+        "",
+        ("{'a': 1}.exists(k, k == 'a')", "true"),
+    ),
+    method(
+        "list.exists_one(x, condition)",
+        "bool",
+        "Whether it is true for exactly one.",
+        "",
+        ("[1, 2, 2].exists_one(x, x == 2)", "false"),
+    ),
+    method(
+        "list.existsOne(x, condition)",
+        "bool",
+        "The same.",
+        "",
+        ("[1, 2, 2].existsOne(x, x == 1)", "true"),
+    ),
+    method(
+        "list.sort()",
+        "list",
+        "In order. With `sort(x, y, condition)`: x before y where it is true.",
+        "elements of several types, or of one without an order",
+        ("[3, 1, 2].sort(x, y, x > y)", "[3, 2, 1]"),
+    ),
+    method(
+        "list.sortBy(x, key)",
+        "list",
+        "In the order of a key; equal keys keep their order, `null` is last.",
+        "keys without an order",
+        ("[{'n': 2}, {'n': 1}].sortBy(e, e.n).map(e, e.n)", "[1, 2]"),
+    ),
+    method(
+        "list.distinct()",
+        "list",
+        "Each element once, where it first was.",
+        "",
+        ("[2, 1, 2].distinct()", "[2, 1]"),
+    ),
+    method(
+        "list.flatten(depth?)",
+        "list",
+        "With lists in it replaced by their elements, one level deep or as many as given.",
+        "negative depth",
+        ("[1, [2, [3]]].flatten()", "[1, 2, [3]]"),
+    ),
+    method(
+        "list.join(by?)",
+        "string",
+        "The texts in it as one.",
+        "an element that is no text",
+        ("['a', 'b'].join('-')", "'a-b'"),
+    ),
+    method(
+        "list.slice(from, to)",
+        "list",
+        "The elements from a position to before another one.",
+        "out of range, `to` before `from`",
+        ("[1, 2, 3].slice(1, 3)", "[2, 3]"),
+    ),
+];

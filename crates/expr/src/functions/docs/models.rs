@@ -1,0 +1,111 @@
+//! What strategies of `ai-gateway` work with.
+
+use super::{Doc, method};
+
+pub(super) static MODELS: &[Doc] = &[
+    method(
+        "list.only(names)",
+        "list",
+        "Models, providers or authors that have one of the names.",
+        "",
+        ("ai.models.only(['claude']).size()", "1"),
+    ),
+    method(
+        "list.ignore(names)",
+        "list",
+        "Those that have none of them.",
+        "",
+        ("ai.models.ignore(['gpt-4o', 'gpt-4o-mini']).size()", "1"),
+    ),
+    method(
+        "models.onlyProviders(names)",
+        "models",
+        "Models of these providers.",
+        "",
+        ("ai.models.onlyProviders(['openai']).size()", "2"),
+    ),
+    method(
+        "models.ignoreProviders(names)",
+        "models",
+        "Models of all other providers.",
+        "",
+        ("ai.models.ignoreProviders(['openai']).size()", "2"),
+    ),
+    method(
+        "models.onlyAuthors(names)",
+        "models",
+        "Models of these authors.",
+        "",
+        ("ai.models.onlyAuthors(['anthropic']).size()", "1"),
+    ),
+    method(
+        "models.ignoreAuthors(names)",
+        "models",
+        "Models of all other authors.",
+        "",
+        ("ai.models.ignoreAuthors(['anthropic']).size()", "3"),
+    ),
+    method(
+        "models.inRegion(region)",
+        "models",
+        "Models with a data centre in the region.",
+        "",
+        ("ai.models.inRegion('eu-central').size()", "1"),
+    ),
+    method(
+        "models.inCountryCode(code)",
+        "models",
+        "Models with a data centre in the country.",
+        "",
+        ("ai.models.inCountryCode('us').size()", "3"),
+    ),
+    method(
+        "models.underCost(type, dollars)",
+        "models",
+        "Models whose price is known and lower; in dollars a million tokens, or a use of a tool.",
+        "no such type of price (when it is a literal: at load)",
+        ("ai.models.underCost('text.input', 1.0).map(m, m.id)", "['gpt-4o-mini']"),
+    ),
+    method(
+        "models.sortBy('price')",
+        "models",
+        "By the price of input, cheapest first, unknown prices last. Another order: `sortBy(m, key)`.",
+        "",
+        ("ai.models.sortBy('price')[0].id", "'gpt-4o-mini'"),
+    ),
+    method(
+        "list.random()",
+        "element",
+        "One element by chance; `null` of an empty list.",
+        "",
+        ("[7].random()", "7"),
+    ),
+    method(
+        "list.randomize()",
+        "list",
+        "The elements in an order by chance.",
+        "",
+        ("ai.models.randomize().size()", "4"),
+    ),
+    method(
+        "list.get(provider?, name)",
+        "element",
+        "The model, provider or author of a name; `null` when there is none. A model's provider is named too.",
+        "",
+        ("ai.models.get('openai', 'gpt-4o').id", "'gpt-4o'"),
+    ),
+    method(
+        "provider.getModel(name)",
+        "model",
+        "A model of the provider; `null` when there is none.",
+        "",
+        ("ai.providers.get('openai').getModel('none') == null", "true"),
+    ),
+    method(
+        "item.getMetadata(path)",
+        "any",
+        "What the policy's `metadata` holds there; `null` when there is nothing.",
+        "",
+        ("ai.models[0].getMetadata('a.b')", "1"),
+    ),
+];
