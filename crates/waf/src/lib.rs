@@ -1,7 +1,7 @@
 //! A web application firewall: the [OWASP core rule set](https://coreruleset.org) on
 //! [libmodsecurity](https://github.com/owasp-modsecurity/ModSecurity), version 3.
 //!
-//! [`CoreRules`] judges requests and responses; below it lies a safe interface to the library. This is the only crate of
+//! `CoreRules` judges requests and responses; below it lies a safe interface to the library. This is the only crate of
 //! the workspace with `unsafe` in it, and nothing outside of it can misuse the library. It knows nothing of the proxy.
 //!
 //! Judging blocks and computes, for a millisecond and more: callers keep it away from threads that serve others.
