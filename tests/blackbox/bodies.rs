@@ -208,6 +208,8 @@ async fn rules_on_connections_close_them_or_tell_requests() {
     let mut raw = RawConnection::open(gateway.addr).await;
     raw.write(b"GET /hang-up HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert_eq!(raw.everything().await, b"", "no answer at all");
+    let closed = |line: &str| line.contains("/hang-up").then(|| line.contains("refused"));
+    assert!(gateway.out.find("the line of the request", closed).await, "the gateway closed, nobody left");
     let line = gateway
         .out
         .find("the line of a connection", |line| line.contains("connection_closed").then(|| line.to_owned()))

@@ -128,6 +128,8 @@ pub enum Ending {
     ClientGone,
     /// The provider failed after its answer had begun.
     Truncated,
+    /// A rule closed the connection without an answer.
+    Closed,
 }
 
 impl Ending {
@@ -139,6 +141,7 @@ impl Ending {
             Self::Refused => "refused",
             Self::ClientGone => "client_gone",
             Self::Truncated => "truncated",
+            Self::Closed => "closed",
         }
     }
 }

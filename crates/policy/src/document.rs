@@ -28,6 +28,39 @@ pub fn document_action(spec: &ActionSpec) -> String {
     page
 }
 
+/// A Markdown page with all actions of the language: where each runs and what it does, or that it is not supported.
+#[must_use]
+pub fn document_actions(specs: &[&ActionSpec]) -> String {
+    let mut page = String::from(
+        "# Actions\n\nThe actions of the traffic policy language, in the order of the alphabet. Generated from the code, as the pages \
+         are.\n\n| action | phases | fields | fields of Tollgate's own | results | what it does |\n|---|---|---|---|---|---|\n",
+    );
+    for name in crate::KNOWN_ACTIONS {
+        let Some(spec) = specs.iter().find(|spec| spec.name == *name) else {
+            page.push_str(&format!(
+                "| `{name}` | - | - | - | - | **not supported yet**: refused when a policy is loaded |\n"
+            ));
+            continue;
+        };
+        let list = |names: Vec<&str>| match names.is_empty() {
+            true => "-".to_owned(),
+            false => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        };
+        let fields =
+            |ours: bool| list(spec.fields.iter().filter(|f| f.extension == ours).map(|f| f.name).collect());
+        let cells = [
+            format!("[`{name}`]({name}.md)"),
+            list(spec.phases.iter().map(|phase| phase.key()).collect()),
+            fields(false),
+            fields(true),
+            format!("`actions.ngrok.{}`", spec.result_name),
+            spec.summary.replace('|', "\\|"),
+        ];
+        page.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    page
+}
+
 fn rows(page: &mut String, path: &str, fields: &[Field]) {
     for field in fields {
         let name = format!("{path}{}", field.name);

@@ -29,7 +29,7 @@ pub use cel::{EvalError, Issue, Program, Scope, Template};
 pub use check::Checker;
 pub use config::Config;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use document::document_action;
+pub use document::{document_action, document_actions};
 pub use json_template::JsonTemplate;
 pub use load::{load, load_lenient};
 pub use parse::{MAX_ALIASES, MAX_DEPTH, MAX_NODES, MAX_TEXT, parse};

@@ -141,6 +141,11 @@ mod tests {
     }
 
     #[test]
+    fn the_list_of_actions_is_up_to_date() {
+        same(&docs().join("actions/README.md"), &tollgate_policy::document_actions(specs()));
+    }
+
+    #[test]
     fn the_schema_is_up_to_date() {
         let schema = serde_json::to_string_pretty(&tollgate_policy::json_schema(specs())).expect("JSON");
         same(&docs().join("policy.schema.json"), &(schema + "\n"));

@@ -56,6 +56,9 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
 
 fn outcome(exchange: &Exchange, client_gone: bool, status: Option<u16>) -> Outcome {
     let record = &exchange.record;
+    if record.outcome == Ending::Closed {
+        return Outcome::Refused;
+    }
     if client_gone || record.outcome == Ending::ClientGone {
         return Outcome::ClientGone;
     }

@@ -48,6 +48,13 @@ pub struct RequestState {
     pub client_gone: bool,
 }
 
+impl RequestState {
+    /// Whether a rule has closed the connection: then it is not the client that left.
+    fn closed(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|exchange| exchange.record.outcome == Ending::Closed)
+    }
+}
+
 #[async_trait]
 impl ProxyHttp for EdgeProxy {
     type CTX = RequestState;
@@ -152,10 +159,9 @@ impl ProxyHttp for EdgeProxy {
         ctx: &mut RequestState,
     ) -> FailToProxy {
         let begun = session.response_written().is_some();
-        if client_left(error) {
-            ctx.client_gone = true;
-        }
-        let Some(exchange) = ctx.exchange.as_mut().filter(|_| !ctx.client_gone) else {
+        ctx.client_gone |= client_left(error) && !ctx.closed();
+        let answered = ctx.client_gone || ctx.closed();
+        let Some(exchange) = ctx.exchange.as_mut().filter(|_| !answered) else {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
         if begun {
@@ -177,9 +183,7 @@ impl ProxyHttp for EdgeProxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut RequestState) {
-        if error.is_some_and(client_left) {
-            ctx.client_gone = true;
-        }
+        ctx.client_gone |= error.is_some_and(client_left) && !ctx.closed();
         super::log::write(&self.listener, session, ctx);
     }
 }
@@ -231,7 +235,7 @@ impl EdgeProxy {
             }
             Outcome::Respond(answer) => answer,
             Outcome::Close => {
-                exchange.record.outcome = Ending::Refused;
+                exchange.record.outcome = Ending::Closed;
                 ctx.exchange = Some(exchange);
                 session.as_downstream_mut().set_keepalive(None);
                 session.as_downstream_mut().shutdown().await;
