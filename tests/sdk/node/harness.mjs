@@ -16,7 +16,7 @@ export const PATIENCE = 30_000; // milliseconds
 
 // Where the mock serves each built-in provider.
 const BASES = {
-  anthropic: '/anthropic/v1', azure: '/openai', bedrock: '/bedrock', google: '/google/v1beta', openai: '/openai/v1',
+  anthropic: '/anthropic/v1', azure: '/openai', bedrock: '/bedrock', google: '/google/v1beta/openai', openai: '/openai/v1',
   openrouter: '/openrouter/api/v1', vertex: '/v1/projects/mock-project/locations/global/publishers/google',
 };
 

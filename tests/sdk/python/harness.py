@@ -25,7 +25,7 @@ BASES = {
     "anthropic": "/anthropic/v1",
     "azure": "/openai",
     "bedrock": "/bedrock",
-    "google": "/google/v1beta",
+    "google": "/google/v1beta/openai",
     "openai": "/openai/v1",
     "openrouter": "/openrouter/api/v1",
     "vertex": "/v1/projects/mock-project/locations/global/publishers/google",
