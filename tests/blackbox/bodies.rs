@@ -50,6 +50,8 @@ async fn packed_request_bodies_are_searched_too_and_broken_ones_are_refused() {
         flate2::read::GzEncoder::new(text, flate2::Compression::fast()).read_to_end(&mut out).unwrap();
         out
     };
+    let twice = post_bytes("/same", gzip(&gzip(b"a secret b"))).header("content-encoding", "gzip, gzip");
+    assert_eq!(gateway.send(twice).await.text(), "a - b", "what is packed twice is no hiding place");
     let send = async |body: Vec<u8>| {
         let answer = gateway.send(post_bytes("/same", body).header("content-encoding", "gzip")).await;
         (answer.status, answer.text(), answer.header("ngrok-error-code").to_owned())

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use flate2::write::{GzEncoder, ZlibEncoder};
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use std::io::{Read, Write};
 
 /// How much of a body is read at once, in bytes.
@@ -24,12 +26,36 @@ pub(crate) enum Coding {
 }
 
 /// Why a body cannot be made plain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Undecoded {
     /// It is longer than allowed once it is plain.
     TooLong,
     /// Its bytes are not of that coding.
     Broken,
+    /// A coding that is not understood.
+    Unknown(String),
+}
+
+/// Longest name of a coding that is repeated, in characters.
+const NAME: usize = 32;
+
+/// The body without the codings that its headers name. There may be several, on several lines; what was applied last is
+/// undone first (RFC 9110, section 8.4). Stops at `limit` bytes.
+pub(crate) fn plain(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Undecoded> {
+    let mut names = Vec::new();
+    for line in headers.get_all(CONTENT_ENCODING) {
+        let line = line.to_str().map_err(|_| Undecoded::Unknown("?".into()))?;
+        names.extend(line.split(',').map(str::trim));
+    }
+    let mut body = body;
+    for name in names.iter().rev() {
+        if body.is_empty() || name.is_empty() || name.eq_ignore_ascii_case("identity") {
+            continue;
+        }
+        let unknown = || Undecoded::Unknown(name.chars().take(NAME).collect());
+        body = Coding::named(name).ok_or_else(unknown)?.decode(&body, limit)?;
+    }
+    if body.len() > limit { Err(Undecoded::TooLong) } else { Ok(body) }
 }
 
 impl Coding {
@@ -53,7 +79,7 @@ impl Coding {
     }
 
     /// The body made plain. Stops at `limit` bytes, however much is packed into it.
-    pub(crate) fn decode(self, body: &[u8], limit: usize) -> Result<Bytes, Undecoded> {
+    fn decode(self, body: &[u8], limit: usize) -> Result<Bytes, Undecoded> {
         let mut plain: Box<dyn Read + '_> = match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(body)),
             Self::Deflate => Box::new(ZlibDecoder::new(body)),
@@ -138,6 +164,25 @@ mod tests {
                 "{coding:?}"
             );
         }
+    }
+
+    #[test]
+    fn codings_of_all_lines_are_undone_the_last_first() {
+        let text = b"some text, some text, some text";
+        let twice = packed(Coding::Gzip, &[&packed(Coding::Brotli, &[text]).concat()]).concat();
+        let read = |lines: &[&'static str], body: &[u8]| {
+            let line = |line: &&'static str| (CONTENT_ENCODING, http::HeaderValue::from_static(line));
+            let headers: HeaderMap = lines.iter().map(line).collect();
+            plain(&headers, Bytes::copy_from_slice(body), 100)
+        };
+        for lines in [&["br, gzip"][..], &["br", "GZIP"], &["identity", "br, ,gzip"]] {
+            assert_eq!(read(lines, &twice).as_deref(), Ok(&text[..]), "{lines:?}");
+        }
+        assert_eq!(read(&["gzip, br"], &twice), Err(Undecoded::Broken));
+        assert_eq!(read(&["zstd"], text), Err(Undecoded::Unknown("zstd".into())));
+        assert_eq!(read(&["gzip"], b"").as_deref(), Ok(&b""[..]));
+        assert_eq!(read(&[], &[0; 101]), Err(Undecoded::TooLong));
+        assert_eq!(read(&["identity"], text).as_deref(), Ok(&text[..]));
     }
 
     #[test]

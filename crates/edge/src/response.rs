@@ -20,7 +20,6 @@ pub struct ResponseBody<'a> {
     changes: Vec<Box<dyn BodyChange>>,
     /// What was read here, as the upstream sent it.
     original: Option<Bytes>,
-    replaced: bool,
 }
 
 enum Content<'a> {
@@ -40,8 +39,6 @@ pub struct Settled {
     pub begun: Bytes,
     /// All of it as the upstream sent it, when it was read for an action.
     pub original: Option<Bytes>,
-    /// Whether an action replaced it.
-    pub replaced: bool,
     /// What is to be done to it on its way.
     pub changes: Vec<Box<dyn BodyChange>>,
 }
@@ -78,7 +75,7 @@ impl<'a> ResponseBody<'a> {
     }
 
     fn of(content: Content<'a>) -> Self {
-        Self { content, changes: Vec::new(), original: None, replaced: false }
+        Self { content, changes: Vec::new(), original: None }
     }
 
     /// All of the body, when it has at most `limit` bytes.
@@ -124,7 +121,6 @@ impl<'a> ResponseBody<'a> {
     /// Replaces the body.
     pub fn replace(&mut self, body: Bytes) {
         self.content = Content::Whole(body);
-        self.replaced = true;
     }
 
     /// Has the body changed on its way, after the changes asked for before.
@@ -140,7 +136,7 @@ impl<'a> ResponseBody<'a> {
             Content::Open { begun, .. } => (None, begun),
             Content::Passing => (None, Bytes::new()),
         };
-        Settled { whole, begun, original: self.original, replaced: self.replaced, changes: self.changes }
+        Settled { whole, begun, original: self.original, changes: self.changes }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `redirect`: sends the client to another URL.
 
 use super::header_names::{HeaderTemplate, check as check_headers, templates};
-use super::url_edit::{Edited, UrlEdit, check_from, encoded, result, split_before, split_scheme};
+use super::url_edit::{Edited, FROM, UrlEdit, check_from, encoded, result, split_before, split_scheme};
 use crate::action::{Action, ActionType, Flow, RequestCx};
 use crate::answer::{Answer, Fault};
 use crate::proxy::request::remove_dot_segments;
@@ -31,12 +31,7 @@ static SPEC: ActionSpec = ActionSpec {
     phases: &[Phase::HttpRequest],
     terminating: Terminating::OnSuccess,
     fields: &[
-        Field::optional(
-            "from",
-            Shape::Template,
-            "A regular expression (RE2), searched in the whole URL: `https://host/path?query`. Every match is replaced. \
-             Values of expressions are part of the expression. Absent: the whole URL is replaced.",
-        ),
+        FROM,
         Field::optional(
             "to",
             Shape::Template,

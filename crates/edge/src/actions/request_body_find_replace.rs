@@ -3,7 +3,7 @@
 use super::find_replace::{LONGEST, REPLACEMENTS, Replacement, apply, check, read, result};
 use crate::action::{Action, ActionType, Flow, RequestCx};
 use crate::answer::Fault;
-use crate::encoding::{Coding, Undecoded};
+use crate::encoding::{Undecoded, plain};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
@@ -19,7 +19,7 @@ static SPEC: ActionSpec = ActionSpec {
     name: "request-body-find-replace",
     result_name: "request_body_find_replace",
     summary: "Searches the request's body and replaces what matches; what follows, `ai-gateway` too, gets the new body. A \
-              body compressed with gzip, deflate or br is made plain first, one that is no UTF-8 text stays as it is, and \
+              body compressed with gzip, deflate or br is made plain first, one that is compressed another way or is no UTF-8 text stays as it is, and \
               one of more than 10 MiB is refused.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Never,
@@ -36,7 +36,7 @@ struct RequestBodyFindReplace {
 impl Action for RequestBodyFindReplace {
     async fn on_request(&self, cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
         let body = cx.body().await?;
-        let body = plain(cx, body)?;
+        let body = searched(cx, body)?;
         let Some(text) = body.as_deref().and_then(|body| std::str::from_utf8(body).ok()) else {
             cx.exchange.set_result(SPEC.result_name, || result(&[]));
             return Ok(Flow::Continue);
@@ -56,25 +56,19 @@ impl Action for RequestBodyFindReplace {
 }
 
 /// The body without its compression; `None` for a coding that is not understood.
-fn plain(cx: &RequestCx<'_>, body: Bytes) -> Result<Option<Bytes>, Fault> {
-    let too_long = || Fault {
-        code: 3903,
-        status: StatusCode::PAYLOAD_TOO_LARGE,
-        message: format!("the request body is longer than the {LONGEST} bytes that are searched"),
+fn searched(cx: &RequestCx<'_>, body: Bytes) -> Result<Option<Bytes>, Fault> {
+    let (code, status, message) = match plain(&cx.exchange.request.headers, body, LONGEST) {
+        Ok(body) => return Ok(Some(body)),
+        Err(Undecoded::Unknown(_)) => return Ok(None),
+        Err(Undecoded::TooLong) => (
+            3903,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the request body is longer than the {LONGEST} bytes that are searched"),
+        ),
+        Err(Undecoded::Broken) => {
+            let message = "the request body is not what its content-encoding says".to_owned();
+            (3904, StatusCode::BAD_REQUEST, message)
+        }
     };
-    let coding = cx.exchange.request.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-    match coding.filter(|name| !name.trim().eq_ignore_ascii_case("identity")) {
-        None if body.len() > LONGEST => Err(too_long()),
-        None => Ok(Some(body)),
-        Some(name) => match Coding::named(name).map(|coding| coding.decode(&body, LONGEST)) {
-            None => Ok(None),
-            Some(Ok(plain)) => Ok(Some(plain)),
-            Some(Err(Undecoded::TooLong)) => Err(too_long()),
-            Some(Err(Undecoded::Broken)) => Err(Fault {
-                code: 3904,
-                status: StatusCode::BAD_REQUEST,
-                message: format!("the request body is not valid {name}"),
-            }),
-        },
-    }
+    Err(Fault { code, status, message })
 }

@@ -3,7 +3,7 @@
 use super::find_replace::{LONGEST, REPLACEMENTS, Replacement, apply, check, read, result};
 use crate::action::{Action, ActionType, ResponseCx, ResponseFlow};
 use crate::answer::Fault;
-use crate::encoding::{Coding, Undecoded};
+use crate::encoding::{Undecoded, plain};
 use crate::response::Read;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,7 +20,7 @@ static SPEC: ActionSpec = ActionSpec {
     name: "response-body-find-replace",
     result_name: "response_body_find_replace",
     summary: "Searches the response's body and replaces what matches, also in answers of models. The body is held until all of \
-              it has come; one of more than 10 MiB, or that is no UTF-8 text, passes as it is. Streams of events pass too: \
+              it has come; one of more than 10 MiB, or that is compressed another way or is no UTF-8 text, passes as it is. Streams of events pass too: \
               `sse-find-replace` changes those. A body compressed with gzip, deflate or br is sent plain.",
     phases: &[Phase::HttpResponse],
     terminating: Terminating::Never,
@@ -37,7 +37,7 @@ struct ResponseBodyFindReplace {
 impl Action for ResponseBodyFindReplace {
     async fn on_response(&self, cx: &mut ResponseCx<'_, '_>) -> Result<ResponseFlow, Fault> {
         let body = match cx.body.read(LONGEST).await {
-            Read::Whole(body) => plain(cx, body)?,
+            Read::Whole(body) => searched(cx, body)?,
             Read::TooLong => {
                 let id = &cx.exchange.request.id;
                 tracing::warn!(request_id = %id, "a body is longer than {LONGEST} bytes and is not searched");
@@ -75,21 +75,17 @@ impl Action for ResponseBodyFindReplace {
 }
 
 /// The body without its compression; `None` when it is not searched.
-fn plain(cx: &ResponseCx<'_, '_>, body: Bytes) -> Result<Option<Bytes>, Fault> {
-    let coding = cx.response.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-    let Some(name) = coding.filter(|name| !name.trim().eq_ignore_ascii_case("identity")) else {
-        return Ok(Some(body));
-    };
-    match Coding::named(name).map(|coding| coding.decode(&body, LONGEST)) {
-        None => Ok(None),
-        Some(Ok(plain)) => Ok(Some(plain)),
+fn searched(cx: &ResponseCx<'_, '_>, body: Bytes) -> Result<Option<Bytes>, Fault> {
+    match plain(&cx.response.headers, body, LONGEST) {
+        Ok(body) => Ok(Some(body)),
+        Err(Undecoded::Unknown(_)) => Ok(None),
         // What a rule is to take out must not reach the client because it was packed tightly.
-        Some(Err(Undecoded::TooLong)) => Err(Fault::policy(
-            3903,
-            format!("the response body has more than {LONGEST} bytes once it is plain"),
-        )),
-        Some(Err(Undecoded::Broken)) => {
-            Err(Fault::policy(3904, format!("the response body is not valid {name}")))
+        Err(Undecoded::TooLong) => {
+            let message = format!("the response body has more than {LONGEST} bytes once it is plain");
+            Err(Fault::policy(3903, message))
+        }
+        Err(Undecoded::Broken) => {
+            Err(Fault::policy(3904, "the response body is not what its content-encoding says"))
         }
     }
 }

@@ -94,10 +94,6 @@ impl Action for SseFindReplace {
             most => Box::new(Together { rules, window: Window::new(most) }),
         })
     }
-
-    fn works_on_bodies(&self) -> bool {
-        true
-    }
 }
 
 /// Each message by itself.
@@ -119,6 +115,12 @@ impl EventFilter for EachAlone {
 }
 
 impl Rule {
+    /// Whether it changes `retry`, and not the data.
+    fn is_retry(&self, cx: &EventCx<'_>) -> bool {
+        let activation = cx.exchange.activation_with(cx.response);
+        self.field.render(&activation).is_ok_and(|field| field == "retry")
+    }
+
     /// Changes a field of a message; gives the first match. An error leaves the message as it is, and is logged: a stream
     /// that has begun cannot become an error.
     fn apply(&self, cx: &EventCx<'_>, event: &mut Event) -> Option<String> {
@@ -131,7 +133,7 @@ impl Rule {
                 return None;
             }
         };
-        let retry = self.field.render(&activation).is_ok_and(|field| field == "retry");
+        let retry = self.is_retry(cx);
         let text = if retry { event.retry() } else { event.data() }?;
         let first = ready.from.find(text)?.as_str().to_owned();
         let replaced = ready.from.replace_all(text, ready.to.as_str()).into_owned();
@@ -154,7 +156,7 @@ impl EventFilter for Together {
     fn event(&mut self, cx: &mut EventCx<'_>, mut event: Event, out: &mut Vec<Event>) {
         let mut matched = Vec::new();
         for (index, rule) in self.rules.iter().enumerate() {
-            if rule.field.source() == "retry"
+            if rule.is_retry(cx)
                 && let Some(first) = rule.apply(cx, &mut event)
             {
                 matched.push((index, first));
@@ -162,7 +164,7 @@ impl EventFilter for Together {
         }
         self.window.push(event, out);
         for (index, rule) in self.rules.iter().enumerate() {
-            if rule.field.source() == "retry" {
+            if rule.is_retry(cx) {
                 continue;
             }
             if let Ok(ready) = rule.replacement.ready(&cx.exchange.activation_with(cx.response))

@@ -4,8 +4,15 @@ use super::gate;
 use super::pattern::{self, Pattern};
 use crate::answer::Fault;
 use tollgate_expr::{Activation, Program, Template, Value};
-use tollgate_policy::{Checker, Config};
+use tollgate_policy::{Checker, Config, Field, Shape};
 
+/// The field `from`.
+pub(super) const FROM: Field = Field::optional(
+    "from",
+    Shape::Template,
+    "A regular expression (RE2), searched in the whole URL: `https://host/path?query`. Every match is replaced. Values of \
+     expressions are part of the expression. Absent: the whole URL is replaced.",
+);
 /// Longest URL that a replacement may make, in bytes.
 const LONGEST: usize = 64 << 10; // 64 KiB
 

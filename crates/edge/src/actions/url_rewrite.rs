@@ -1,6 +1,6 @@
 //! `url-rewrite`: changes the URL that later rules and the upstream see.
 
-use super::url_edit::{Edited, UrlEdit, check_from, encoded, result, split_before, split_scheme};
+use super::url_edit::{Edited, FROM, UrlEdit, check_from, encoded, result, split_before, split_scheme};
 use crate::action::{Action, ActionType, Flow, RequestCx};
 use crate::answer::Fault;
 use crate::proxy::request::normalised;
@@ -26,12 +26,7 @@ static SPEC: ActionSpec = ActionSpec {
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Never,
     fields: &[
-        Field::optional(
-            "from",
-            Shape::Template,
-            "A regular expression (RE2), searched in the whole URL: `https://host/path?query`. Every match is replaced. \
-             Values of expressions are part of the expression. Absent: the whole URL is replaced.",
-        ),
+        FROM,
         Field::required(
             "to",
             Shape::Template,

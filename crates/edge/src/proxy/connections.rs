@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::exchange::Exchange;
 use crate::listener::Listener;
 use crate::phase;
+use crate::proxy::request::inet;
 use crate::proxy::service::EdgeProxy;
 use async_trait::async_trait;
 use foldhash::HashMap;
@@ -14,7 +15,7 @@ use pingora_core::protocols::Stream;
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use serde_json::value::{RawValue, to_raw_value};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use tollgate_expr::{ConnectionFacts, Map, RequestFacts, TlsFacts, Value};
@@ -111,10 +112,6 @@ impl Drop for Known<'_> {
 
 fn facts(session: &Stream, started: SystemTime) -> ConnectionFacts {
     let digest = session.get_socket_digest();
-    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let inet = |address: Option<&pingora_core::protocols::l4::socket::SocketAddr>| {
-        address.and_then(|a| a.as_inet().copied()).unwrap_or(nowhere)
-    };
     let tls = session.get_ssl_digest().and_then(|ssl| ssl.extension.get::<TlsFacts>().cloned());
     let client = inet(digest.as_ref().and_then(|d| d.peer_addr()));
     let server = inet(digest.as_ref().and_then(|d| d.local_addr()));

@@ -64,7 +64,7 @@ pub(super) async fn forward(
     };
     let upstream = &*listener.upstream;
     let replaced = phase::run_response(&engine.response, exchange, &mut facts, &mut body, upstream).await;
-    let Settled { mut whole, begun, mut changes, .. } = body.settled();
+    let Settled { mut whole, begun, original, mut changes } = body.settled();
     if let Some(answer) = replaced {
         facts = ResponseFacts { status: answer.status, headers: answer.headers };
         (whole, changes) = (Some(answer.body), Vec::new());
@@ -79,7 +79,11 @@ pub(super) async fn forward(
         Some(body) => {
             let body = changed(&mut changes, exchange, body, true);
             facts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-            send(client, facts, body).await.map(|()| Ending::Complete)
+            let sent = send(client, facts, body).await.map(|()| Ending::Complete);
+            if original.is_some() {
+                reply.done().await; // it was read to its end: the connection can be used again
+            }
+            sent
         }
         None if changes.is_empty() => relay(client, reply, facts, begun, bodiless).await,
         None => {

@@ -90,11 +90,13 @@ pub(crate) fn request_id() -> Arc<str> {
     format!("req_{:024x}", fastrand::u128(..) >> 32).into()
 }
 
-fn connection(session: &Session, now: SystemTime) -> ConnectionFacts {
+/// An end of a connection; nowhere for one that has no address of the internet.
+pub(super) fn inet(address: Option<&pingora_core::protocols::l4::socket::SocketAddr>) -> SocketAddr {
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let inet = |address: Option<&pingora_core::protocols::l4::socket::SocketAddr>| {
-        address.and_then(|a| a.as_inet().copied()).unwrap_or(nowhere)
-    };
+    address.and_then(|a| a.as_inet().copied()).unwrap_or(nowhere)
+}
+
+fn connection(session: &Session, now: SystemTime) -> ConnectionFacts {
     let digest = session.digest();
     let started = digest
         .and_then(|d| d.timing_digest.first().and_then(Option::as_ref))

@@ -2,6 +2,7 @@
 
 use super::judge::judge;
 use crate::action::{Action, BuildContext, BuildError, Flow, RequestCx, ResponseCx, ResponseFlow};
+use crate::actions::gate;
 use crate::answer::Fault;
 use crate::events::is_event_stream;
 use crate::exchange::Exchange;
@@ -11,7 +12,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use http::{HeaderMap, StatusCode, Version};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tollgate_expr::{Map, Value};
+use tollgate_expr::Value;
 use tollgate_policy::Config;
 use tollgate_waf::{CoreRules, MatchedRule, Request, Response, SAMPLE, Sample, Verdict};
 
@@ -118,31 +119,23 @@ impl Guard {
         let nothing = Verdict::default();
         let verdict = judged.as_ref().unwrap_or(&nothing);
         let denied = judged.as_ref().map_or(true, |verdict| verdict.score >= self.threshold);
-        let (code, message) = match judged {
-            Ok(_) => (String::new(), String::new()),
-            Err(fault) => (format!("ERR_NGROK_{}", fault.code), fault.message.clone()),
-        };
-        map([
+        gate::results([
             ("decision", Value::from(if denied { "deny" } else { "allow" })),
             ("anomaly_score", Value::from(i64::from(verdict.score))),
             ("anomaly_score_threshold", Value::from(i64::from(self.threshold))),
             ("matched_rules", Value::List(verdict.matched.iter().map(rule).collect())),
-            ("error", map([("code", Value::from(code)), ("message", Value::from(message))])),
+            gate::error(judged.as_ref().err()),
         ])
     }
 }
 
 fn rule(rule: &MatchedRule) -> Value {
-    map([
+    gate::results([
         ("id", Value::from(i64::from(rule.id))),
         ("message", Value::from(rule.message.as_str())),
         ("severity", Value::from(rule.severity)),
         ("data", Value::from(rule.data.as_str())),
     ])
-}
-
-fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    Value::Map(Arc::new(entries.into_iter().map(|(name, value)| (name.into(), value)).collect::<Map>()))
 }
 
 fn failure(message: impl Into<String>) -> Fault {
