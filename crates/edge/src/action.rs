@@ -12,6 +12,7 @@ use foldhash::HashMap;
 use http::StatusCode;
 use std::any::Any;
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::SystemTime;
 use tollgate_expr::ResponseFacts;
 use tollgate_policy::{ActionDef, ActionSpec, Checker, Config};
@@ -39,6 +40,25 @@ pub struct BuildContext<'a> {
     pub rule: Option<&'a str>,
     /// Actions with state that were built before it, of the same policy.
     pub seen: &'a Seen,
+    /// What is worth saying although the action can be built.
+    pub warnings: &'a Warnings,
+}
+
+/// Warnings of actions that were built.
+#[derive(Debug, Default)]
+pub struct Warnings(RefCell<Vec<BuildError>>);
+
+impl Warnings {
+    /// One more.
+    pub fn add(&self, at: tollgate_policy::Location, code: &'static str, message: String, help: String) {
+        self.0.borrow_mut().push(BuildError { at, code, message, help: Some(help) });
+    }
+
+    /// All of them, once.
+    #[must_use]
+    pub fn take(&self) -> Vec<BuildError> {
+        self.0.take()
+    }
 }
 
 /// Which names of states a policy has used so far.
@@ -132,7 +152,7 @@ pub struct RequestCx<'a> {
     /// The way to providers.
     pub upstream: &'a dyn Upstream,
     /// The policy that runs, whose response phase applies to answers.
-    pub engine: &'a crate::engine::Engine,
+    pub engine: &'a Arc<crate::engine::Engine>,
 }
 
 impl RequestCx<'_> {
@@ -193,6 +213,8 @@ pub enum Flow {
     Answered,
     /// The connection is closed without an answer; the phase ends.
     Close,
+    /// Another endpoint has let the request through, and it goes to its upstream; the phase ends.
+    Upstream(Arc<crate::phase::Onward>),
 }
 
 /// What happens after an action of the response phase.

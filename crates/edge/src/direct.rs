@@ -12,6 +12,7 @@ use crate::upstream::Upstream;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Most bytes of an answer that are kept.
@@ -52,7 +53,7 @@ impl std::fmt::Debug for Part {
 
 /// Sends a request through a policy, and waits for the whole answer.
 pub async fn deliver(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     shared: &Shared,
     upstream: &dyn Upstream,
     request: DryRequest,
@@ -69,7 +70,7 @@ pub async fn deliver(
             client.parts = vec![Part { after: took, data: answer.body }];
             (Some(answer.status), answer.headers)
         }
-        Outcome::Fallthrough | Outcome::Close => (None, HeaderMap::new()),
+        Outcome::Fallthrough | Outcome::Upstream(_) | Outcome::Close => (None, HeaderMap::new()),
     };
     Delivery { status, headers, parts: client.parts, cut: client.cut, took, record: exchange.record }
 }

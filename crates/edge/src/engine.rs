@@ -1,6 +1,6 @@
 //! A policy ready to run, and the state that outlives it.
 
-use crate::action::{Action, BuildContext, Seen};
+use crate::action::{Action, BuildContext, Seen, Warnings};
 use crate::actions;
 use crate::gateway::Gateway;
 use crate::phase::Rule;
@@ -17,6 +17,8 @@ pub struct Shared {
     pub catalog: ArcSwap<Catalog>,
     /// Which servers actions may call beside those the policy names.
     pub outbound: Arc<crate::Outbound>,
+    /// The endpoints that only others of the process can reach.
+    pub internal: Arc<crate::internal::Directory>,
     /// Public keys of who issues tokens.
     pub jwks: Arc<crate::Jwks>,
     /// Whether and when that list is read.
@@ -95,9 +97,12 @@ impl Engine {
         };
         let mut found = Vec::new();
         let wants_results = mentions_results(&source.text);
-        let seen = Seen::default();
+        let (seen, warnings) = (Seen::default(), Warnings::default());
         let mut build = |rules: &[tollgate_policy::Rule]| -> Vec<Rule> {
-            rules.iter().map(|rule| build_rule(rule, (shared, &seen), source, &mut found)).collect()
+            rules
+                .iter()
+                .map(|rule| build_rule(rule, (shared, &seen, &warnings), source, &mut found))
+                .collect()
         };
         let response = build(&policy.on_http_response);
         let events = build(&policy.on_event_stream_message);
@@ -113,6 +118,9 @@ impl Engine {
             wants_results,
             loaded: SystemTime::now(),
         };
+        for w in warnings.take() {
+            found.push(diagnostic(source, w.at, Severity::Warning, w.code, w.message, w.help));
+        }
         for (vault, name, at) in policy.secrets() {
             if let Err(missing) = shared.secrets.secret(&vault, &name) {
                 let help = format!(
@@ -141,7 +149,7 @@ impl Engine {
 
 fn build_rule(
     rule: &tollgate_policy::Rule,
-    (shared, seen): (&Shared, &Seen),
+    (shared, seen, warnings): (&Shared, &Seen, &Warnings),
     source: &Source,
     found: &mut Vec<Diagnostic>,
 ) -> Rule {
@@ -149,7 +157,8 @@ fn build_rule(
     let mut kinds = Vec::new();
     for def in &rule.actions {
         let Some(kind) = actions::find(def.spec.name) else { continue };
-        match (kind.build)(&def.read(), &BuildContext { shared, def, rule: rule.name.as_deref(), seen }) {
+        let rule = rule.name.as_deref();
+        match (kind.build)(&def.read(), &BuildContext { shared, def, rule, seen, warnings }) {
             Ok(action) => {
                 built.push(action);
                 kinds.push((def.spec.name, def.at));

@@ -6,6 +6,7 @@ use crate::phase;
 use crate::response::BodyChange;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
+use std::sync::Arc;
 use tollgate_dialect::sse::{Event, Splitter};
 use tollgate_expr::ResponseFacts;
 
@@ -28,39 +29,35 @@ pub struct EventCx<'a> {
 }
 
 /// The rules of the event phase, at work on one stream.
-pub(crate) struct EventRules<'e> {
-    engine: &'e Engine,
+pub(crate) struct EventRules {
+    engine: Arc<Engine>,
     /// For each rule, what its actions do.
     filters: Vec<Vec<Box<dyn EventFilter>>>,
     response: ResponseFacts,
     splitter: Splitter,
 }
 
-impl<'e> EventRules<'e> {
+impl EventRules {
     /// The rules for a stream with this head; `None` when there are none, or it is no stream of events.
-    pub(crate) fn new(engine: &'e Engine, response: &ResponseFacts) -> Option<Self> {
+    pub(crate) fn new(engine: &Arc<Engine>, response: &ResponseFacts) -> Option<Self> {
         if engine.events.is_empty() || !is_event_stream(response) {
             return None;
         }
         let filters =
             engine.events.iter().map(|rule| rule.actions.iter().filter_map(|a| a.on_events()).collect());
         Some(Self {
-            engine,
+            engine: Arc::clone(engine),
             filters: filters.collect(),
             response: response.clone(),
             splitter: Splitter::new(),
         })
     }
 
-    /// The same as a change of the body: one, or none.
-    pub(crate) fn changes(engine: &'e Engine, response: &ResponseFacts) -> Option<Box<dyn BodyChange + 'e>> {
-        Some(Box::new(Self::new(engine, response)?))
-    }
-
     /// A message through all rules from `from` on.
     fn through(&mut self, exchange: &mut Exchange, from: usize, event: Event, out: &mut Vec<Event>) {
         let mut waiting = vec![event];
-        for (rule, filters) in self.engine.events.iter().zip(&mut self.filters).skip(from) {
+        let engine = Arc::clone(&self.engine);
+        for (rule, filters) in engine.events.iter().zip(&mut self.filters).skip(from) {
             let mut next = Vec::new();
             for event in waiting {
                 let mut cx = EventCx { exchange, response: &self.response };
@@ -91,7 +88,7 @@ impl<'e> EventRules<'e> {
     }
 }
 
-impl BodyChange for EventRules<'_> {
+impl BodyChange for EventRules {
     fn push(&mut self, exchange: &mut Exchange, part: Bytes, end: bool) -> Bytes {
         self.splitter.feed(part);
         let mut sent = BytesMut::new();

@@ -1,5 +1,6 @@
 //! One request on its way through the phases: what rules read and what actions change.
 
+use crate::levels::Enclosing;
 use crate::watch::Watches;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -43,6 +44,10 @@ pub struct Exchange {
     pub unsettled: Vec<crate::late_costs::Unsettled>,
     /// Who waits for what the upstream says to this request.
     pub watches: Watches,
+    /// The endpoints that have sent the request on, from the one the client has called.
+    pub enclosing: Vec<Enclosing>,
+    /// Which of them is at work; `None`: the one that the request has come to in the end.
+    pub present: Option<usize>,
     /// What the gateway notes down while the request is explained; `None` when it is served.
     pub trace: Option<Box<crate::explain::Trace>>,
 }
@@ -55,6 +60,8 @@ pub struct LateLog {
     pub metadata: JsonTemplate,
     /// The response as the rule saw it.
     pub response: ResponseFacts,
+    /// The endpoint whose rule it was, as in [`Exchange::present`].
+    pub level: Option<usize>,
 }
 
 /// The outcome of a request, gathered on the way, written once.
@@ -172,6 +179,8 @@ impl Exchange {
             list_wanted: None,
             unsettled: Vec::new(),
             watches: Watches::default(),
+            enclosing: Vec::new(),
+            present: None,
             trace: None,
         }
     }
@@ -199,7 +208,12 @@ impl Exchange {
     /// Computes late `log` entries with what is known now. One that fails keeps its earlier value.
     pub fn settle_logs(&mut self) {
         for late in self.late_logs.take().unwrap_or_default() {
-            match late.metadata.eval(&self.activation_with(&late.response)) {
+            let value = |exchange: &mut Self| late.metadata.eval(&exchange.activation_with(&late.response));
+            let value = match late.level {
+                Some(level) => self.at(level, value),
+                None => value(self),
+            };
+            match value {
                 Ok(value) => {
                     if let Some(entry) = self.logs.get_mut(late.index) {
                         *entry = value;

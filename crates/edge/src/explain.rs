@@ -65,7 +65,7 @@ pub struct Explanation {
 
 /// Runs a request through a policy with scripted providers.
 pub async fn explain(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     shared: &Shared,
     request: DryRequest,
     script: Vec<ScriptedOutcome>,
@@ -85,7 +85,9 @@ pub async fn explain(
             let (status, headers) = client.head.map_or((None, HeaderMap::new()), |(s, h)| (Some(s), h));
             (status, headers, client.answer.freeze())
         }
-        Outcome::Fallthrough | Outcome::Close => (None, HeaderMap::new(), Bytes::new()),
+        Outcome::Fallthrough | Outcome::Upstream(_) | Outcome::Close => {
+            (None, HeaderMap::new(), Bytes::new())
+        }
     };
     if status.is_some() {
         crate::proxy::headers::stamp(&mut headers, &exchange, engine);

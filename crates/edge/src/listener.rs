@@ -1,7 +1,8 @@
-//! What one listener serves: its policy, its limits, its ways out.
+//! What one endpoint serves, with a socket of its own or without: its policy, its limits, its ways out.
 
 use crate::engine::{Engine, Shared};
 use crate::limits::{Budget, Limits};
+use crate::pool::Pool;
 use crate::proxy::connections::Connected;
 use crate::proxy::targets::{Target, Targets};
 use crate::upstream::Upstream;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use tollgate_expr::EndpointFacts;
 use tollgate_observe::{AccessLog, InFlight};
 
-/// One listener. Everything a request needs is reached from here without a lock.
+/// One endpoint. Everything a request needs is reached from here without a lock. Internal endpoints have no socket.
 pub struct Listener {
     /// The policy in force; swapped by a reload.
     pub engine: ArcSwap<Engine>,
@@ -25,7 +26,7 @@ pub struct Listener {
     /// The way to providers.
     pub upstream: Arc<dyn Upstream>,
     /// Where traffic goes that no rule answers.
-    pub plain: Option<PlainUpstream>,
+    pub plain: Option<Pool>,
     /// The access log.
     pub access_log: Arc<AccessLog>,
     /// Requests being served.
@@ -71,6 +72,11 @@ impl PlainUpstream {
             Some("http") => false,
             _ => return Err(bad("the scheme must be http or https")),
         };
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            // Not said back: it may be a password.
+            let text = "that URL".to_owned();
+            return Err(BadUpstream { text, why: "a user and password before the host are not sent" });
+        }
         if uri.query().is_some() {
             return Err(bad("a query cannot be kept"));
         }
@@ -101,7 +107,7 @@ mod tests {
         {
             assert!(PlainUpstream::parse(good, &targets).is_ok(), "{good}");
         }
-        for bad in ["ftp://x", "http://", "http://x?y=1", "localhost:99999999"] {
+        for bad in ["http://user:secret@x", "ftp://x", "http://", "http://x?y=1", "localhost:99999999"] {
             assert!(PlainUpstream::parse(bad, &targets).is_err(), "{bad}");
         }
         let with_path = PlainUpstream::parse("https://example.com/base/", &targets).map(|u| u.prefix);

@@ -5,8 +5,11 @@ use crate::answer::{Answer, Fault};
 use crate::engine::Engine;
 use crate::events::EventRules;
 use crate::exchange::Exchange;
-use crate::response::{BodyChange, ResponseBody, Settled, changed};
+use crate::levels::AtLevel;
+use crate::listener::Listener;
+use crate::response::{ResponseBody, Settled, changed};
 use crate::upstream::Upstream;
+use std::sync::Arc;
 use tollgate_expr::{Activation, Program, ResponseFacts};
 
 /// A compiled rule.
@@ -28,12 +31,30 @@ pub struct Rule {
 pub enum Outcome {
     /// No rule ended the request: it goes to the listener's own upstream.
     Fallthrough,
+    /// It goes to the upstream of another endpoint, whose policy has let it through as well; see
+    /// [`crate::exchange::Exchange::enclosing`].
+    Upstream(Arc<Onward>),
     /// An answer to send.
     Respond(Answer),
     /// The answer has been sent.
     Answered,
     /// The connection is closed without an answer.
     Close,
+}
+
+/// Where a request goes that has passed the policy of an internal endpoint.
+pub struct Onward {
+    /// The endpoint; `None` in commands that serve nobody.
+    pub endpoint: Option<Arc<Listener>>,
+    /// Its policy, as the request met it.
+    pub engine: Arc<Engine>,
+}
+
+impl std::fmt::Debug for Onward {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let to = self.endpoint.as_ref().map(|listener| &listener.endpoint.id);
+        f.debug_struct("Onward").field("endpoint", &to).finish_non_exhaustive()
+    }
 }
 
 /// Which action ended the request phase.
@@ -88,6 +109,7 @@ pub async fn run_request(rules: &[Rule], cx: &mut RequestCx<'_>) -> (Outcome, Op
                 Ok(Flow::Respond(answer)) => return (Outcome::Respond(answer), ended()),
                 Ok(Flow::Answered) => return (Outcome::Answered, ended()),
                 Ok(Flow::Close) => return (Outcome::Close, ended()),
+                Ok(Flow::Upstream(onward)) => return (Outcome::Upstream(onward), ended()),
                 Err(fault) => return (refuse(cx.exchange, &fault), ended()),
             }
         }
@@ -95,20 +117,47 @@ pub async fn run_request(rules: &[Rule], cx: &mut RequestCx<'_>) -> (Outcome, Op
     (Outcome::Fallthrough, None)
 }
 
-/// Runs `on_http_response`. A failing expression makes its rule not match; a failing action ends the phase
-/// with an error answer.
+/// Runs `on_http_response`, of the endpoint that has the answer and then of each that has sent the request on to it, and
+/// has the messages of a stream go through their rules. `Some`: what the client gets instead.
 pub async fn run_response(
-    rules: &[Rule],
+    engine: &Arc<Engine>,
     exchange: &mut Exchange,
     response: &mut ResponseFacts,
     body: &mut ResponseBody<'_>,
     upstream: &dyn Upstream,
 ) -> Option<Answer> {
-    if rules.is_empty() {
-        return None;
+    let mut replaced = respond(engine, exchange, response, body, upstream).await;
+    for index in (0..exchange.enclosing.len()).rev() {
+        let Some(outer) = exchange.enclosing.get(index).map(|outer| Arc::clone(&outer.engine)) else { break };
+        exchange.exchange_with(index);
+        replaced = match replaced {
+            None => {
+                let before = body.changes();
+                let replaced = respond(&outer, exchange, response, body, upstream).await;
+                body.wrap_changes(before, |change| Box::new(AtLevel { index, change }));
+                replaced
+            }
+            Some(answer) => Some(answered(&outer, exchange, answer, upstream).await),
+        };
+        exchange.exchange_with(index);
     }
-    exchange.vars.clear();
-    for rule in rules {
+    replaced
+}
+
+/// The rules of one endpoint. A failing expression makes its rule not match; a failing action ends the phase with an
+/// error answer.
+async fn respond(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange,
+    response: &mut ResponseFacts,
+    body: &mut ResponseBody<'_>,
+    upstream: &dyn Upstream,
+) -> Option<Answer> {
+    let before = body.changes();
+    if !engine.response.is_empty() {
+        exchange.vars.clear();
+    }
+    for rule in &engine.response {
         if !matches_response(rule, exchange, response) {
             continue;
         }
@@ -124,30 +173,37 @@ pub async fn run_response(
             }
         }
     }
+    if let Some(events) = EventRules::new(engine, response) {
+        body.change_before(before, Box::new(events));
+    }
     None
 }
 
-/// An answer that was made here, after the rules of the response phase.
-pub async fn settled(
-    engine: &Engine,
+/// An answer that is all here, after the rules of one endpoint.
+async fn answered(
+    engine: &Arc<Engine>,
     exchange: &mut Exchange,
     answer: Answer,
     upstream: &dyn Upstream,
 ) -> Answer {
-    if !answer.response_phase {
-        return answer;
-    }
     let mut facts = ResponseFacts { status: answer.status, headers: answer.headers };
     let mut body = ResponseBody::whole(answer.body);
-    let replaced = run_response(&engine.response, exchange, &mut facts, &mut body, upstream).await;
-    if let Some(replaced) = replaced {
+    if let Some(replaced) = respond(engine, exchange, &mut facts, &mut body, upstream).await {
         return replaced;
     }
-    let Settled { whole, changes, .. } = body.settled();
-    let mut changes: Vec<Box<dyn BodyChange + '_>> = changes;
-    changes.splice(0..0, EventRules::changes(engine, &facts));
+    let Settled { whole, mut changes, .. } = body.settled();
     let body = changed(&mut changes, exchange, whole.unwrap_or_default(), true);
     Answer { status: facts.status, headers: facts.headers, body, response_phase: true }
+}
+
+/// An answer that was made here, after the rules of the response phase.
+pub async fn settled(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange,
+    answer: Answer,
+    upstream: &dyn Upstream,
+) -> Answer {
+    if answer.response_phase { answered(engine, exchange, answer, upstream).await } else { answer }
 }
 
 /// Whether a rule of the response or the event phase applies. An error is a no, and is logged.

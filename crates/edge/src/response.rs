@@ -123,6 +123,26 @@ impl<'a> ResponseBody<'a> {
         self.content = Content::Whole(body);
     }
 
+    /// The changes asked for since there were `from` of them are made by other means.
+    pub(crate) fn wrap_changes(
+        &mut self,
+        from: usize,
+        wrap: impl Fn(Box<dyn BodyChange>) -> Box<dyn BodyChange>,
+    ) {
+        let later = self.changes.split_off(from);
+        self.changes.extend(later.into_iter().map(wrap));
+    }
+
+    /// How many changes are asked for.
+    pub(crate) fn changes(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// A change before those asked for since there were `at` of them.
+    pub(crate) fn change_before(&mut self, at: usize, change: Box<dyn BodyChange>) {
+        self.changes.insert(at, change);
+    }
+
     /// Has the body changed on its way, after the changes asked for before.
     pub fn change(&mut self, change: Box<dyn BodyChange>) {
         self.changes.push(change);

@@ -1,10 +1,16 @@
 //! Starts the listeners, prints where they are, and stops without cutting anybody off.
 
-use crate::engine::{Engine, Shared};
+mod endpoints;
+
+pub use endpoints::{InternalOptions, UpstreamOptions};
+
+use crate::engine::Shared;
 use crate::limits::{Budget, Limits};
-use crate::listener::{Listener, PlainUpstream};
-use crate::proxy::admin::AdminApp;
-use crate::proxy::connections::{Connected, Connections};
+use crate::listener::Listener;
+use crate::pool::HealthCheck;
+use crate::proxy::admin::{AdminApp, Endpoints};
+use crate::proxy::checker::Checker;
+use crate::proxy::connections::Connections;
 use crate::proxy::handshake::Handshake;
 use crate::proxy::pools::Pools;
 use crate::proxy::provider::Providers;
@@ -12,13 +18,14 @@ use crate::proxy::service::EdgeProxy;
 use crate::proxy::targets::Targets;
 use crate::reload;
 use crate::upstream::Upstream;
-use arc_swap::ArcSwap;
+use endpoints::{Maker, Watched};
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::apps::http_app::HttpServer;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{ExecutionPhase, RunArgs, Server};
+use pingora_core::services::background::background_service;
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::net::SocketAddr;
@@ -26,7 +33,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpSocket;
-use tollgate_expr::EndpointFacts;
 use tollgate_observe::{AccessLog, AdminState, AdminToken, InFlight, RunState};
 use tollgate_policy::Source;
 
@@ -42,6 +48,8 @@ const H2_CONNECTION_WINDOW: u32 = 4 << 20;
 pub struct ServerOptions {
     /// The listeners; at least one.
     pub endpoints: Vec<EndpointOptions>,
+    /// Endpoints without a listener of their own.
+    pub internal: Vec<InternalOptions>,
     /// The admin listener; none when absent.
     pub admin: Option<SocketAddr>,
     /// Token for the admin listener; needed when it is not on loopback.
@@ -67,7 +75,9 @@ pub struct EndpointOptions {
     /// Certificate chain and key, PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Where traffic goes that no rule answers.
-    pub upstream: Option<String>,
+    pub upstreams: Vec<UpstreamOptions>,
+    /// How these servers are looked after.
+    pub health_check: Option<HealthCheck>,
     /// The policy as it was loaded.
     pub policy: Source,
     /// The file to watch; none for a policy that is not in a file of its own.
@@ -131,36 +141,29 @@ pub fn serve(
     let in_flight = Arc::clone(shared.metrics.in_flight());
     let first_file = options.endpoints.first().and_then(|e| e.file.as_ref()).map(|f| f.display().to_string());
     let run = Arc::new(RunState::new(options.version, first_file, Arc::clone(&in_flight)));
-    let budget = Budget::new(options.buffered_bodies);
-    let targets = Targets::default();
-    let providers = Arc::new(Providers::new(pools));
+    let maker = Maker {
+        shared: Arc::clone(&shared),
+        upstream: Arc::new(Providers::new(pools)),
+        access_log: Arc::clone(&access_log),
+        in_flight: Arc::clone(&in_flight),
+        budget: Budget::new(options.buffered_bodies),
+        targets: Targets::default(),
+    };
     let mut lines = Vec::new();
     let mut addresses = Vec::new();
     let mut reserved = Vec::new();
-    let mut watched = Vec::new();
+    let mut watched = maker.internal(&options.internal)?;
     for endpoint in &options.endpoints {
         let (address, socket) = reserve(endpoint.listen, options.upgrade)?;
         reserved.extend(socket);
-        let upstream: Arc<dyn Upstream> = Arc::<Providers>::clone(&providers);
-        let listener = Listener {
-            engine: ArcSwap::from_pointee(load(endpoint, &shared)?),
-            shared: Arc::clone(&shared),
-            endpoint: Arc::new(facts(endpoint, address)),
-            limits: endpoint.limits,
-            budget: Arc::clone(&budget),
-            upstream,
-            plain: endpoint.upstream.as_deref().map(|url| PlainUpstream::parse(url, &targets)).transpose()?,
-            access_log: Arc::clone(&access_log),
-            in_flight: Arc::clone(&in_flight),
-            connected: Connected::default(),
-        };
-        let listener = Arc::new(listener);
+        let made = maker.listening(endpoint, address)?;
+        let listener = Arc::clone(&made.2);
         run.loaded(&listener.engine.load().revision, SystemTime::now());
         let scheme = listener.endpoint.protocol;
         lines.push(format!("listening on {scheme}://{address}"));
         addresses.push(address);
-        server.add_service(proxy_service(&conf, endpoint, address, Arc::clone(&listener))?);
-        watched.push((endpoint.file.clone(), endpoint.policy.clone(), listener));
+        server.add_service(proxy_service(&conf, endpoint, address, listener)?);
+        watched.push(made);
     }
     if let Some(wanted) = options.admin {
         let (address, socket) = reserve(wanted, options.upgrade)?;
@@ -171,14 +174,31 @@ pub fn serve(
         lines.push(format!("admin on http://{address} (/status, /metrics, /healthz, /readyz)"));
         addresses.push(address);
     }
-    for (file, source, listener) in &watched {
-        let name = file.as_ref().map_or_else(|| source.name.clone(), |f| f.display().to_string());
-        lines.push(format!("policy {name}, revision {}", listener.engine.load().revision));
-    }
+    lines.extend(options.internal.iter().map(|endpoint| format!("internal endpoint {}", endpoint.url)));
+    lines.extend(watched.iter().map(policy_line));
+    check_health(&mut server, &watched)?;
     reload::watch(watched, Arc::clone(&run), &shared);
     drain_on_stop(&server, run, in_flight, access_log);
     announce_when_listening(addresses, reserved, move || announce(lines));
     server.run(RunArgs::default());
+    Ok(())
+}
+
+/// Where the policy of an endpoint is, and which is in force.
+fn policy_line((file, source, listener): &Watched) -> String {
+    let name = file.as_ref().map_or_else(|| source.name.clone(), |f| f.display().to_string());
+    format!("policy {name}, revision {}", listener.engine.load().revision)
+}
+
+/// Has the servers behind endpoints looked after, where that is wanted.
+fn check_health(server: &mut Server, watched: &[Watched]) -> Result<(), StartError> {
+    let checked =
+        |listener: &&Arc<Listener>| listener.plain.as_ref().is_some_and(|pool| pool.check.is_some());
+    let listeners: Vec<_> = watched.iter().map(|(_, _, l)| l).filter(checked).map(Arc::clone).collect();
+    if !listeners.is_empty() {
+        let upstream = Arc::new(Providers::new(pools(&server.configuration)?));
+        server.add_service(background_service("health checks", Checker { listeners, upstream }));
+    }
     Ok(())
 }
 
@@ -215,29 +235,6 @@ fn pools(conf: &ServerConf) -> Result<Arc<Pools>, StartError> {
     let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Pools::new(&options)));
     std::panic::set_hook(hook);
     made.map(Arc::new).map_err(|_| StartError::NoRoots)
-}
-
-fn load(endpoint: &EndpointOptions, shared: &Shared) -> Result<Engine, StartError> {
-    let loaded = Engine::load(&endpoint.policy, shared);
-    let text = loaded.diagnostics.render_text(&endpoint.policy);
-    match loaded.engine {
-        Some(engine) => {
-            if !text.is_empty() {
-                eprint!("{text}");
-            }
-            Ok(engine)
-        }
-        None => Err(StartError::Policy(text)),
-    }
-}
-
-fn facts(endpoint: &EndpointOptions, address: SocketAddr) -> EndpointFacts {
-    EndpointFacts {
-        id: format!("ep_{}", endpoint.name).into(),
-        protocol: if endpoint.tls.is_some() { "https" } else { "http" },
-        host: address.ip().to_string().into(),
-        port: address.port(),
-    }
 }
 
 /// Sees that the address can be had before Pingora panics over it; with port 0, the system picks one. The socket is
@@ -303,10 +300,7 @@ fn admin_service(
     let state = AdminState {
         run: Arc::clone(run),
         metrics: Arc::clone(&shared.metrics),
-        source: Arc::new({
-            let listeners = listeners.clone();
-            move || crate::proxy::admin::providers(&listeners)
-        }),
+        source: Arc::new(Endpoints(listeners.clone())),
         token,
     };
     let mut service = Service::new("admin".to_owned(), HttpServer::new_app(AdminApp { state, listeners }));

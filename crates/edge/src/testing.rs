@@ -32,6 +32,7 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
     Shared {
         catalog: arc_swap::ArcSwap::new(Catalog::builtin()),
         outbound: Arc::default(),
+        internal: Arc::default(),
         jwks: Arc::default(),
         lists: crate::Lists::new(crate::ReadLists::Nothing),
         late_costs: crate::LateCosts::new(false),
@@ -56,16 +57,17 @@ pub(crate) fn loads(policy: &str) -> Result<String, String> {
     if loaded.engine.is_some() { Ok(text) } else { Err(text) }
 }
 
-pub(crate) fn engine(policy: &str, shared: &Shared) -> Engine {
+pub(crate) fn engine(policy: &str, shared: &Shared) -> Arc<Engine> {
     let source = Source::new("test.yml", policy);
     let loaded = Engine::load(&source, shared);
-    loaded.engine.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render_text(&source)))
+    let engine = loaded.engine.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render_text(&source)));
+    Arc::new(engine)
 }
 
 /// A request that went through `on_http_request`.
 pub(crate) struct Run {
     pub(crate) exchange: Exchange,
-    engine: Engine,
+    engine: Arc<Engine>,
     outcome: Outcome,
 }
 

@@ -35,6 +35,26 @@ impl Watches {
         self.0.iter_mut().for_each(|watch| watch.failed());
     }
 
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Tells those that came since there were `before` that nothing will come of it: what they were added for is given
+    /// up, and what comes now is somebody else's.
+    pub fn give_up_since(&mut self, before: usize) {
+        for mut watch in self.0.drain(before.min(self.0.len())..) {
+            watch.failed();
+        }
+    }
+
     /// Tells them that there was none and that there will be none: before the client is told, so that its next request
     /// finds it known.
     pub fn gave_up(&mut self) {

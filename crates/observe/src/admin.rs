@@ -110,7 +110,8 @@ fn ready(state: &AdminState) -> AdminAnswer {
 }
 
 fn status(state: &AdminState) -> AdminAnswer {
-    match serde_json::to_string_pretty(&state.run.status(state.source.providers())) {
+    match serde_json::to_string_pretty(&state.run.status(state.source.providers(), state.source.endpoints()))
+    {
         Ok(body) => (StatusCode::OK, JSON, body + "\n"),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
     }

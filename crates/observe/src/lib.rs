@@ -20,5 +20,6 @@ pub use metrics::{AttemptOutcome, COST_PARTS, MAX_PROVIDERS, Metrics, ProviderMe
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use status::{
-    AccountStatus, KeyStatus, ModelStatus, ProviderStatus, ReloadError, RunState, Status, StatusSource,
+    AccountStatus, EndpointStatus, KeyStatus, ModelStatus, ProviderStatus, ReloadError, RunState, Status,
+    StatusSource, UpstreamStatus,
 };

@@ -94,7 +94,7 @@ impl RunState {
 
     /// Everything for `GET /status`.
     #[must_use]
-    pub fn status(&self, providers: Vec<ProviderStatus>) -> Status {
+    pub fn status(&self, providers: Vec<ProviderStatus>, endpoints: Vec<EndpointStatus>) -> Status {
         let loaded = self.loaded.load();
         Status {
             version: self.version.clone(),
@@ -106,6 +106,7 @@ impl RunState {
             uptime_seconds: self.started.elapsed().as_secs(),
             draining: self.draining(),
             providers,
+            endpoints,
         }
     }
 }
@@ -134,6 +135,35 @@ pub struct Status {
     pub draining: bool,
     /// Providers in the order of the policy.
     pub providers: Vec<ProviderStatus>,
+    /// The endpoints that have servers behind them.
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// One endpoint.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct EndpointStatus {
+    /// Its id, `ep_` and its name.
+    pub id: String,
+    /// Its address.
+    pub url: String,
+    /// The servers behind it.
+    pub upstreams: Vec<UpstreamStatus>,
+}
+
+/// One server behind an endpoint.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct UpstreamStatus {
+    /// Where it is.
+    pub url: String,
+    /// Its share of the requests, beside those of the others.
+    pub weight: u32,
+    /// `healthy`, `unhealthy`, or `unknown` when it is not looked after.
+    pub health: String,
+    /// Whether it comes last because it could not be connected to just now.
+    pub resting: bool,
+    /// What its last health check found wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// One provider.
@@ -222,6 +252,11 @@ pub struct AccountStatus {
 pub trait StatusSource: Send + Sync {
     /// The providers of the live policy.
     fn providers(&self) -> Vec<ProviderStatus>;
+
+    /// The endpoints that have servers behind them.
+    fn endpoints(&self) -> Vec<EndpointStatus> {
+        Vec::new()
+    }
 }
 
 impl<F: Fn() -> Vec<ProviderStatus> + Send + Sync> StatusSource for F {
@@ -256,7 +291,7 @@ mod tests {
         run.loaded("r1", UNIX_EPOCH);
         run.reload_failed("p.yml:3:1: error: no", UNIX_EPOCH + Duration::from_secs(60));
         let _guard = in_flight.enter();
-        let status = run.status(Vec::new());
+        let status = run.status(Vec::new(), Vec::new());
         assert_eq!((status.revision.as_deref(), status.in_flight), (Some("r1"), 1));
         assert_eq!(status.loaded_at.as_deref(), Some("1970-01-01T00:00:00.000Z"));
         let error = status.last_reload_error.unwrap();
@@ -265,7 +300,7 @@ mod tests {
             ("1970-01-01T00:01:00.000Z", "p.yml:3:1: error: no")
         );
         run.loaded("r2", UNIX_EPOCH);
-        assert_eq!(run.status(Vec::new()).last_reload_error, None);
+        assert_eq!(run.status(Vec::new(), Vec::new()).last_reload_error, None);
         assert_eq!(run.revision().as_deref(), Some("r2"));
     }
 }

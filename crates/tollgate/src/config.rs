@@ -6,6 +6,7 @@ mod inline;
 mod names;
 #[cfg(test)]
 mod tests;
+mod upstreams;
 
 use crate::cli::{Admin, LogForm, parse_address, parse_admin};
 use crate::decode::{Reader, joined};
@@ -14,6 +15,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tollgate_edge::Outbound;
+use tollgate_edge::internal::InternalUrl;
+use tollgate_edge::pool::HealthCheck;
+use tollgate_edge::server::UpstreamOptions;
 use tollgate_policy::{Node, Source, parse_duration, parse_size};
 
 /// The code of findings in this file.
@@ -42,7 +46,7 @@ pub(crate) struct ConfigFile {
     pub(crate) targets: Outbound,
 }
 
-/// One listener.
+/// One endpoint: a listener, or an internal one.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoint {
     /// Its name.
@@ -51,8 +55,12 @@ pub(crate) struct Endpoint {
     pub(crate) listen: Option<SocketAddr>,
     /// Certificate and key.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
-    /// `upstream.url`
-    pub(crate) upstream: Option<String>,
+    /// Its address, when only other endpoints can reach it.
+    pub(crate) internal: Option<InternalUrl>,
+    /// `upstream`, `upstreams`
+    pub(crate) upstreams: Vec<UpstreamOptions>,
+    /// `health_check`
+    pub(crate) health_check: Option<HealthCheck>,
     /// The policy.
     pub(crate) policy: Option<FilePolicy>,
 }
@@ -187,7 +195,15 @@ impl Decoder<'_> {
                     None,
                 );
             }
-            if items.len() > 1 && item.get("listen").is_none() {
+            let same_url = endpoint.internal.is_some()
+                && endpoints.iter().any(|other| other.internal == endpoint.internal);
+            if same_url {
+                let help = "for several servers behind one name, write `upstreams:` with a list".to_owned();
+                let message = format!("`{path}.url` is the address of another endpoint already");
+                self.reader.error(item.at, message, Some(help));
+            }
+            let public = items.iter().filter(|item| item.get("url").is_none()).count();
+            if public > 1 && item.get("listen").is_none() && item.get("url").is_none() {
                 let help = "each of several endpoints needs an address of its own: `listen: 127.0.0.1:8081`"
                     .to_owned();
                 self.reader.error(item.at, format!("`{path}.listen` is missing"), Some(help));
@@ -199,17 +215,56 @@ impl Decoder<'_> {
 
     fn endpoint(&mut self, node: &Node, path: &str) -> Endpoint {
         let mut endpoint = Endpoint::default();
-        let keys = ["name", "listen", "tls", "upstream", "traffic_policy_file", "traffic_policy"];
+        let keys = [
+            "name",
+            "listen",
+            "url",
+            "tls",
+            "upstream",
+            "upstreams",
+            "health_check",
+            "traffic_policy_file",
+            "traffic_policy",
+        ];
         if !self.reader.mapping(node, path, &keys) {
             return endpoint;
         }
         endpoint.name = self.reader.text_at(node, path, "name");
         endpoint.listen = self.reader.parsed_at(node, path, "listen", parse_address);
         endpoint.tls = node.get("tls").and_then(|tls| self.tls(tls, &joined(path, "tls")));
-        endpoint.upstream =
-            node.get("upstream").and_then(|node| self.upstream(node, &joined(path, "upstream")));
+        (endpoint.upstreams, endpoint.health_check) = upstreams::read(self.reader, node, path);
         endpoint.policy = self.policy(node, path);
+        if let Some(url) = node.get("url") {
+            endpoint.internal = self.internal(node, url, path);
+            if endpoint.upstreams.is_empty() && endpoint.policy.is_none() {
+                let help = "add `upstream: http://127.0.0.1:3000`, or a policy that answers".to_owned();
+                self.reader.error(
+                    node.at,
+                    format!("`{path}` has neither an upstream nor a policy"),
+                    Some(help),
+                );
+            }
+        }
         endpoint
+    }
+
+    /// The address of an endpoint that only others can reach.
+    fn internal(&mut self, node: &Node, url: &Node, path: &str) -> Option<InternalUrl> {
+        for key in ["listen", "tls"] {
+            if let Some((key, _)) = node.entry(key) {
+                let help = format!(
+                    "an endpoint with a `url` is reached by forward-internal alone; remove `{}`",
+                    key.text
+                );
+                self.reader.error(key.at, format!("`{path}` has both `url` and `{}`", key.text), Some(help));
+            }
+        }
+        let parse = |text: &str| match text.parse::<InternalUrl>() {
+            Ok(url) if url.scheme.is_http() => Ok(url),
+            Ok(_) => Err("internal endpoints speak http or https here".to_owned()),
+            Err(wrong) => Err(format!("{wrong}; write `listen` for an endpoint that clients reach")),
+        };
+        self.reader.parsed(url, &joined(path, "url"), parse)
     }
 
     fn tls(&mut self, node: &Node, path: &str) -> Option<(PathBuf, PathBuf)> {
@@ -219,17 +274,6 @@ impl Decoder<'_> {
         let cert = self.reader.required(node, path, "cert").and_then(|n| self.path(n, &joined(path, "cert")));
         let key = self.reader.required(node, path, "key").and_then(|n| self.path(n, &joined(path, "key")));
         cert.zip(key)
-    }
-
-    fn upstream(&mut self, node: &Node, path: &str) -> Option<String> {
-        if node.text().is_some() {
-            return self.reader.text(node, path);
-        }
-        if !self.reader.mapping(node, path, &["url"]) {
-            return None;
-        }
-        let url = self.reader.required(node, path, "url")?;
-        self.reader.text(url, &joined(path, "url"))
     }
 
     fn policy(&mut self, node: &Node, path: &str) -> Option<FilePolicy> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use tollgate_catalog::Catalog;
 use tollgate_edge::Outbound;
 use tollgate_edge::limits::Limits;
-use tollgate_edge::server::EndpointOptions;
+use tollgate_edge::server::{EndpointOptions, InternalOptions, UpstreamOptions};
 use tollgate_expr::SecretSource as _;
 use tollgate_policy::Source;
 
@@ -24,6 +24,8 @@ const ADMIN: ([u8; 4], u16) = ([127, 0, 0, 1], 4040);
 pub(crate) struct Settings {
     /// The listeners.
     pub(crate) endpoints: Vec<EndpointOptions>,
+    /// The endpoints that only others can reach.
+    pub(crate) internal: Vec<InternalOptions>,
     /// The admin listener.
     pub(crate) admin: Option<SocketAddr>,
     /// The places of secrets.
@@ -75,12 +77,20 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
     let naming = naming::settle(&args.names, file.names)?;
     let secrets = Secrets::open(&args.secrets, file.secrets.as_deref(), &Catalog::builtin())?;
     let keyed = keyed_backends(&naming, &secrets, &file.backends);
-    let listed = if file.endpoints.is_empty() { vec![config::Endpoint::default()] } else { file.endpoints };
+    let (inner, mut listed): (Vec<_>, Vec<_>) =
+        file.endpoints.into_iter().partition(|endpoint| endpoint.internal.is_some());
+    if listed.is_empty() {
+        listed.push(config::Endpoint::default());
+    }
+    let internal = inner.into_iter().filter_map(|endpoint| internal(endpoint).transpose());
+    let internal = internal.collect::<Result<_, _>>()?;
     let mut endpoints = Vec::new();
     for (index, mut endpoint) in listed.into_iter().enumerate() {
         if index == 0 {
             endpoint.listen = first.listen.or(endpoint.listen);
-            endpoint.upstream = first.upstream.clone().or(endpoint.upstream);
+            if let Some(url) = first.upstream.clone() {
+                endpoint.upstreams = vec![UpstreamOptions { url, weight: 1 }];
+            }
             endpoint.tls = tls.clone().or(endpoint.tls);
             endpoint.policy = first.policy.clone().map(FilePolicy::File).or(endpoint.policy);
         }
@@ -89,6 +99,7 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
     let buffered_bodies = file.limits.buffered_bodies.unwrap_or(BUFFERED_BODIES.max(limits.max_body));
     Ok(Settings {
         endpoints,
+        internal,
         admin: match args.admin.or(file.admin).unwrap_or(Admin::At(ADMIN.into())) {
             Admin::Off => None,
             Admin::At(address) => Some(address),
@@ -129,11 +140,7 @@ fn options(
         )));
     }
     let (policy, file) = match endpoint.policy {
-        Some(FilePolicy::File(path)) => {
-            let watched = (path.as_os_str() != "-").then(|| path.clone());
-            (wiring::source(&path)?, watched)
-        }
-        Some(FilePolicy::Inline(source)) => (source, None),
+        Some(policy) => written(policy)?,
         None if keyed.is_empty() => (
             Source::new("built-in (every provider, each client with its own key)", wiring::DEFAULT_POLICY),
             None,
@@ -149,11 +156,35 @@ fn options(
             .unwrap_or_else(|| if index == 0 { "default".into() } else { format!("endpoint-{}", index + 1) }),
         listen: endpoint.listen.unwrap_or_else(|| LISTEN.into()),
         tls: endpoint.tls,
-        upstream: endpoint.upstream,
+        upstreams: endpoint.upstreams,
+        health_check: endpoint.health_check,
         policy,
         file,
         limits,
     })
+}
+
+/// A policy's text, and the file to watch for changes of it.
+fn written(policy: FilePolicy) -> Result<(Source, Option<PathBuf>), CliError> {
+    Ok(match policy {
+        FilePolicy::File(path) => {
+            let watched = (path.as_os_str() != "-").then(|| path.clone());
+            (wiring::source(&path)?, watched)
+        }
+        FilePolicy::Inline(source) => (source, None),
+    })
+}
+
+/// An endpoint that only others can reach; without a policy everything goes to its servers.
+fn internal(endpoint: config::Endpoint) -> Result<Option<InternalOptions>, CliError> {
+    let Some(url) = endpoint.internal else { return Ok(None) };
+    let name = endpoint.name.unwrap_or_else(|| url.host.clone());
+    let (policy, file) = match endpoint.policy {
+        Some(policy) => written(policy)?,
+        None => (Source::new(format!("{url} (everything goes to its upstream)"), "{}\n"), None),
+    };
+    let (upstreams, health_check) = (endpoint.upstreams, endpoint.health_check);
+    Ok(Some(InternalOptions { url, name, upstreams, health_check, policy, file }))
 }
 
 /// Reads a configuration file.
@@ -310,7 +341,8 @@ mod tests {
         assert_eq!(settings.threads, 2);
         assert_eq!(forced(&settings), Some("flag"));
         assert_eq!(settings.endpoints[1].limits.max_body, 2048);
-        let upstreams: Vec<_> = settings.endpoints.iter().filter_map(|e| e.upstream.as_deref()).collect();
+        let upstreams: Vec<_> =
+            settings.endpoints.iter().flat_map(|e| &e.upstreams).map(|one| one.url.as_str()).collect();
         assert_eq!(upstreams, ["3", "2"]);
         assert!(settings.endpoints[0].policy.text.contains("on_http_response"));
         assert!(settings.endpoints[1].policy.text.contains("on_http_request"));

@@ -57,6 +57,7 @@ pub(crate) fn shared(
     Ok(Shared {
         catalog: ArcSwap::new(Catalog::builtin()),
         outbound: Arc::default(),
+        internal: Arc::default(),
         jwks: Arc::default(),
         lists: tollgate_edge::Lists::new(tollgate_edge::ReadLists::Nothing),
         late_costs: tollgate_edge::LateCosts::new(false),
@@ -77,10 +78,10 @@ pub(crate) fn shared(
 ///
 /// # Errors
 /// The policy has errors; the text is what `check` prints.
-pub(crate) fn engine(source: &Source, shared: &Shared) -> Result<(Engine, String), CliError> {
+pub(crate) fn engine(source: &Source, shared: &Shared) -> Result<(Arc<Engine>, String), CliError> {
     let loaded = Engine::load(source, shared);
     let text = loaded.diagnostics.render_text(source);
-    loaded.engine.map(|engine| (engine, text.clone())).ok_or(CliError::Said(text))
+    loaded.engine.map(|engine| (Arc::new(engine), text.clone())).ok_or(CliError::Said(text))
 }
 
 /// Sees that backends of flags and configuration are providers of the catalogue or of a policy. A policy's own providers are not known

@@ -71,7 +71,8 @@ impl Action for Log {
         record(cx.exchange, metadata)?;
         let index = cx.exchange.logs.len().saturating_sub(1);
         if let Some(late) = &mut cx.exchange.late_logs {
-            late.push(LateLog { index, metadata: self.metadata.clone(), response: cx.response.clone() });
+            let (metadata, response) = (self.metadata.clone(), cx.response.clone());
+            late.push(LateLog { index, metadata, response, level: cx.exchange.present });
         }
         Ok(ResponseFlow::Continue)
     }

@@ -15,6 +15,7 @@ mod compress_response;
 mod custom_response;
 mod deny;
 mod find_replace;
+mod forward_internal;
 mod gate;
 pub(crate) mod header_names;
 mod held_text;
@@ -47,6 +48,7 @@ pub const ALL: &[&ActionType] = &[
     &compress_response::ACTION,
     &custom_response::ACTION,
     &deny::ACTION,
+    &forward_internal::ACTION,
     &http_request::ACTION,
     &jwt_validation::ACTION,
     &log::ACTION,

@@ -9,7 +9,6 @@ use super::receive::{Begun, Committed, StreamBegun};
 use crate::action::RequestCx;
 use crate::answer::Answer;
 use crate::client::{Client, ClientGone};
-use crate::events::EventRules;
 use crate::exchange::Ending;
 use crate::phase;
 use crate::proxy::headers as ours;
@@ -59,14 +58,12 @@ pub(super) async fn relay(
     let array = stream && wants_array(surface, cx.exchange.request.uri.query());
     let mut facts = ResponseFacts { status, headers: head(headers, stream, array) };
     let mut body = body_of(&begun, &mut *reply, idle);
-    let rules = &cx.engine.response;
-    let replaced = phase::run_response(rules, cx.exchange, &mut facts, &mut body, cx.upstream).await;
+    let replaced = phase::run_response(cx.engine, cx.exchange, &mut facts, &mut body, cx.upstream).await;
     if let Some(answer) = replaced {
         drop(reply);
         return replace(cx, answer).await;
     }
-    let Settled { whole, begun: read, original, mut changes, .. } = body.settled();
-    changes.splice(0..0, EventRules::changes(cx.engine, &facts));
+    let Settled { whole, begun: read, original, mut changes } = body.settled();
     ours::stamp(&mut facts.headers, cx.exchange, cx.engine);
     let id = Arc::clone(&cx.exchange.request.id);
     let begun = match whole {

@@ -11,6 +11,7 @@ use crate::testing::{engine, shared};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
 
 const FAILOVER: &str = "
 on_http_request:
@@ -34,7 +35,7 @@ const BOTH: &str = r#"{"models": ["anthropic:claude-3.5-sonnet", "openrouter:ant
 
 async fn run(policy: &str, path: &str, body: &str, headers: &[(&str, &str)], outcomes: &str) -> Explanation {
     let shared = shared(SECRETS);
-    let engine: Engine = engine(policy, &shared);
+    let engine: Arc<Engine> = engine(policy, &shared);
     let headers: HeaderMap = headers
         .iter()
         .map(|(n, v)| {

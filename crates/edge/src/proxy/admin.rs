@@ -1,6 +1,7 @@
 //! The admin listener.
 
 use crate::listener::Listener;
+use crate::pool::Member;
 use async_trait::async_trait;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Response, StatusCode};
@@ -8,7 +9,7 @@ use pingora_core::apps::http_app::ServeHttp;
 use pingora_core::protocols::http::ServerSession;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tollgate_observe::{AdminState, ProviderStatus, respond};
+use tollgate_observe::{AdminState, EndpointStatus, ProviderStatus, StatusSource, UpstreamStatus, respond};
 
 const REBOUND: &str = "ask by address or as localhost, or set a token\n";
 
@@ -69,9 +70,38 @@ fn is_local(host: &str) -> bool {
     address || name.is_empty() || name.eq_ignore_ascii_case("localhost")
 }
 
+/// What `/status` says of the endpoints.
+pub struct Endpoints(pub Vec<Arc<Listener>>);
+
+impl StatusSource for Endpoints {
+    fn providers(&self) -> Vec<ProviderStatus> {
+        providers(&self.0)
+    }
+
+    fn endpoints(&self) -> Vec<EndpointStatus> {
+        self.0.iter().filter_map(|listener| endpoint(listener)).collect()
+    }
+}
+
+fn endpoint(listener: &Listener) -> Option<EndpointStatus> {
+    let pool = listener.plain.as_ref()?;
+    let server = |member: &Member| UpstreamStatus {
+        url: member.url.clone(),
+        weight: member.weight,
+        health: member.health().name().to_owned(),
+        resting: pool.rests(member),
+        problem: member.problem().map(|problem| String::clone(&problem)),
+    };
+    let facts = &listener.endpoint;
+    Some(EndpointStatus {
+        id: facts.id.to_string(),
+        url: format!("{}://{}:{}", facts.protocol, facts.host, facts.port),
+        upstreams: pool.members().iter().map(server).collect(),
+    })
+}
+
 /// The providers of every gateway of every listener, each once.
-#[must_use]
-pub fn providers(listeners: &[Arc<Listener>]) -> Vec<ProviderStatus> {
+fn providers(listeners: &[Arc<Listener>]) -> Vec<ProviderStatus> {
     let mut all: Vec<ProviderStatus> = Vec::new();
     for listener in listeners {
         for gateway in listener.engine.load().gateways() {

@@ -39,6 +39,8 @@ pub fn stamp(headers: &mut HeaderMap, exchange: &Exchange, engine: &Engine) {
     if let Some(id) = text(&exchange.request.id) {
         headers.insert(REQUEST_ID, id);
     }
+    // The client has called the outermost endpoint.
+    let engine = exchange.enclosing.first().map_or(engine, |outer| &*outer.engine);
     if let Some(revision) = text(&engine.revision) {
         headers.insert(POLICY, revision);
     }

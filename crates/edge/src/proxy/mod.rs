@@ -1,8 +1,8 @@
 //! Everything that touches Pingora: the service of a listener, its sessions, and calls to providers.
 
 pub mod admin;
+pub mod checker;
 pub mod connections;
-mod forward;
 pub mod handshake;
 pub mod headers;
 mod joined;

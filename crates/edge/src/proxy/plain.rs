@@ -3,11 +3,13 @@
 use crate::answer::Fault;
 use crate::engine::Engine;
 use crate::exchange::Exchange;
-use crate::listener::Listener;
+use crate::forward::{SILENCE, nobody};
+use crate::listener::PlainUpstream;
 use crate::phase;
-use crate::proxy::forward::SILENCE;
+use crate::pool::Pool;
 use crate::proxy::headers;
 use crate::response::ResponseBody;
+use crate::upstream::Upstream;
 use bytes::Bytes;
 use http::header::HOST;
 use http::uri::Authority;
@@ -15,25 +17,40 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
+use smallvec::SmallVec;
+use std::sync::Arc;
 use tollgate_dialect::headers as wire;
 use tollgate_expr::ResponseFacts;
 
+/// No server behind the endpoint passes its checks.
+const NOBODY: ErrorType = ErrorType::Custom("NoHealthyServer");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// The listener's own upstream.
-pub async fn peer(listener: &Listener) -> Result<Box<HttpPeer>> {
-    let Some(plain) = &listener.plain else {
-        return Error::e_explain(ErrorType::InternalError, "no upstream");
-    };
-    match plain.target.peers().await {
-        Ok(peers) => peers.iter().next().map_or_else(no_address, |peer| {
-            let mut peer = HttpPeer::clone(peer);
-            peer.options.read_timeout = Some(SILENCE);
-            Ok(Box::new(peer))
-        }),
-        Err(_) => no_address(),
+/// The next of the servers behind the endpoint that has an address; it is added to those `tried`.
+pub async fn peer(pool: &Pool, tried: &mut SmallVec<[usize; 4]>) -> Result<Box<HttpPeer>> {
+    let before = tried.len();
+    while let Some((index, member)) = pool.pick(tried) {
+        tried.push(index);
+        match member.upstream.target.peers().await {
+            Ok(peers) => {
+                if let Some(peer) = peers.iter().next() {
+                    let mut peer = HttpPeer::clone(peer);
+                    peer.options.read_timeout = Some(SILENCE);
+                    return Ok(Box::new(peer));
+                }
+            }
+            Err(_) => pool.unreachable(index),
+        }
+    }
+    if tried.is_empty() {
+        return Error::e_explain(NOBODY, "no server behind the endpoint is healthy");
+    }
+    if tried.len() > before {
+        no_address()
+    } else {
+        Error::e_explain(ErrorType::ConnectError, "no server is left")
     }
 }
 
@@ -43,7 +60,7 @@ fn no_address<T>() -> Result<T> {
 
 /// Carries the changes of the rules over to the request that Pingora sends.
 pub fn request(
-    listener: &Listener,
+    plain: Option<&PlainUpstream>,
     exchange: &Exchange,
     asked: &HeaderMap,
     request: &mut RequestHeader,
@@ -64,7 +81,7 @@ pub fn request(
             request.append_header(name.clone(), value.clone())?;
         }
     }
-    if let Some(plain) = &listener.plain {
+    if let Some(plain) = plain {
         let path = facts.uri.path_and_query().map_or("/", |p| p.as_str());
         let joined = format!("{}{path}", plain.prefix);
         if let Ok(uri) = joined.parse::<Uri>() {
@@ -76,14 +93,16 @@ pub fn request(
     if asked_of.is_some_and(|host| !host.eq_ignore_ascii_case(&facts.host)) {
         request.insert_header(HOST, &*facts.host)?;
     }
-    request.insert_header(FORWARDED_FOR, forwarded_for(exchange))?;
-    request.insert_header(FORWARDED_PROTO, facts.scheme)?;
-    request.insert_header(FORWARDED_HOST, &*facts.host)?;
+    if exchange.enclosing.is_empty() {
+        request.insert_header(FORWARDED_FOR, forwarded_for(exchange))?;
+        request.insert_header(FORWARDED_PROTO, facts.scheme)?;
+        request.insert_header(FORWARDED_HOST, &*facts.host)?;
+    }
     Ok(())
 }
 
 /// The headers of a request as they are sent on, without those of the client's connection.
-pub(super) fn forwarded_headers(exchange: &Exchange) -> HeaderMap {
+pub(crate) fn forwarded_headers(exchange: &Exchange) -> HeaderMap {
     let facts = &exchange.request;
     let mut headers = HeaderMap::with_capacity(facts.headers.len() + 3);
     for (name, value) in &facts.headers {
@@ -91,15 +110,37 @@ pub(super) fn forwarded_headers(exchange: &Exchange) -> HeaderMap {
             headers.append(name, value.clone());
         }
     }
-    let mut set = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::try_from(value) {
+    if exchange.enclosing.is_empty() {
+        let mut set = |name: HeaderName, value: &str| {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        };
+        set(FORWARDED_FOR, &forwarded_for(exchange));
+        set(FORWARDED_PROTO, facts.scheme);
+        set(FORWARDED_HOST, &facts.host);
+    }
+    headers
+}
+
+/// Says in the headers where a request comes from that goes to another endpoint of the process: that endpoint's rules
+/// read them, and its servers get them as they are. What came before stays, unlike for servers of our own.
+pub(crate) fn mark_forwarded(exchange: &mut Exchange) {
+    let (client, scheme) = (forwarded_for(exchange), exchange.request.scheme);
+    let before = exchange.request.headers.get(&FORWARDED_PROTO).and_then(|v| v.to_str().ok());
+    let scheme = before.map_or(scheme.to_owned(), |before| format!("{before}, {scheme}"));
+    let host = exchange.request.host.to_string();
+    let headers = &mut exchange.request.headers;
+    let mut set = |name: HeaderName, value: String, keep: bool| {
+        if let Ok(value) = HeaderValue::try_from(value)
+            && !(keep && headers.contains_key(&name))
+        {
             headers.insert(name, value);
         }
     };
-    set(FORWARDED_FOR, &forwarded_for(exchange));
-    set(FORWARDED_PROTO, facts.scheme);
-    set(FORWARDED_HOST, &facts.host);
-    headers
+    set(FORWARDED_FOR, client, false);
+    set(FORWARDED_PROTO, scheme, false);
+    set(FORWARDED_HOST, host, true);
 }
 
 /// The addresses the request has come through, this client's last.
@@ -136,8 +177,8 @@ fn is_framing(name: &HeaderName) -> bool {
 
 /// Runs the response phase on the upstream's answer. `Some` when its body is replaced.
 pub async fn response(
-    listener: &Listener,
-    engine: &Engine,
+    upstream: &dyn Upstream,
+    engine: &Arc<Engine>,
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
 ) -> Result<Option<Bytes>> {
@@ -145,16 +186,14 @@ pub async fn response(
     let mut facts = ResponseFacts { status: response.status, headers: response.headers.clone() };
     headers::unstamp(&mut facts.headers);
     let mut body = ResponseBody::passing();
-    let upstream = &*listener.upstream;
-    let replacement =
-        match phase::run_response(&engine.response, exchange, &mut facts, &mut body, upstream).await {
-            Some(answer) => {
-                facts = ResponseFacts { status: answer.status, headers: answer.headers };
-                facts.headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
-                Some(answer.body)
-            }
-            None => None,
-        };
+    let replacement = match phase::run_response(engine, exchange, &mut facts, &mut body, upstream).await {
+        Some(answer) => {
+            facts = ResponseFacts { status: answer.status, headers: answer.headers };
+            facts.headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
+            Some(answer.body)
+        }
+        None => None,
+    };
     headers::stamp(&mut facts.headers, exchange, engine);
     response.set_status(facts.status)?;
     let old: Vec<HeaderName> = response.headers.keys().cloned().collect();
@@ -182,6 +221,9 @@ pub fn fault(error: &Error) -> Fault {
     if *error.esource() == ErrorSource::Downstream {
         let message = "the request's headers cannot be forwarded: `Connection` or `Host` is not valid".into();
         return Fault { code: 2209, status: StatusCode::BAD_REQUEST, message };
+    }
+    if *error.etype() == NOBODY {
+        return nobody();
     }
     let (code, status, what) = match error.etype() {
         ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout => {

@@ -4,11 +4,12 @@
 use crate::action::RequestCx;
 use crate::answer::{Answer, Fault};
 use crate::exchange::{Ending, Exchange};
+use crate::forward::{Forward, forward};
 use crate::late_costs;
 use crate::listener::Listener;
 use crate::lists;
-use crate::phase::{self, Outcome};
-use crate::proxy::forward::forward;
+use crate::phase::{self, Onward, Outcome};
+use crate::pool::Pool;
 use crate::proxy::plain;
 use crate::proxy::request::{exchange_for, head_too_large, host_missing};
 use crate::proxy::session::{SessionClient, WRITE_TIMEOUT};
@@ -19,6 +20,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +40,10 @@ pub struct RequestState {
     pub started: Instant,
     /// The request as rules see it; absent until the head was read.
     pub exchange: Option<Exchange>,
+    /// The internal endpoint whose servers get the request; `None`: it is this one's.
+    pub onward: Option<Arc<Onward>>,
+    /// The servers that were tried, by their places in the pool.
+    pub tried: SmallVec<[usize; 4]>,
     /// The body that replaces the upstream's, on the plain path.
     pub replaced: Option<Bytes>,
     /// Body bytes received and sent.
@@ -49,6 +55,17 @@ pub struct RequestState {
 }
 
 impl RequestState {
+    /// The endpoint whose servers get the request.
+    fn served_by(&self, called: &Arc<Listener>) -> Arc<Listener> {
+        let onward = self.onward.as_ref().and_then(|onward| onward.endpoint.as_ref());
+        Arc::clone(onward.unwrap_or(called))
+    }
+
+    /// The policy of that endpoint.
+    fn last_engine(&self) -> Arc<crate::engine::Engine> {
+        Arc::clone(self.onward.as_ref().map_or(&self.engine, |onward| &onward.engine))
+    }
+
     /// Whether a rule has closed the connection: then it is not the client that left.
     fn closed(&self) -> bool {
         self.exchange.as_ref().is_some_and(|exchange| exchange.record.outcome == Ending::Closed)
@@ -65,6 +82,8 @@ impl ProxyHttp for EdgeProxy {
             in_flight: self.listener.in_flight.enter(),
             started: Instant::now(),
             exchange: None,
+            onward: None,
+            tried: SmallVec::new(),
             replaced: None,
             received: 0,
             sent: 0,
@@ -100,8 +119,28 @@ impl ProxyHttp for EdgeProxy {
         self.finish(session, ctx, exchange, outcome).await
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut RequestState) -> Result<Box<HttpPeer>> {
-        plain::peer(&self.listener).await
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut RequestState) -> Result<Box<HttpPeer>> {
+        let listener = ctx.served_by(&self.listener);
+        let Some(pool) = &listener.plain else {
+            return Error::e_explain(ErrorType::InternalError, "no upstream");
+        };
+        plain::peer(pool, &mut ctx.tried).await
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut RequestState,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let listener = ctx.served_by(&self.listener);
+        if let (Some(pool), Some(last)) = (&listener.plain, ctx.tried.last()) {
+            pool.unreachable(*last);
+            // Nothing was sent, so another one may have it.
+            error.set_retry(pool.pick(&ctx.tried).is_some());
+        }
+        error
     }
 
     async fn upstream_request_filter(
@@ -111,9 +150,12 @@ impl ProxyHttp for EdgeProxy {
         ctx: &mut RequestState,
     ) -> Result<()> {
         let asked = &session.req_header().headers;
-        ctx.exchange
-            .as_ref()
-            .map_or(Ok(()), |exchange| plain::request(&self.listener, exchange, asked, request))
+        let listener = ctx.served_by(&self.listener);
+        let member =
+            listener.plain.as_ref().zip(ctx.tried.last()).and_then(|(pool, last)| pool.member(*last));
+        let upstream = member.map(|member| &member.upstream);
+        let exchange = ctx.exchange.as_ref();
+        exchange.map_or(Ok(()), |exchange| plain::request(upstream, exchange, asked, request))
     }
 
     async fn request_body_filter(
@@ -134,7 +176,8 @@ impl ProxyHttp for EdgeProxy {
         ctx: &mut RequestState,
     ) -> Result<()> {
         let Some(exchange) = ctx.exchange.as_mut() else { return Ok(()) };
-        ctx.replaced = plain::response(&self.listener, &ctx.engine, exchange, response).await?;
+        let engine = ctx.onward.as_ref().map_or(&ctx.engine, |onward| &onward.engine);
+        ctx.replaced = plain::response(&*self.listener.upstream, engine, exchange, response).await?;
         Ok(())
     }
 
@@ -197,7 +240,9 @@ fn client_left(error: &Error) -> bool {
 /// Whether a request goes on Pingora's own path: nobody has read its body, and nobody wants that of its answer.
 fn passes(session: &Session, ctx: &RequestState, exchange: &Exchange) -> bool {
     let upgrade = session.req_header().headers.contains_key(http::header::UPGRADE);
-    exchange.body.is_none() && (!ctx.engine.works_on_bodies || upgrade)
+    let works = ctx.last_engine().works_on_bodies
+        || exchange.enclosing.iter().any(|outer| outer.engine.works_on_bodies);
+    exchange.body.is_none() && (!works || upgrade)
 }
 
 fn gone() -> Result<bool> {
@@ -241,12 +286,12 @@ impl EdgeProxy {
                 session.as_downstream_mut().shutdown().await;
                 return gone();
             }
-            Outcome::Fallthrough if self.listener.plain.is_some() && passes(session, ctx, &exchange) => {
-                ctx.exchange = Some(exchange);
-                return Ok(false);
+            Outcome::Upstream(onward) => {
+                ctx.onward = Some(onward);
+                return self.pass_on(session, ctx, exchange).await;
             }
             Outcome::Fallthrough if self.listener.plain.is_some() => {
-                return self.forward(session, ctx, exchange).await;
+                return self.pass_on(session, ctx, exchange).await;
             }
             Outcome::Fallthrough => {
                 let fault = Fault {
@@ -267,18 +312,32 @@ impl EdgeProxy {
         if ctx.client_gone { gone() } else { Ok(true) }
     }
 
-    /// Sends on a request whose body an action has read.
-    async fn forward(
+    /// Sends a request on to a server behind its endpoint: `Ok(false)` has Pingora do it.
+    async fn pass_on(
         &self,
         session: &mut Session,
         ctx: &mut RequestState,
         mut exchange: Exchange,
     ) -> Result<bool> {
-        let Some(plain) = &self.listener.plain else { return Ok(false) };
+        let listener = ctx.served_by(&self.listener);
+        let pool: Option<&Pool> = listener.plain.as_ref();
+        let Some(pool) = pool.filter(|_| !passes(session, ctx, &exchange)) else {
+            ctx.exchange = Some(exchange);
+            return Ok(false);
+        };
+        let engine = ctx.last_engine();
         let mut client = SessionClient::new(session, self.listener.limits, Arc::clone(&self.listener.budget));
-        let done = forward(&self.listener, plain, &ctx.engine, &mut exchange, &mut client).await;
+        let to = Forward {
+            pool,
+            engine: &engine,
+            exchange: &mut exchange,
+            client: &mut client,
+            upstream: &*self.listener.upstream,
+        };
+        let done = forward(to).await;
         ctx.sent += client.sent;
         if let Err(fault) = done {
+            exchange.watches.gave_up();
             exchange.record.error_code = Some(fault.code);
             exchange.record.outcome = Ending::Refused;
             let answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);

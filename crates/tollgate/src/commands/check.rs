@@ -91,7 +91,7 @@ fn report(file: &Checked) -> String {
 ///
 /// # Errors
 /// The policy has errors.
-pub(crate) fn good(source: &Source, shared: &Shared) -> Result<Engine, CliError> {
+pub(crate) fn good(source: &Source, shared: &Shared) -> Result<Arc<Engine>, CliError> {
     let (engine, warnings) = wiring::engine(source, shared)?;
     if !warnings.is_empty() {
         output::complain(&warnings);

@@ -37,7 +37,7 @@ const INTERRUPTED: u8 = 130;
 
 /// What every request needs.
 struct Gateway {
-    engine: Engine,
+    engine: Arc<Engine>,
     shared: Shared,
     upstream: Arc<dyn Upstream>,
     prompt: Prompt,

@@ -87,11 +87,13 @@ fn start(stage: &Stage, listen: SocketAddr, admin: Option<SocketAddr>) -> Result
     let log = AccessLog::new(Box::new(LineSink::new(send_trace)), log_options);
     let log = Arc::new(log.map_err(|reason| CliError::failed(format!("cannot start: {reason}")))?);
     let options = ServerOptions {
+        internal: Vec::new(),
         endpoints: vec![EndpointOptions {
             name: "demo".into(),
             listen,
             tls: None,
-            upstream: None,
+            upstreams: Vec::new(),
+            health_check: None,
             policy: stage.policy.clone(),
             file: None,
             limits: Limits::default(),

@@ -6,6 +6,7 @@ use crate::settings::{First, listen_of_url, settle};
 use crate::{output, wiring};
 use std::process::ExitCode;
 use std::sync::Arc;
+use tollgate_edge::internal::Directory;
 use tollgate_edge::server::{ServerOptions, StartError, serve};
 use tollgate_edge::{LateCosts, Lists, ReadLists};
 use tollgate_observe::{AccessLog, AccessLogOptions, LogFormat, init_tracing};
@@ -46,6 +47,8 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
     });
     shared.late_costs = LateCosts::new(args.late_costs.unwrap_or(true));
     shared.outbound = Arc::new(settings.targets.clone());
+    let urls = settings.internal.iter().map(|endpoint| endpoint.url.clone()).collect();
+    shared.internal = Arc::new(Directory::declare(urls));
     let shared = Arc::new(shared);
     // Engines are made again when they serve; only a backend has to be looked for in them.
     let named = shared.names.default_backend.is_some() || shared.names.replaced.is_some();
@@ -59,6 +62,7 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
         log.map_err(|reason| CliError::failed(format!("the access log cannot be written: {reason}")))?;
     let options = ServerOptions {
         endpoints: settings.endpoints,
+        internal: settings.internal,
         admin: settings.admin,
         admin_token: std::env::var(ADMIN_TOKEN).ok().filter(|token| !token.is_empty()),
         threads: settings.threads,

@@ -37,10 +37,10 @@ fn every_key_is_read() {
     assert_eq!(ai.name.as_deref(), Some("ai"));
     assert_eq!(ai.listen.map(|a| a.port()), Some(8443));
     assert_eq!(ai.tls, Some(("/etc/tollgate/certs/a.pem".into(), "/keys/a.key".into())));
-    assert_eq!(ai.upstream.as_deref(), Some("http://127.0.0.1:3000"));
+    assert_eq!(ai.upstreams[0].url, "http://127.0.0.1:3000");
     let file = Path::new("/etc/tollgate/policies/openrouter-failover.yml");
     assert!(matches!(&ai.policy, Some(FilePolicy::File(path)) if path == file));
-    assert_eq!(inner.upstream.as_deref(), Some("3000"));
+    assert_eq!(inner.upstreams[0].url, "3000");
     assert_eq!(config.admin, parse_admin("127.0.0.1:4041").ok());
     let vault = Place::Vault("/etc/tollgate/vault.json".into());
     assert_eq!(config.secrets, Some(vec![Place::Folder("/run/secrets".into()), Place::Environment, vault]));

@@ -1,22 +1,24 @@
-//! Sends on a request whose body an action has read already: Pingora's own path would wait for that body for ever.
+//! Sends a request on to one of the servers behind an endpoint by our own means: when an action has read its body already,
+//! works on the body of its answer, or wants to know whether it can be sent on at all. Else Pingora's own path is taken.
 
-use super::plain::forwarded_headers;
 use crate::action::body_fault;
 use crate::answer::Fault;
 use crate::client::{BodyError, Client, ClientGone};
 use crate::engine::Engine;
-use crate::events::{EventRules, is_event_stream};
+use crate::events::is_event_stream;
 use crate::exchange::{Ending, Exchange};
-use crate::listener::{Listener, PlainUpstream};
+use crate::listener::PlainUpstream;
 use crate::phase;
+use crate::pool::Pool;
 use crate::proxy::headers as ours;
-use crate::proxy::session::SessionClient;
+use crate::proxy::plain::forwarded_headers;
 use crate::response::{Changing, ResponseBody, Settled, changed};
-use crate::upstream::{Call, Reply};
+use crate::upstream::{Call, Reply, Upstream};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, HeaderValue};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 use std::time::Duration;
 use tollgate_dialect::headers as wire;
 use tollgate_dialect::url::JoinedUrl;
@@ -26,17 +28,27 @@ use tollgate_select::Fault as UpstreamFault;
 /// Time to connect to the plain upstream.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest silence of the plain upstream, before its head and inside its body; also on Pingora's own path.
-pub(super) const SILENCE: Duration = Duration::from_secs(600);
+pub(crate) const SILENCE: Duration = Duration::from_secs(600);
 
-/// Forwards the request and its answer. An error is what the client is to be told instead.
-pub(super) async fn forward(
-    listener: &Listener,
-    plain: &PlainUpstream,
-    engine: &Engine,
-    exchange: &mut Exchange,
-    client: &mut SessionClient<'_>,
-) -> Result<(), Fault> {
-    let body = match exchange.body.take() {
+/// What is sent on, and by which means.
+pub(crate) struct Forward<'a> {
+    /// The servers, one of which gets it.
+    pub(crate) pool: &'a Pool,
+    /// The policy of the endpoint whose servers they are.
+    pub(crate) engine: &'a Arc<Engine>,
+    /// The request.
+    pub(crate) exchange: &'a mut Exchange,
+    /// Who gets the answer.
+    pub(crate) client: &'a mut dyn Client,
+    /// The way to servers.
+    pub(crate) upstream: &'a dyn Upstream,
+}
+
+/// Forwards the request and its answer. An error is what the client is to be told instead; nothing of an answer has been
+/// sent then, and the request's body is kept.
+pub(crate) async fn forward(to: Forward<'_>) -> Result<(), Fault> {
+    let Forward { pool, engine, exchange, client, upstream } = to;
+    let body = match exchange.body.clone() {
         Some(body) => body,
         None => match client.body().await {
             Ok(body) => body,
@@ -47,9 +59,9 @@ pub(super) async fn forward(
             Err(error) => return Err(body_fault(&error)),
         },
     };
-    let Some(mut reply) = open(listener, call(plain, exchange, body), exchange, client).await? else {
-        return Ok(());
-    };
+    exchange.body = Some(body.clone());
+    let Some(mut reply) = open(pool, upstream, body, exchange, client).await? else { return Ok(()) };
+    exchange.body = None;
     let mut facts = ResponseFacts { status: reply.status(), headers: reply.take_headers() };
     let withheld: Vec<_> =
         facts.headers.keys().filter(|name| wire::is_withheld(name.as_str())).cloned().collect();
@@ -62,14 +74,11 @@ pub(super) async fn forward(
         true => ResponseBody::passing(),
         false => ResponseBody::open(Bytes::new(), &mut *reply, SILENCE),
     };
-    let upstream = &*listener.upstream;
-    let replaced = phase::run_response(&engine.response, exchange, &mut facts, &mut body, upstream).await;
+    let replaced = phase::run_response(engine, exchange, &mut facts, &mut body, upstream).await;
     let Settled { mut whole, begun, original, mut changes } = body.settled();
     if let Some(answer) = replaced {
         facts = ResponseFacts { status: answer.status, headers: answer.headers };
         (whole, changes) = (Some(answer.body), Vec::new());
-    } else if !bodiless {
-        changes.splice(0..0, EventRules::changes(engine, &facts));
     }
     if !changes.is_empty() {
         facts.headers.remove(CONTENT_LENGTH);
@@ -95,31 +104,50 @@ pub(super) async fn forward(
     Ok(())
 }
 
-/// The upstream's answer; nothing when the client left before it.
+/// The answer of the first server that can be reached; nothing when the client left before it.
 async fn open(
-    listener: &Listener,
-    call: Call,
+    pool: &Pool,
+    upstream: &dyn Upstream,
+    body: Bytes,
     exchange: &mut Exchange,
-    client: &mut SessionClient<'_>,
+    client: &mut dyn Client,
 ) -> Result<Option<Box<dyn Reply>>, Fault> {
-    let opened = tokio::select! {
-        biased;
-        opened = listener.upstream.open(call) => opened,
-        () = client.gone() => {
-            exchange.record.outcome = Ending::ClientGone;
-            return Ok(None);
-        }
-    };
-    match opened {
-        Ok(reply) => {
-            exchange.watches.answered(reply.status());
-            Ok(Some(reply))
-        }
-        Err(fault) => {
-            exchange.watches.gave_up();
-            Err(refused(&fault))
+    let mut tried: SmallVec<[usize; 4]> = SmallVec::new();
+    let mut last = None;
+    while let Some((index, member)) = pool.pick(&tried) {
+        let opened = tokio::select! {
+            biased;
+            opened = upstream.open(call(&member.upstream, exchange, body.clone())) => opened,
+            () = client.gone() => {
+                exchange.record.outcome = Ending::ClientGone;
+                return Ok(None);
+            }
+        };
+        match opened {
+            Ok(reply) => {
+                exchange.watches.answered(reply.status());
+                return Ok(Some(reply));
+            }
+            // Nothing was sent, so another one may have it.
+            Err(fault) if fault.is_unreachable() => {
+                pool.unreachable(index);
+                tried.push(index);
+                last = Some(fault);
+            }
+            Err(fault) => {
+                last = Some(fault);
+                break;
+            }
         }
     }
+    exchange.watches.failed();
+    Err(last.map_or_else(nobody, |fault| refused(&fault)))
+}
+
+/// The error of a pool none of whose servers passes its checks.
+pub(crate) fn nobody() -> Fault {
+    let message = "no server behind the endpoint is healthy".to_owned();
+    Fault { code: 3200, status: StatusCode::SERVICE_UNAVAILABLE, message }
 }
 
 fn call(plain: &PlainUpstream, exchange: &Exchange, body: Bytes) -> Call {
@@ -149,7 +177,7 @@ fn call(plain: &PlainUpstream, exchange: &Exchange, body: Bytes) -> Call {
     }
 }
 
-async fn send(client: &mut SessionClient<'_>, facts: ResponseFacts, body: Bytes) -> Result<(), ClientGone> {
+async fn send(client: &mut dyn Client, facts: ResponseFacts, body: Bytes) -> Result<(), ClientGone> {
     client.head(facts.status, facts.headers, body.is_empty()).await?;
     if body.is_empty() { Ok(()) } else { client.chunk(body, true).await }
 }

@@ -1,0 +1,250 @@
+//! `forward-internal`: sends the request on to another endpoint of the same configuration.
+
+use crate::action::{Action, ActionType, BuildContext, BuildError, Flow, RequestCx};
+use crate::answer::Fault;
+use crate::exchange::{Ending, Exchange};
+use crate::forward::{Forward, forward, nobody};
+use crate::internal::{BadInternalUrl, Directory, InternalUrl};
+use crate::listener::Listener;
+use crate::phase::{self, Onward, Outcome};
+use crate::proxy::plain::mark_forwarded;
+use async_trait::async_trait;
+use http::StatusCode;
+use http::header::UPGRADE;
+use std::sync::Arc;
+use tollgate_expr::{EndpointFacts, Map, Template, Value, nearest};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+
+pub(super) static ACTION: ActionType = ActionType { spec: &SPEC, build };
+
+/// How many endpoints may send a request on, one after the other.
+const MOST_FORWARDS: usize = 5;
+/// There is no such endpoint, or none of its servers is healthy.
+const OFFLINE: u16 = 3200;
+/// The request was sent on too often.
+const TOO_MANY: u16 = 3501;
+
+static SPEC: ActionSpec = ActionSpec {
+    name: "forward-internal",
+    result_name: "forward_internal",
+    summary: "Sends the request on to an endpoint of the same configuration, whose own policy then runs. What that endpoint \
+              answers goes through the response phase here as well.",
+    phases: &[Phase::HttpRequest],
+    terminating: Terminating::OnSuccess,
+    fields: &[
+        Field::required(
+            "url",
+            Shape::Template,
+            "The endpoint: `http://` or `https://`, a name that ends in `.internal`, and perhaps a port. It may be computed, as \
+             in `https://${req.host.split('.')[0]}.internal`; only endpoints of the configuration file can be reached so.",
+        ),
+        Field::optional(
+            "on_error",
+            Shape::Enum(&["halt", "continue"]),
+            "What happens when the endpoint does not exist, has no healthy server, or no server that can be connected to and \
+             answers. `halt`: the client gets the error. `continue`: the error is in the result and the next action runs; \
+             the request's body is held in memory meanwhile, within the limits of the listener. An answer with an error status is \
+             no error.",
+        )
+        .or("halt"),
+    ],
+    check: Some(check),
+    example: "- type: forward-internal\n  config:\n    url: https://api.internal\n    on_error: continue\n",
+};
+
+fn check(config: &Config<'_>, checker: &mut Checker) {
+    let Some(url) = config.get("url") else { return };
+    let text = url.as_str().unwrap_or_default();
+    if text.contains("${") {
+        return;
+    }
+    let wrong = match text.parse::<InternalUrl>() {
+        Ok(url) if !url.scheme.is_http() => {
+            "requests can be sent to http and https endpoints only".to_owned()
+        }
+        Ok(url) if url.is_wildcard() => {
+            "name one endpoint; a `*` is for the endpoint's own address".to_owned()
+        }
+        Ok(_) => return,
+        Err(wrong) => wrong.to_string(),
+    };
+    let help = Some("write the address of an internal endpoint, such as https://api.internal".to_owned());
+    checker.error(url, "ERR_NGROK_2204", format!("`url` cannot be forwarded to: {wrong}"), help);
+}
+
+fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Box<dyn Action>, BuildError> {
+    let url = config.get("url");
+    let directory = Arc::clone(&cx.shared.internal);
+    if let Some(url) = &url
+        && let Some(wanted) = url.as_str().and_then(|text| text.parse::<InternalUrl>().ok())
+        && directory.is_known()
+        && !directory.declares(&wanted)
+    {
+        let names: Vec<String> = directory.urls().iter().map(ToString::to_string).collect();
+        let near = nearest(&wanted.to_string(), names.iter().map(String::as_str)).map(str::to_owned);
+        let help = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None if names.is_empty() => {
+                "internal endpoints are entries of `endpoints` with a `url`".to_owned()
+            }
+            None => format!("the internal endpoints are {}", names.join(", ")),
+        };
+        cx.warnings.add(url.location(), "ERR_NGROK_3200", format!("there is no endpoint {wanted}"), help);
+    }
+    Ok(Box::new(ForwardInternal {
+        url: url.and_then(|url| url.template()).unwrap_or_else(|| Template::literal("")),
+        continues: config.get("on_error").and_then(|word| word.as_str()) == Some("continue"),
+        directory,
+    }))
+}
+
+struct ForwardInternal {
+    url: Template,
+    continues: bool,
+    directory: Arc<Directory>,
+}
+
+impl ForwardInternal {
+    fn target(&self, cx: &RequestCx<'_>) -> Result<InternalUrl, Fault> {
+        let text = self.url.render(&cx.exchange.activation()).map_err(|e| Fault::interpolation("url", &e))?;
+        let bad = |wrong: BadInternalUrl| offline(format!("the request cannot be forwarded: {wrong}"));
+        let url: InternalUrl = text.parse().map_err(bad)?;
+        if url.is_wildcard() || !url.scheme.is_http() {
+            return Err(offline(format!(
+                "the request cannot be forwarded to {url}: it is no address of an HTTP endpoint"
+            )));
+        }
+        Ok(url)
+    }
+
+    async fn forward(&self, cx: &mut RequestCx<'_>, url: &InternalUrl) -> Result<Flow, Fault> {
+        if !self.directory.is_known() {
+            return Ok(Flow::Upstream(Arc::new(Onward { endpoint: None, engine: Arc::clone(cx.engine) })));
+        }
+        let listener =
+            self.directory.find(url).ok_or_else(|| offline(format!("there is no endpoint {url}")))?;
+        if cx.exchange.enclosing.len() >= MOST_FORWARDS {
+            let message = format!("the request was forwarded {MOST_FORWARDS} times; {url} would be one more");
+            return Err(Fault { code: TOO_MANY, status: StatusCode::LOOP_DETECTED, message });
+        }
+        let inner = listener.engine.load_full();
+        let endpoint =
+            EndpointFacts { host: url.host.as_str().into(), ..EndpointFacts::clone(&listener.endpoint) };
+        let before = self.continues.then(|| (cx.exchange.request.clone(), cx.exchange.watches.len()));
+        mark_forwarded(cx.exchange);
+        cx.exchange.enter(Arc::clone(cx.engine), Arc::new(endpoint), inner.wants_results);
+        let passed = self.inside(cx, listener, inner).await;
+        if passed.is_err() {
+            cx.exchange.leave();
+            if let Some((request, watches)) = before {
+                cx.exchange.request = request;
+                cx.exchange.watches.give_up_since(watches);
+            }
+        }
+        passed
+    }
+
+    /// Runs the endpoint's policy, and carries out what comes of it as far as it can be done here.
+    async fn inside(
+        &self,
+        cx: &mut RequestCx<'_>,
+        listener: &Arc<Listener>,
+        engine: Arc<crate::engine::Engine>,
+    ) -> Result<Flow, Fault> {
+        let mut inner = RequestCx {
+            exchange: &mut *cx.exchange,
+            client: &mut *cx.client,
+            upstream: cx.upstream,
+            engine: &engine,
+        };
+        let (outcome, _) = Box::pin(phase::run_request(&engine.request, &mut inner)).await;
+        match outcome {
+            Outcome::Respond(answer) => {
+                let mut answer = phase::settled(&engine, cx.exchange, answer, cx.upstream).await;
+                cx.exchange.leave();
+                // Whatever it is, out here it is what the upstream has said.
+                answer.response_phase = true;
+                Ok(Flow::Respond(answer))
+            }
+            Outcome::Answered => {
+                cx.exchange.leave();
+                Ok(Flow::Answered)
+            }
+            Outcome::Close => Ok(Flow::Close),
+            Outcome::Upstream(onward) => Ok(Flow::Upstream(onward)),
+            Outcome::Fallthrough => {
+                let Some(pool) = &listener.plain else {
+                    let id = &listener.endpoint.id;
+                    return Err(offline(format!(
+                        "no rule of {id} answered the request, and it has no upstream"
+                    )));
+                };
+                if !self.continues || is_upgrade(cx.exchange) {
+                    return match pool.pick(&[]) {
+                        Some(_) => {
+                            let endpoint = Some(Arc::clone(listener));
+                            Ok(Flow::Upstream(Arc::new(Onward { endpoint, engine })))
+                        }
+                        None => Err(nobody()),
+                    };
+                }
+                let to = Forward {
+                    pool,
+                    engine: &engine,
+                    exchange: &mut *cx.exchange,
+                    client: &mut *cx.client,
+                    upstream: cx.upstream,
+                };
+                forward(to).await?;
+                cx.exchange.leave();
+                Ok(Flow::Answered)
+            }
+        }
+    }
+}
+
+/// Whether the connection is to become something else than HTTP: there is no body to keep then.
+fn is_upgrade(exchange: &Exchange) -> bool {
+    exchange.request.headers.contains_key(UPGRADE)
+}
+
+fn offline(message: String) -> Fault {
+    Fault { code: OFFLINE, status: StatusCode::NOT_FOUND, message }
+}
+
+fn result(url: &str, fault: &Fault) -> Value {
+    let mut error = Map::new();
+    error.insert("code".into(), format!("ERR_NGROK_{}", fault.code).into());
+    error.insert("message".into(), fault.message.clone().into());
+    let mut result = Map::new();
+    result.insert("url".into(), url.to_owned().into());
+    result.insert("error".into(), Value::Map(Arc::new(error)));
+    Value::Map(Arc::new(result))
+}
+
+#[async_trait]
+impl Action for ForwardInternal {
+    async fn on_request(&self, cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
+        let url = self.target(cx);
+        if self.continues && url.is_ok() && !is_upgrade(cx.exchange) {
+            cx.body().await?; // the next action may need it
+        }
+        let forwarded = match &url {
+            Ok(url) => self.forward(cx, url).await,
+            Err(fault) => Err(fault.clone()),
+        };
+        match forwarded {
+            Err(fault) if self.continues && cx.exchange.record.outcome != Ending::ClientGone => {
+                tracing::warn!(request_id = %cx.exchange.request.id, code = fault.code, "{}", fault.message);
+                let url = url.map(|url| format!("{}://{}:{}", url.scheme.name(), url.host, url.port));
+                cx.exchange.set_result(SPEC.result_name, || result(url.as_deref().unwrap_or(""), &fault));
+                Ok(Flow::Continue)
+            }
+            Err(fault) => {
+                cx.exchange.watches.gave_up();
+                Err(fault)
+            }
+            done => done,
+        }
+    }
+}

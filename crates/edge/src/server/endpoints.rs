@@ -1,0 +1,151 @@
+//! Makes the endpoints of the process: their policies, their servers, their part in what all share.
+
+use super::{EndpointOptions, StartError};
+use crate::clock::Monotonic;
+use crate::engine::{Engine, Shared};
+use crate::internal::InternalUrl;
+use crate::limits::{Budget, Limits};
+use crate::listener::{Listener, PlainUpstream};
+use crate::pool::{HealthCheck, Member, Pool};
+use crate::proxy::connections::Connected;
+use crate::proxy::targets::Targets;
+use crate::upstream::Upstream;
+use arc_swap::ArcSwap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tollgate_expr::EndpointFacts;
+use tollgate_observe::{AccessLog, InFlight};
+use tollgate_policy::Source;
+
+/// An endpoint that only other endpoints can reach.
+pub struct InternalOptions {
+    /// Its address.
+    pub url: InternalUrl,
+    /// Its name in messages and `endpoint.id`.
+    pub name: String,
+    /// Where traffic goes that no rule answers.
+    pub upstreams: Vec<UpstreamOptions>,
+    /// How these servers are looked after.
+    pub health_check: Option<HealthCheck>,
+    /// The policy as it was loaded.
+    pub policy: Source,
+    /// The file to watch; none for a policy that is not in a file of its own.
+    pub file: Option<PathBuf>,
+}
+
+/// One of the servers behind an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamOptions {
+    /// Where it is.
+    pub url: String,
+    /// Its share of the requests, beside those of the others.
+    pub weight: u32,
+}
+
+/// An endpoint, and the file its policy is in, for those who watch it.
+pub(super) type Watched = (Option<PathBuf>, Source, Arc<Listener>);
+
+/// What every endpoint has of the process.
+pub(super) struct Maker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) upstream: Arc<dyn Upstream>,
+    pub(super) access_log: Arc<AccessLog>,
+    pub(super) in_flight: Arc<InFlight>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) targets: Targets,
+}
+
+impl Maker {
+    /// The endpoints without a socket; afterwards others find them.
+    pub(super) fn internal(&self, options: &[InternalOptions]) -> Result<Vec<Watched>, StartError> {
+        let mut made = Vec::new();
+        let mut watched = Vec::new();
+        for endpoint in options {
+            let plain = pool(&endpoint.upstreams, endpoint.health_check.as_ref(), &self.targets)?;
+            let listener = self.make(&endpoint.policy, internal_facts(endpoint), Limits::default(), plain)?;
+            made.push((endpoint.url.clone(), Arc::clone(&listener)));
+            watched.push((endpoint.file.clone(), endpoint.policy.clone(), listener));
+        }
+        self.shared.internal.open(made);
+        Ok(watched)
+    }
+
+    /// An endpoint with a socket.
+    pub(super) fn listening(
+        &self,
+        endpoint: &EndpointOptions,
+        address: SocketAddr,
+    ) -> Result<Watched, StartError> {
+        let plain = pool(&endpoint.upstreams, endpoint.health_check.as_ref(), &self.targets)?;
+        let listener = self.make(&endpoint.policy, facts(endpoint, address), endpoint.limits, plain)?;
+        Ok((endpoint.file.clone(), endpoint.policy.clone(), listener))
+    }
+
+    fn make(
+        &self,
+        policy: &Source,
+        endpoint: EndpointFacts,
+        limits: Limits,
+        plain: Option<Pool>,
+    ) -> Result<Arc<Listener>, StartError> {
+        Ok(Arc::new(Listener {
+            engine: ArcSwap::from_pointee(load(policy, &self.shared)?),
+            shared: Arc::clone(&self.shared),
+            endpoint: Arc::new(endpoint),
+            limits,
+            budget: Arc::clone(&self.budget),
+            upstream: Arc::clone(&self.upstream),
+            plain,
+            access_log: Arc::clone(&self.access_log),
+            in_flight: Arc::clone(&self.in_flight),
+            connected: Connected::default(),
+        }))
+    }
+}
+
+fn load(policy: &Source, shared: &Shared) -> Result<Engine, StartError> {
+    let loaded = Engine::load(policy, shared);
+    let text = loaded.diagnostics.render_text(policy);
+    match loaded.engine {
+        Some(engine) => {
+            if !text.is_empty() {
+                eprint!("{text}");
+            }
+            Ok(engine)
+        }
+        None => Err(StartError::Policy(text)),
+    }
+}
+
+fn facts(endpoint: &EndpointOptions, address: SocketAddr) -> EndpointFacts {
+    EndpointFacts {
+        id: format!("ep_{}", endpoint.name).into(),
+        protocol: if endpoint.tls.is_some() { "https" } else { "http" },
+        host: address.ip().to_string().into(),
+        port: address.port(),
+    }
+}
+
+fn internal_facts(endpoint: &InternalOptions) -> EndpointFacts {
+    EndpointFacts {
+        id: format!("ep_{}", endpoint.name).into(),
+        protocol: endpoint.url.scheme.name(),
+        host: endpoint.url.host.as_str().into(),
+        port: endpoint.url.port,
+    }
+}
+
+/// The servers behind an endpoint; `None` when there are none.
+fn pool(
+    upstreams: &[UpstreamOptions],
+    check: Option<&HealthCheck>,
+    targets: &Targets,
+) -> Result<Option<Pool>, StartError> {
+    let member = |one: &UpstreamOptions| {
+        PlainUpstream::parse(&one.url, targets).map(|upstream| Member::new(upstream, &one.url, one.weight))
+    };
+    let members: Vec<Member> = upstreams.iter().map(member).collect::<Result<_, _>>()?;
+    let clock = Arc::new(Monotonic::default());
+    Ok((!members.is_empty()).then(|| Pool::new(members, check.cloned(), clock)))
+}
