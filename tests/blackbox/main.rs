@@ -32,6 +32,8 @@ mod explain;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod forwarding;
+#[cfg(test)]
 mod gaps;
 #[cfg(test)]
 mod gates;

@@ -197,7 +197,7 @@ impl Builder {
     pub(crate) fn config(mut self, yaml: &str) -> Self {
         let text = yaml.replace("DIR", self.dir.path().to_str().unwrap());
         let file = self.file("tollgate.yml", &text);
-        self.listen = !text.contains("endpoints:");
+        self.listen = !text.contains("endpoints");
         self.args(&["--config", file.to_str().unwrap()])
     }
 
