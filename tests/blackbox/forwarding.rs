@@ -475,3 +475,43 @@ async fn mistakes_of_the_configuration_have_their_place() {
         assert!(text.contains(said) && text.contains("ERR_NGROK_2204"), "{url}: {text}");
     }
 }
+
+#[tokio::test]
+async fn http_request_reaches_internal_endpoints() {
+    let echo = EchoServer::start().await;
+    let one = mock(Script::default()).await;
+    let ask = |url: &str, more: Value| json!({"type": "http-request", "config": merge(json!({"url": url, "on_error": "halt"}), more)});
+    let result = "${actions.ngrok.http_request.res.status_code} ${actions.ngrok.http_request.res.body}";
+    let chat = merge(prompt(), json!({"model": "openai:gpt-4o"})).to_string();
+    let gateway = stage(
+        json!({"on_http_request": [
+            {"expressions": ["req.url.path == '/made'"], "actions": [ask("https://api.internal/made", json!({})), answer(200, result)]},
+            {"expressions": ["req.url.path == '/echo'"], "actions": [
+                ask("https://api.internal/told?x=1", json!({"method": "POST", "body": "12345", "headers": {"x-mine": "1"}})), answer(200, result)]},
+            {"expressions": ["req.url.path == '/ai'"], "actions": [
+                ask("http://ai.internal/v1/chat/completions", json!({"method": "POST", "body": chat, "headers": {"content-type": "application/json"}})), answer(200, result)]},
+            {"expressions": ["req.url.path == '/loop'"], "actions": [ask("http://loop.internal/", json!({})), answer(200, result)]},
+        ]}),
+        &[
+            json!({"url": "https://api.internal", "upstream": echo.url(), "traffic_policy": {"on_http_request": [
+                {"expressions": ["req.url.path == '/made'"], "actions": [answer(201, "from ${conn.client_ip}")]},
+                {"type": "add-headers", "config": {"headers": {"x-inner": "${endpoint.host}"}}},
+            ]}}),
+            json!({"url": "http://ai.internal", "traffic_policy": {"on_http_request": [{"type": "ai-gateway", "config": {"providers": [openai(&one)]}}]}}),
+            json!({"url": "http://loop.internal", "traffic_policy": {"on_http_request": [ask("http://loop.internal/", json!({})), answer(200, result)]}}),
+        ],
+    )
+    .await;
+    assert_eq!(gateway.send(get("/made")).await.text(), "201 from 127.0.0.1");
+    let told = gateway.send(get("/echo")).await.text();
+    let told: Value = serde_json::from_str(told.strip_prefix("200 ").unwrap()).unwrap();
+    assert_eq!((&told["bytes"], &told["uri"]), (&json!(5), &json!("/told?x=1")), "{told}");
+    assert_eq!(
+        (&told["headers"]["x-mine"], &told["headers"]["x-inner"]),
+        (&json!("1"), &json!("api.internal"))
+    );
+    let said = gateway.send(get("/ai")).await.text();
+    assert!(said.starts_with("200 {") && said.contains("chat.completion"), "{said}");
+    let looped = gateway.send(get("/loop")).await;
+    assert!(looped.text().contains("ERR_NGROK_3603"), "{}", looped.text());
+}

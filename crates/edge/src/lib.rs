@@ -19,6 +19,7 @@ mod forward;
 pub mod gates;
 pub mod gateway;
 pub mod internal;
+mod inward;
 mod jwks;
 mod late_costs;
 mod levels;

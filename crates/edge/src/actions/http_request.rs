@@ -12,6 +12,7 @@ use crate::action::{
 };
 use crate::answer::Fault;
 use crate::exchange::Exchange;
+use crate::internal::Directory;
 use crate::outbound::Outbound;
 use crate::upstream::Upstream;
 use crate::web_url::{names_its_host, parse, with_parameters};
@@ -52,7 +53,8 @@ static SPEC: ActionSpec = ActionSpec {
             "An `http` or `https` URL. Its host may be computed, as in `https://${...}/`; then the operator's list \
              `http_request_targets` in the configuration file must have it. A host that is written out needs no \
              entry, except where a name leads to this machine. Metadata services of clouds and link-local addresses are \
-             never called. Endpoints named `.internal` do not exist here.",
+             never called. A host that is an internal endpoint of the configuration is that endpoint: its policy runs, and \
+             nothing leaves the process.",
         ),
         Field::optional(
             "method",
@@ -115,10 +117,6 @@ fn check(config: &Config<'_>, checker: &mut Checker) {
     {
         checker.error(url, "ERR_NGROK_2226", format!("`url` is no URL that can be called: {wrong}"), None);
     }
-    if let Some(url) = config.get("url").filter(|url| is_internal(url.as_str().unwrap_or_default())) {
-        let message = "`.internal` endpoints do not exist here, so none can be called".to_owned();
-        checker.error(url, "ERR_NGROK_2204", message, Some("write the address of the server itself".into()));
-    }
     let method = config.get("method").and_then(|method| method.as_str()).unwrap_or("GET");
     if let Some(body) = config.get("body").filter(|body| body.as_str() != Some(""))
         && !matches!(method, "PUT" | "POST" | "PATCH")
@@ -140,12 +138,6 @@ fn check(config: &Config<'_>, checker: &mut Checker) {
             }
         }
     }
-}
-
-/// Whether the URL names an endpoint of the same installation, in ngrok's way.
-fn is_internal(url: &str) -> bool {
-    let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', ':']).next().unwrap_or(""));
-    host.to_ascii_lowercase().ends_with(".internal") && names_its_host(url)
 }
 
 fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Box<dyn Action>, BuildError> {
@@ -174,6 +166,7 @@ fn build(config: &Config<'_>, cx: &BuildContext<'_>) -> Result<Box<dyn Action>, 
         retry: config.get("retry_condition").and_then(|text| text.cel(CelScope::Retry)),
         halts: config.get("on_error").and_then(|word| word.as_str()) == Some("halt"),
         outbound: Arc::clone(&cx.shared.outbound),
+        internal: Arc::clone(&cx.shared.internal),
         instance: HeaderValue::try_from(cx.shared.instance()).unwrap_or(HeaderValue::from_static("0")),
     }))
 }
@@ -191,6 +184,7 @@ struct HttpRequest {
     retry: Option<Program>,
     halts: bool,
     outbound: Arc<Outbound>,
+    internal: Arc<Directory>,
     instance: HeaderValue,
 }
 
@@ -277,9 +271,12 @@ impl HttpRequest {
             return self.finish(exchange, None, &[], Some(Trouble::Loop));
         }
         let asked = self.render(&activation(exchange, response), exchange)?;
+        let connection = Arc::clone(&exchange.connection);
         let way = Way {
             upstream,
             outbound: &self.outbound,
+            internal: &self.internal,
+            connection: &connection,
             max_redirects: self.max_redirects,
             deadline: Instant::now() + self.timeout,
         };

@@ -2,6 +2,9 @@
 
 use super::trouble::Trouble;
 use crate::encoding::{Undecoded, plain};
+use crate::internal::{Directory, InternalUrl, Scheme};
+use crate::inward::{Inward, ask};
+use crate::listener::Listener;
 use crate::outbound::Outbound;
 use crate::upstream::{Call, Reply, Upstream};
 use crate::web_url::{redirected, same_origin};
@@ -12,6 +15,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tollgate_dialect::url::JoinedUrl;
+use tollgate_expr::ConnectionFacts;
 
 /// Most bytes of an answer, after decompression.
 pub(super) const MOST: usize = 256 * 1024;
@@ -52,6 +56,10 @@ impl Attempt {
 pub(super) struct Way<'a> {
     pub(super) upstream: &'a dyn Upstream,
     pub(super) outbound: &'a Arc<Outbound>,
+    /// The endpoints of the process.
+    pub(super) internal: &'a Directory,
+    /// The connection of the client.
+    pub(super) connection: &'a ConnectionFacts,
     pub(super) max_redirects: u32,
     pub(super) deadline: Instant,
 }
@@ -123,6 +131,11 @@ impl Way<'_> {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Box<dyn Reply>, Trouble> {
+        if let Some(listener) = endpoint(self.internal, url) {
+            let connection = self.connection.clone();
+            let asked = Inward { method, url: Arc::clone(url), headers, body, connection, most: MOST };
+            return ask(listener, asked).await.map_err(|fault| Trouble::of(&fault));
+        }
         let rule = self.outbound.rule(&url.host, named);
         let rule = rule.ok_or_else(|| Trouble::Unlisted(url.host.as_str().into()))?;
         let left = self.deadline.saturating_duration_since(Instant::now());
@@ -139,6 +152,14 @@ impl Way<'_> {
         };
         self.upstream.open(call).await.map_err(|fault| Trouble::of(&fault))
     }
+}
+
+/// The endpoint of the process that the URL names, if there is one.
+fn endpoint<'a>(internal: &'a Directory, url: &JoinedUrl) -> Option<&'a Arc<Listener>> {
+    let scheme = if url.https { Scheme::Https } else { Scheme::Http };
+    let host = url.host.trim_end_matches('.');
+    let named = host.ends_with(".internal");
+    named.then(|| internal.find(&InternalUrl { scheme, host: host.to_owned(), port: url.port }))?
 }
 
 trait RetainOnly {
