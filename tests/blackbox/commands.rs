@@ -145,12 +145,12 @@ async fn actions_that_are_not_built_yet_are_named() {
     let file = write(
         &dir,
         "p.yml",
-        "on_http_request:\n  - type: forward-internal\n    config: {url: 'https://models.internal'}\n",
+        "on_http_request:\n  - type: saml\n    config: {idp_metadata: '<x>'}\n",
     );
     let exit = run(&["check", &file]).await;
     let text = format!("{}{}", exit.stdout, exit.stderr);
     assert!(
-        exit.code == Some(1) && text.contains("forward-internal") && text.contains("not supported yet"),
+        exit.code == Some(1) && text.contains("saml") && text.contains("not supported yet"),
         "{text}"
     );
 }

@@ -40,6 +40,8 @@ pub struct Trace {
     pub client: Json,
     /// `model_selection`
     pub model_selection: Json,
+    /// The internal endpoint that gets the request. Its policy is not looked at.
+    pub forwarded_to: Option<String>,
 }
 
 /// The whole of an explanation.
@@ -171,6 +173,7 @@ impl Explanation {
                 "message": message,
             })),
             "status": self.status.map(|s| s.as_u16()),
+            "forwarded_to": self.trace.forwarded_to,
             "client": self.trace.client,
             "model_selection": self.trace.model_selection,
             "models_to_try": self.trace.models_to_try,

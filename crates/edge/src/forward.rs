@@ -217,7 +217,7 @@ async fn relay(
 }
 
 /// The error of an upstream that gave no answer; the codes of the plain path.
-fn refused(fault: &UpstreamFault) -> Fault {
+pub(crate) fn refused(fault: &UpstreamFault) -> Fault {
     let (code, status) = match fault {
         fault if fault.is_timeout() => (3005, StatusCode::GATEWAY_TIMEOUT),
         UpstreamFault::BadAnswer => (3004, StatusCode::BAD_GATEWAY),

@@ -9,6 +9,7 @@ mod machine;
 mod memory;
 mod process;
 mod report;
+mod rules;
 mod servers;
 mod streams;
 mod upstream;
@@ -64,7 +65,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let tollgate = gateway.start(&upstream, Policy::Metrics)?;
         std::thread::sleep(SETTLE);
         report.idle = vec![(nginx.name, nginx.memory()?), (tollgate.name, tollgate.memory()?)];
-        let targets = [direct(&upstream), nginx, tollgate];
+        let [fifty, hundred] = [Policy::Rules50, Policy::Rules100];
+        let (fifty, hundred) = (gateway.start(&upstream, fifty)?, gateway.start(&upstream, hundred)?);
+        let targets = [direct(&upstream), nginx, tollgate, fifty, hundred];
         throughput(options, &runtime, &targets, &mut report)?;
         std::thread::sleep(SETTLE);
         report.loaded =

@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 use std::fmt;
 use std::time::Duration;
 
-const TARGETS: [&str; 3] = ["provider alone", "nginx", "tollgate"];
+const TARGETS: [&str; 5] =
+    ["provider alone", "nginx", "tollgate", "tollgate, 50 rules", "tollgate, 100 rules"];
 
 /// CPU per request against nginx: the limit and the goal.
 const CPU_LIMIT: f64 = 3.0;
@@ -17,6 +18,10 @@ const CPU_GOAL: f64 = 2.5;
 /// Memory limits in MiB: idle, and at the peak of large requests that fail over.
 const IDLE_LIMIT: f64 = 40.0;
 const PEAK_LIMIT: f64 = 120.0;
+
+/// Microseconds a rule that does not apply may cost, and those that a hundred of them may add to a request.
+const RULE_LIMIT: f64 = 1.0;
+const RULES_LIMIT: f64 = 60.0;
 
 /// All numbers of one call.
 pub(crate) struct Report {
@@ -62,6 +67,8 @@ impl Report {
             "seconds": self.seconds,
             "throughput": rows,
             "cpu_ratio": CONNECTIONS.iter().map(|c| (c.to_string(), json!(self.ratio(*c)))).collect::<Json>(),
+            "false_rule_us": self.rules().0,
+            "hundred_false_rules_us": self.rules().1,
             "idle_mib": memory(&self.idle),
             "after_load_mib": memory(&self.loaded),
             "large_bodies_peak_mib": self.large.map(|memory| mib(memory.peak)),
@@ -77,6 +84,13 @@ impl Report {
     fn rows(&self) -> Vec<Row> {
         let pairs = CONNECTIONS.iter().flat_map(|c| TARGETS.iter().map(|t| (*t, *c)));
         pairs.map(|(target, connections)| Row::new(target, connections, &self.cells)).collect()
+    }
+
+    /// Microseconds of processor time that rules which do not apply add to a request, busy: one of fifty, and a hundred.
+    fn rules(&self) -> (f64, f64) {
+        let cpu = |target| Row::new(target, CONNECTIONS[1], &self.cells).cpu_us;
+        let none = cpu("tollgate");
+        ((cpu("tollgate, 50 rules") - none) / 50.0, cpu("tollgate, 100 rules") - none)
     }
 
     /// Tollgate's processor time a request over nginx's.
@@ -147,6 +161,14 @@ impl fmt::Display for Report {
                 "CPU a request, Tollgate to nginx, {connections} connections: {ratio:.2} (limit {CPU_LIMIT}, goal {CPU_GOAL}): {verdict}"
             )?;
         }
+        let (one, hundred) = self.rules();
+        writeln!(
+            f,
+            "a rule that does not apply, of 50: {one:.2} µs (limit {RULE_LIMIT}): {}",
+            verdict(one, RULE_LIMIT)
+        )?;
+        let said = verdict(hundred, RULES_LIMIT);
+        writeln!(f, "100 rules that do not apply: {hundred:.1} µs a request (limit {RULES_LIMIT}): {said}")?;
         for (what, list) in [("idle", &self.idle), ("after the load", &self.loaded)] {
             for (name, memory) in list {
                 writeln!(f, "memory {what}, {name}: {:.1} MiB", mib(memory.resident))?;

@@ -3,6 +3,7 @@
 use super::client::TOKEN;
 use super::machine::{nginx as nginx_program, pinned};
 use super::process::{Memory, Process, free_address};
+use super::rules::false_rules;
 use crate::failure::{Result, said};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -36,6 +37,29 @@ pub(crate) enum Policy {
     FailsOver,
     /// The same as `Metrics`, with providers that stream slowly.
     Streams,
+    /// The same as `Metrics`, behind 50 rules that do not apply.
+    Rules50,
+    /// The same, behind 100.
+    Rules100,
+}
+
+impl Policy {
+    /// What the gateway with it is called in the report.
+    fn target(self) -> &'static str {
+        match self {
+            Self::Rules50 => "tollgate, 50 rules",
+            Self::Rules100 => "tollgate, 100 rules",
+            _ => "tollgate",
+        }
+    }
+
+    fn rules(self) -> String {
+        match self {
+            Self::Rules50 => false_rules(50),
+            Self::Rules100 => false_rules(100),
+            _ => String::new(),
+        }
+    }
 }
 
 impl Target {
@@ -97,7 +121,7 @@ impl Gateway {
         command.env("TOLLGATE_SECRET__OPENAI__API_KEY", "sk-bench-openai");
         command.env("TOLLGATE_SECRET__OPENROUTER__API_KEY", "sk-bench-openrouter");
         command.stdout(Stdio::null()).stderr(File::create(self.folder.join("tollgate.log"))?);
-        Ok(Target { name: "tollgate", address, server: Some(Process::start(&mut command, address)?) })
+        Ok(Target { name: policy.target(), address, server: Some(Process::start(&mut command, address)?) })
     }
 }
 
@@ -134,7 +158,9 @@ fn policy_text(upstream: &Upstream, policy: Policy) -> String {
         )
     };
     [
-        "on_http_request:\n  - name: only callers with our token\n    expressions:\n",
+        "on_http_request:\n",
+        &policy.rules(),
+        "  - name: only callers with our token\n    expressions:\n",
         "      - \"req.headers['authorization'][0] != 'Bearer ' + secrets.get('bench', 'token')\"\n",
         "    actions:\n      - type: custom-response\n        config: {status_code: 401}\n",
         "  - type: ai-gateway\n    config:\n      providers:\n",

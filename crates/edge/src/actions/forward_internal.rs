@@ -3,15 +3,19 @@
 use crate::action::{Action, ActionType, BuildContext, BuildError, Flow, RequestCx};
 use crate::answer::Fault;
 use crate::exchange::{Ending, Exchange};
-use crate::forward::{Forward, forward, nobody};
-use crate::internal::{BadInternalUrl, Directory, InternalUrl};
+use crate::forward::{Forward, forward, nobody, refused};
+use crate::internal::{BadInternalUrl, Directory, InternalUrl, Scheme};
 use crate::listener::Listener;
 use crate::phase::{self, Onward, Outcome};
 use crate::proxy::plain::mark_forwarded;
+use crate::upstream::{Addresses, Call};
 use async_trait::async_trait;
-use http::StatusCode;
 use http::header::UPGRADE;
+use http::{HeaderMap, Method, StatusCode};
+use smallvec::SmallVec;
 use std::sync::Arc;
+use std::time::Duration;
+use tollgate_dialect::url::JoinedUrl;
 use tollgate_expr::{EndpointFacts, Map, Template, Value, nearest};
 use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
 
@@ -119,7 +123,7 @@ impl ForwardInternal {
 
     async fn forward(&self, cx: &mut RequestCx<'_>, url: &InternalUrl) -> Result<Flow, Fault> {
         if !self.directory.is_known() {
-            return Ok(Flow::Upstream(Arc::new(Onward { endpoint: None, engine: Arc::clone(cx.engine) })));
+            return outside(cx, url).await;
         }
         let listener =
             self.directory.find(url).ok_or_else(|| offline(format!("there is no endpoint {url}")))?;
@@ -208,6 +212,47 @@ fn is_upgrade(exchange: &Exchange) -> bool {
     exchange.request.headers.contains_key(UPGRADE)
 }
 
+/// In commands that look at one policy, nobody knows the endpoint: the script says what it does, or else it takes the
+/// request.
+async fn outside(cx: &mut RequestCx<'_>, url: &InternalUrl) -> Result<Flow, Fault> {
+    if let Some(trace) = &mut cx.exchange.trace {
+        if let Err(fault) = cx.upstream.open(scripted(url)).await {
+            return Err(refused(&fault));
+        }
+        trace.forwarded_to = Some(url.to_string());
+    }
+    Ok(Flow::Upstream(Arc::new(Onward { endpoint: None, engine: Arc::clone(cx.engine) })))
+}
+
+/// A call that a script can answer, under the name of the endpoint. It would reach no address.
+fn scripted(url: &InternalUrl) -> Call {
+    struct Nowhere;
+    impl Addresses for Nowhere {
+        fn allows(&self, _address: std::net::IpAddr) -> bool {
+            false
+        }
+    }
+    let to = JoinedUrl {
+        https: url.scheme == Scheme::Https,
+        host: url.host.clone(),
+        port: url.port,
+        authority: url.host.clone(),
+        full: url.to_string(),
+        path_and_query: "/".to_owned(),
+    };
+    Call {
+        provider: url.host.as_str().into(),
+        model: "".into(),
+        url: to.into(),
+        method: Method::GET,
+        headers: HeaderMap::new(),
+        body: SmallVec::new(),
+        connect_timeout: Duration::ZERO,
+        head_timeout: Duration::ZERO,
+        addresses: Some(Arc::new(Nowhere)),
+    }
+}
+
 fn offline(message: String) -> Fault {
     Fault { code: OFFLINE, status: StatusCode::NOT_FOUND, message }
 }
@@ -246,5 +291,39 @@ impl Action for ForwardInternal {
             }
             done => done,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::loads;
+
+    fn with(config: &str) -> String {
+        format!("on_http_request:\n  - type: forward-internal\n    config: {config}\n")
+    }
+
+    #[test]
+    fn mistakes_are_refused_where_they_stand() {
+        for (config, said) in [
+            ("{}", "`url` is missing"),
+            ("{url: 3}", "3:"),
+            ("{url: 'https://api.example.com'}", "its name must end in .internal"),
+            ("{url: 'tcp://api.internal:1'}", "http and https endpoints only"),
+            ("{url: 'https://*.internal'}", "name one endpoint"),
+            ("{url: 'https://api.internal/v1'}", "without path, query or user"),
+            ("{url: 'https://api.internal', on_error: retry}", "halt"),
+            ("{url: 'https://api.internal', binding: internal}", "binding"),
+        ] {
+            let error = loads(&with(config)).expect_err(config);
+            assert!(error.contains(said) && error.contains("test.yml:3:"), "{config}: {error}");
+        }
+        let wrong_phase =
+            "on_http_response:\n  - type: forward-internal\n    config: {url: 'https://a.internal'}\n";
+        assert!(loads(wrong_phase).is_err());
+    }
+
+    #[test]
+    fn a_policy_alone_does_not_know_which_endpoints_there_are() {
+        assert_eq!(loads(&with("{url: 'https://api.internal'}")), Ok(String::new()));
     }
 }

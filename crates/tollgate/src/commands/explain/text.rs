@@ -29,6 +29,9 @@ fn verdict(file: &str, explained: &Explanation, scripted: bool) -> String {
         Some(ended) => format!("ended by {} ({file}:{}:{})\n", ended.action, ended.at.line, ended.at.column),
         None => "no rule ends it: it goes to the upstream (--upstream), or is answered with 404 if there is none\n".to_owned(),
     };
+    if let Some(url) = &explained.trace.forwarded_to {
+        out.push_str(&format!("goes on to {url}, whose own policy is not looked at here\n"));
+    }
     let status = explained.status.map_or(String::new(), |status| format!("{} ", status.as_u16()));
     if let Some((code, message)) = &explained.error {
         let mut lines = message.lines();

@@ -4,6 +4,7 @@ use super::file::{AttemptExpect, Expect};
 use std::fmt;
 use tollgate_edge::dry::{key_fits, sent_key};
 use tollgate_edge::explain::Explanation;
+use tollgate_edge::upstream::Call;
 use tollgate_select::trim_key;
 
 /// The longest part of a body that is shown, in characters.
@@ -53,6 +54,9 @@ pub(super) fn compare(expect: &Expect, came: &Explanation) -> Vec<Difference> {
             came.status.map_or_else(none, |status| status.as_u16().to_string()),
         );
     }
+    if let Some(endpoint) = &expect.forwarded_to {
+        differs("forwarded_to", endpoint, came.trace.forwarded_to.clone().unwrap_or_else(none));
+    }
     let header = |name: &str| {
         came.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
@@ -80,7 +84,7 @@ pub(super) fn compare(expect: &Expect, came: &Explanation) -> Vec<Difference> {
 /// The attempts, with the keys that were sent: the trace shows them trimmed.
 fn sent(came: &Explanation) -> Vec<Sent> {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or("").to_owned();
-    let pairs = came.trace.attempts.iter().zip(&came.calls);
+    let pairs = came.trace.attempts.iter().zip(of_providers(came));
     let sent = pairs.map(|(attempt, call)| Sent {
         provider: text(&attempt["provider"]),
         model: text(&attempt["model"]),
@@ -88,6 +92,11 @@ fn sent(came: &Explanation) -> Vec<Sent> {
         outcome: text(&attempt["outcome"]),
     });
     sent.collect()
+}
+
+/// The calls that were attempts; others are those of actions, which have rules for addresses.
+fn of_providers(came: &Explanation) -> impl Iterator<Item = &Call> {
+    came.calls.iter().filter(|call| call.addresses.is_none())
 }
 
 fn attempts(expected: &[AttemptExpect], came: &[Sent]) -> Vec<Difference> {

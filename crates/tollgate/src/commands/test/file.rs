@@ -43,6 +43,7 @@ pub(super) struct Expect {
     pub(super) action: Option<String>,
     pub(super) status: Option<u16>,
     pub(super) error: Option<String>,
+    pub(super) forwarded_to: Option<String>,
     pub(super) attempts: Option<Vec<AttemptExpect>>,
     pub(super) headers: Vec<(HeaderName, Option<String>)>,
     pub(super) body_contains: Vec<String>,
@@ -226,7 +227,7 @@ fn scripted(text: &str) -> Result<Outcome, String> {
 }
 
 fn expect(reader: &mut Reader, node: &Node, path: &str) -> Option<Expect> {
-    let keys = ["action", "status", "error", "attempts", "headers", "body_contains"];
+    let keys = ["action", "status", "error", "forwarded_to", "attempts", "headers", "body_contains"];
     if !reader.mapping(node, path, &keys) {
         return None;
     }
@@ -236,6 +237,7 @@ fn expect(reader: &mut Reader, node: &Node, path: &str) -> Option<Expect> {
     let mut expect = Expect {
         action: reader.text_at(node, path, "action"),
         error: reader.text_at(node, path, "error"),
+        forwarded_to: reader.text_at(node, path, "forwarded_to"),
         ..Expect::default()
     };
     expect.status =
