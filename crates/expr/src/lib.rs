@@ -9,6 +9,7 @@
 //! [`Value`] as its own type of values.
 
 mod activation;
+mod differences;
 mod direct;
 mod engine;
 mod error;
@@ -35,6 +36,7 @@ pub use activation::{
     Activation, EndpointFacts, MissingSecret, NoSecrets, RequestFacts, ResponseFacts, RetryFacts,
     SecretSource, Trailers,
 };
+pub use differences::DIFFERENCES;
 pub use error::{EvalError, EvalErrorKind};
 pub use facts::{
     AddressFacts, AddressSource, Addresses, Certificate, ConnectionFacts, DistinguishedName, Extension,

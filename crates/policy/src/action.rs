@@ -2,6 +2,7 @@
 
 use crate::check::Checker;
 use crate::config::Config;
+use crate::result_var::ResultVar;
 use crate::shape::Field;
 use std::fmt;
 
@@ -69,6 +70,10 @@ pub struct ActionSpec {
     pub phases: &'static [Phase],
     /// What it does to the flow of rules.
     pub terminating: Terminating,
+    /// What it leaves in `actions.ngrok.<result_name>`, in the order of the documentation.
+    pub results: &'static [ResultVar],
+    /// Where it differs from ngrok's action of this name, and why: one sentence of Markdown each.
+    pub differences: &'static [&'static str],
     /// The fields of its `config`.
     pub fields: &'static [Field],
     /// Checks beyond shapes. Called only when the shapes are right.

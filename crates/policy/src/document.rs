@@ -15,13 +15,18 @@ pub fn document_action(spec: &ActionSpec) -> String {
     };
     let mut page = format!("# `{}`\n\n{}\n\n", spec.name, spec.summary);
     page.push_str(&format!("- Phases: {}\n", alternatives(&phases).replace(" or ", " and ")));
-    page.push_str(&format!("- Flow: {flow}\n"));
-    page.push_str(&format!("- Results: `actions.ngrok.{}`\n\n", spec.result_name));
+    page.push_str(&format!("- Flow: {flow}\n\n"));
     if spec.fields.is_empty() {
         page.push_str("It has no `config`.\n\n");
     } else {
         page.push_str("## Fields\n\n| field | holds | default | meaning |\n|---|---|---|---|\n");
         rows(&mut page, "", spec.fields);
+        page.push('\n');
+    }
+    results(&mut page, spec);
+    if !spec.differences.is_empty() {
+        page.push_str("## Differences from ngrok\n\n");
+        spec.differences.iter().for_each(|difference| page.push_str(&format!("- {difference}\n")));
         page.push('\n');
     }
     page.push_str(&format!("## Example\n\n```yaml\n{}\n```\n", spec.example.trim_end()));
@@ -61,6 +66,22 @@ pub fn document_actions(specs: &[&ActionSpec]) -> String {
     page
 }
 
+fn results(page: &mut String, spec: &ActionSpec) {
+    if spec.results.is_empty() {
+        return;
+    }
+    let name = spec.result_name;
+    page.push_str(&format!("## Results\n\nIn `actions.ngrok.{name}`, once it has run:\n\n"));
+    page.push_str("| result | holds | meaning |\n|---|---|---|\n");
+    for result in spec.results {
+        let ours = if result.extension { " *(Tollgate only)*" } else { "" };
+        let absent = if result.may_be_absent { ", or nothing" } else { "" };
+        let (path, holds, doc) = (result.path, result.holds.name(), result.doc.replace('|', "\\|"));
+        page.push_str(&format!("| `{path}` | {holds}{absent} | {doc}{ours} |\n"));
+    }
+    page.push('\n');
+}
+
 fn rows(page: &mut String, path: &str, fields: &[Field]) {
     for field in fields {
         let name = format!("{path}{}", field.name);
@@ -78,7 +99,7 @@ fn rows(page: &mut String, path: &str, fields: &[Field]) {
 }
 
 /// What a field holds; unlike in messages it matters here whether text is a template.
-fn holds(shape: &Shape) -> String {
+pub(crate) fn holds(shape: &Shape) -> String {
     match shape {
         Shape::Template => "text with `${}`".into(),
         Shape::Json => "any value; text in it with `${}`".into(),

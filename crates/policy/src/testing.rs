@@ -11,6 +11,8 @@ pub(crate) static DENY: ActionSpec = ActionSpec {
     summary: "Refuses the request.",
     phases: &[Phase::HttpRequest, Phase::TcpConnect],
     terminating: Terminating::Always,
+    results: &[],
+    differences: &[],
     fields: &[
         Field::optional("status_code", Shape::StatusCode { min: 200, max: 599 }, "The status.").or("403")
     ],
@@ -24,6 +26,8 @@ pub(crate) static GATEWAY: ActionSpec = ActionSpec {
     summary: "Asks a model.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::OnSuccess,
+    results: &[],
+    differences: &[],
     fields: &[
         Field::optional("only_allow_configured_models", Shape::Bool, "No others.").or("false"),
         Field::optional("max_input_tokens", Shape::Int { min: 1, max: 500_000 }, "Limit."),
@@ -74,6 +78,8 @@ pub(crate) static LIMIT: ActionSpec = ActionSpec {
     summary: "Limits the rate.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Gate,
+    results: &[],
+    differences: &[],
     fields: &[
         Field::required("name", Shape::Text, "A label."),
         Field::required("capacity", Shape::Int { min: 1, max: 2_000_000_000 }, "How many."),
@@ -93,6 +99,8 @@ pub(crate) static SET_VARS: ActionSpec = ActionSpec {
     summary: "Sets variables.",
     phases: &[Phase::HttpRequest, Phase::HttpResponse],
     terminating: Terminating::Never,
+    results: &[],
+    differences: &[],
     fields: &[Field::required(
         "vars",
         Shape::OneOf(&[
@@ -115,6 +123,8 @@ pub(crate) static COMPRESS: ActionSpec = ActionSpec {
     summary: "Compresses.",
     phases: &[Phase::HttpResponse],
     terminating: Terminating::Never,
+    results: &[],
+    differences: &[],
     fields: &[],
     check: None,
     example: "- type: compress-response\n",

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::sync::Arc;
 use tollgate_expr::{Activation, Map, Value};
-use tollgate_policy::{ActionSpec, Field, KeyRule, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Field, Holds, KeyRule, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -23,6 +23,10 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Adds headers to the request sent upstream, or to the response sent to the client.",
     phases: &[Phase::HttpRequest, Phase::HttpResponse],
     terminating: Terminating::Never,
+    results: &[ResultVar::new("headers_added", Holds::Map, "Names, and the values that were added.")],
+    differences: &[
+        "Reserved headers (`connection`, `content-length`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `ngrok-error-code`, `x-tollgate-*`) are refused when the policy is loaded: they frame the message, or are the gateway's own.",
+    ],
     fields: &[Field::required(
         "headers",
         Shape::Map { value: &Shape::Template, min: 1, max: 10, keys: KeyRule::HeaderName },

@@ -18,6 +18,12 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Sends an AI request to the first provider, model and key that answers, and streams the answer.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::OnSuccess,
+    results: crate::gateway::RESULTS,
+    differences: &[
+        "Keys of providers and strategies for them are part of the policy; ngrok's own service refuses them for its built-in providers (`ERR_NGROK_2267`).",
+        "Any number of `ai-gateway` actions may be in a policy (`ERR_NGROK_2266` does not exist).",
+        "`per_request_timeout` is 3m and `total_timeout` 6m by default, where ngrok has 30s and 5m: models that think take longer.",
+    ],
     fields: FIELDS,
     check: Some(config::check),
     example: "- type: ai-gateway\n  config:\n    providers:\n      - id: openrouter\n        api_keys:\n          \

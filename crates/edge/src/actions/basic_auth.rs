@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use subtle::{Choice, ConstantTimeEq};
 use tollgate_expr::{Activation, Template, Value};
-use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -36,6 +36,14 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Lets pass who sends one of these names with its password, by HTTP's basic authentication; 401 for the others.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Gate,
+    results: &[
+        ResultVar::new("credentials.presented", Holds::Bool, "Whether the request had credentials."),
+        ResultVar::new("credentials.username", Holds::Text, "The name in them; else empty."),
+        ResultVar::new("credentials.authorized", Holds::Bool, "Whether they are right."),
+    ],
+    differences: &[
+        "A credential may also be a mapping with `username` and `password`, with a warning: examples write it so.",
+    ],
     fields: &[
         Field::required(
             "credentials",

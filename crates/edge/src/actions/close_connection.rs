@@ -14,6 +14,8 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Closes the client's connection at once, without an answer. On HTTP/2 the stream is reset.",
     phases: &[Phase::TcpConnect, Phase::HttpRequest],
     terminating: Terminating::Always,
+    results: &[],
+    differences: &[],
     fields: &[],
     check: None,
     example: "- type: close-connection\n",

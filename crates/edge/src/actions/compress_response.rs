@@ -14,7 +14,7 @@ use http::header::{
 use http::{HeaderMap, Method, StatusCode};
 use std::sync::Arc;
 use tollgate_expr::{Map, Value};
-use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -37,6 +37,8 @@ static SPEC: ActionSpec = ActionSpec {
               stay as they are.",
     phases: &[Phase::HttpResponse],
     terminating: Terminating::Never,
+    results: &[ResultVar::new("already_compressed", Holds::Bool, "Whether the response had a coding when it came."), ResultVar::new("negotiated_algorithm", Holds::Text, "What it is compressed with now; else empty.")],
+    differences: &["`compress` (LZW) can be written, and is never used: no client asks for it.", "Streams of events, answers without a body and those with `cache-control: no-transform` stay as they are."],
     fields: &[Field::optional(
         "algorithms",
         Shape::List { item: &Shape::Enum(&["gzip", "deflate", "br", "compress"]), min: 1, max: 4 },

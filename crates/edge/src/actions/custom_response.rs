@@ -26,6 +26,11 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Answers the client itself; nothing is sent upstream. In the response phase it replaces the response.",
     phases: &[Phase::HttpRequest, Phase::HttpResponse],
     terminating: Terminating::Always,
+    results: &[],
+    differences: &[
+        "`status_code` is from 200 to 599: a 1xx is no answer.",
+        "How the type of a body is guessed is not documented by ngrok. Here: JSON, HTML, XML, else plain text.",
+    ],
     fields: &[
         Field::optional("status_code", Shape::StatusCode { min: 200, max: 599 }, "The status of the answer.")
             .or("200"),

@@ -21,6 +21,8 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Refuses the request: a status, no body, no further rules, no response phase. A connection is closed.",
     phases: &[Phase::TcpConnect, Phase::HttpRequest],
     terminating: Terminating::Always,
+    results: &[],
+    differences: &["`status_code` is from 200 to 599: a 1xx is no answer."],
     fields: &[Field::optional(
         "status_code",
         Shape::StatusCode { min: 200, max: 599 },

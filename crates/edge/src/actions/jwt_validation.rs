@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use tollgate_cloud::{ClaimRules, Jws, JwsError};
 use tollgate_expr::{Activation, Map, Template, Value};
-use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType { spec: &SPEC, build };
 
@@ -36,6 +36,30 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Lets a request pass only when it brings valid signed tokens (JWT) of trusted issuers; otherwise it is answered with 401.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Gate,
+    results: &[
+        ResultVar::new(
+            "tokens",
+            Holds::List,
+            "The tokens that were read, in the order of the configuration.",
+        ),
+        ResultVar::new("tokens[].header", Holds::Map, "The members of the token's header."),
+        ResultVar::new("tokens[].location", Holds::Text, "`header` or `body`."),
+        ResultVar::new("tokens[].location_property", Holds::Text, "The name of the header or field."),
+        ResultVar::new("tokens[].payload", Holds::Map, "The token's claims."),
+        ResultVar::new("tokens[].signature", Holds::Text, "The signature, in base64url as it was sent."),
+        ResultVar::new(
+            "tokens[].verified",
+            Holds::Bool,
+            "Whether the signature, the issuer, the audience and the time are right.",
+        ),
+        ResultVar::ERROR_CODE,
+        ResultVar::ERROR_MESSAGE,
+    ],
+    differences: &[
+        "`exp` and `nbf` are enforced with a minute of leeway; ngrok does not say.",
+        "`keys`, `sources` and `identification` may be mappings, as in the examples, or lists of one.",
+        "`ES512` and algorithms with a shared secret cannot be allowed.",
+    ],
     fields: &[
         Field::required(
             "issuer",

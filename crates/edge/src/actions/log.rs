@@ -8,7 +8,9 @@ use crate::exchange::{Exchange, LateLog};
 use async_trait::async_trait;
 use std::sync::Arc;
 use tollgate_expr::{EvalError, Map, Value};
-use tollgate_policy::{ActionSpec, Field, JsonTemplate, KeyRule, Phase, Shape, Terminating};
+use tollgate_policy::{
+    ActionSpec, Field, Holds, JsonTemplate, KeyRule, Phase, ResultVar, Shape, Terminating,
+};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -30,6 +32,8 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Adds an entry to the line of the request, or of the connection, in the access log.",
     phases: &[Phase::TcpConnect, Phase::HttpRequest, Phase::HttpResponse],
     terminating: Terminating::Never,
+    results: &[ResultVar::new("metadata", Holds::Map, "What was recorded.")],
+    differences: &["The entry is in the line of the access log, not in an event of ngrok's service."],
     fields: &[Field::required(
         "metadata",
         Shape::Map { value: &Shape::Json, min: 0, max: 100, keys: KeyRule::Any },

@@ -148,6 +148,12 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_compatibility_is_up_to_date() {
+        let page = tollgate_policy::document_compatibility(specs(), tollgate_expr::DIFFERENCES);
+        same(&docs().join("traffic-policy.md"), &page);
+    }
+
+    #[test]
     fn the_schema_is_up_to_date() {
         let schema = serde_json::to_string_pretty(&tollgate_policy::json_schema(specs())).expect("JSON");
         same(&docs().join("policy.schema.json"), &(schema + "\n"));

@@ -2,7 +2,7 @@
 
 use super::owasp_crs::{EXCLUDED, ON_ERROR, build_response};
 use crate::action::ActionType;
-use tollgate_policy::{ActionSpec, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType { spec: &SPEC, build: build_response };
 
@@ -15,6 +15,8 @@ static SPEC: ActionSpec = ActionSpec {
               finds, and what it costs.",
     phases: &[Phase::HttpResponse],
     terminating: Terminating::Gate,
+    results: &[ResultVar::new("decision", Holds::Text, "`allow` or `deny`; also when nothing is enforced."), ResultVar::new("anomaly_score", Holds::Int, "The points of all rules that matched."), ResultVar::new("anomaly_score_threshold", Holds::Int, "From how many points on it refuses."), ResultVar::new("matched_rules", Holds::List, "The rules that gave points."), ResultVar::new("matched_rules[].id", Holds::Int, "The number of the rule in the core rule set."), ResultVar::new("matched_rules[].message", Holds::Text, "What the rule looks for."), ResultVar::new("matched_rules[].severity", Holds::Text, "How bad that is."), ResultVar::new("matched_rules[].data", Holds::Text, "What it found, and where."), ResultVar::ERROR_CODE, ResultVar::ERROR_MESSAGE],
+    differences: &["The engine is libmodsecurity, not Coraza, and only in a build with the feature `waf`.", "`on_error: continue` also lets responses pass that would be held back: the examples use it as a test mode."],
     fields: &[
         ON_ERROR,
         Field::optional(

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tollgate_expr::{Activation, Template};
-use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -30,6 +30,8 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Sends the client to another URL, when a replacement in its own makes one; else the next action runs.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::OnSuccess,
+    results: &[ResultVar::new("matches", Holds::List, "Every text that `from` matched, in order; without `from` the whole URL."), ResultVar::new("url", Holds::Text, "Where the client is sent; the URL of the request when it is not."), ResultVar::ERROR_CODE, ResultVar::ERROR_MESSAGE],
+    differences: &["Patterns are those of Rust's `regex`, of RE2's family, with the ASCII meaning of `\\d`, `\\w`, `\\s`, `\\b`; `\\C` and `\\Q…\\E` are not known.", "`status_code` is 301, 302, 303, 307 or 308: the others of 3xx do not redirect.", "`location` is accepted as another name of `to`, with a warning."],
     fields: &[
         FROM,
         Field::optional(

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
 use tollgate_expr::{Map, Value};
-use tollgate_policy::{ActionSpec, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -24,6 +24,11 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Removes headers from the request sent upstream, or from the response sent to the client.",
     phases: &[Phase::HttpRequest, Phase::HttpResponse],
     terminating: Terminating::Never,
+    results: &[ResultVar::new("headers_removed", Holds::List, "The names that were there.")],
+    differences: &[
+        "Reserved headers (`connection`, `content-length`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `ngrok-error-code`, `x-tollgate-*`) are refused when the policy is loaded: they frame the message, or are the gateway's own.",
+        "`host` cannot be removed: `add-headers` replaces it.",
+    ],
     fields: &[Field::required(
         "headers",
         Shape::List { item: &Shape::HeaderName, min: 1, max: 10 },

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
-use tollgate_policy::{ActionSpec, Phase, Terminating};
+use tollgate_policy::{ActionSpec, Holds, Phase, ResultVar, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -23,6 +23,15 @@ static SPEC: ActionSpec = ActionSpec {
               one of more than 10 MiB is refused.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Never,
+    results: &[
+        ResultVar::new("replacements", Holds::List, "One entry for each rule that matched, in their order."),
+        ResultVar::new("replacements[].replacement_index", Holds::Int, "The place of the rule, from 0."),
+        ResultVar::new("replacements[].matched_content", Holds::Text, "The first text that matched it."),
+    ],
+    differences: &[
+        "Patterns are those of Rust's `regex`, of RE2's family, with the ASCII meaning of `\\d`, `\\w`, `\\s`, `\\b`; `\\C` and `\\Q…\\E` are not known.",
+        "A body compressed with gzip, deflate or br is made plain to be searched. Limit: 10 MiB.",
+    ],
     fields: &[REPLACEMENTS],
     check: Some(check),
     example: "- type: request-body-find-replace\n  config:\n    replacements:\n      - from: 'sk-[A-Za-z0-9]{20,}'\n        to: '[key removed]'\n",

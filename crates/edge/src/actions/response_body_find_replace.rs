@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG};
-use tollgate_policy::{ActionSpec, Phase, Terminating};
+use tollgate_policy::{ActionSpec, Holds, Phase, ResultVar, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -24,6 +24,16 @@ static SPEC: ActionSpec = ActionSpec {
               `sse-find-replace` changes those. A body compressed with gzip, deflate or br is sent plain.",
     phases: &[Phase::HttpResponse],
     terminating: Terminating::Never,
+    results: &[
+        ResultVar::new("replacements", Holds::List, "One entry for each rule that matched, in their order."),
+        ResultVar::new("replacements[].replacement_index", Holds::Int, "The place of the rule, from 0."),
+        ResultVar::new("replacements[].matched_content", Holds::Text, "The first text that matched it."),
+    ],
+    differences: &[
+        "Patterns are those of Rust's `regex`, of RE2's family, with the ASCII meaning of `\\d`, `\\w`, `\\s`, `\\b`; `\\C` and `\\Q…\\E` are not known.",
+        "A body compressed with gzip, deflate or br is made plain to be searched, and sent plain. Limit: 10 MiB.",
+        "Streams of events pass: `sse-find-replace` is for those.",
+    ],
     fields: &[REPLACEMENTS],
     check: Some(check),
     example: "- type: response-body-find-replace\n  config:\n    replacements:\n      - from: 'internal\\.example\\.com'\n        to: example.com\n",

@@ -29,6 +29,11 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Gives names to values: `vars.NAME` in the expressions that follow in the same phase.",
     phases: &[Phase::TcpConnect, Phase::HttpRequest, Phase::HttpResponse],
     terminating: Terminating::Never,
+    results: &[],
+    differences: &[
+        "`vars` may be one mapping, with a warning: examples write it so.",
+        "Values may be nested 10 levels deep, and all variables of a request hold 1 MiB; ngrok does not say its limits.",
+    ],
     fields: &[Field::required(
         "vars",
         Shape::OneOf(&[

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use tollgate_dialect::sse::Event;
 use tollgate_expr::Template;
-use tollgate_policy::{ActionSpec, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -35,6 +35,8 @@ static SPEC: ActionSpec = ActionSpec {
               Only `data` and `retry` can be changed; several `data:` lines are one text with line ends.",
     phases: &[Phase::EventStreamMessage],
     terminating: Terminating::Never,
+    results: &[ResultVar::new("replacements", Holds::List, "One entry for each rule that matched, in their order."), ResultVar::new("replacements[].replacement_index", Holds::Int, "The place of the rule, from 0."), ResultVar::new("replacements[].matched_content", Holds::Text, "The first text that matched it.")],
+    differences: &["Patterns are those of Rust's `regex`, of RE2's family, with the ASCII meaning of `\\d`, `\\w`, `\\s`, `\\b`; `\\C` and `\\Q…\\E` are not known.", "In a stream that has begun, a failing `${}` leaves the message as it is, and is logged."],
     fields: &[
         Field::required(
             "replacements",

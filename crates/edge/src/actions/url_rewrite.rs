@@ -9,7 +9,7 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderValue, Uri};
 use tollgate_expr::{RequestFacts, Template};
-use tollgate_policy::{ActionSpec, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -25,6 +25,20 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Changes the URL that later rules and the upstream see; the client notices nothing.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Never,
+    results: &[
+        ResultVar::new(
+            "matches",
+            Holds::List,
+            "Every text that `from` matched, in order; without `from` the whole URL.",
+        ),
+        ResultVar::new("url", Holds::Text, "The URL it became."),
+        ResultVar::ERROR_CODE,
+        ResultVar::ERROR_MESSAGE,
+    ],
+    differences: &[
+        "Patterns are those of Rust's `regex`, of RE2's family, with the ASCII meaning of `\\d`, `\\w`, `\\s`, `\\b`; `\\C` and `\\Q…\\E` are not known.",
+        "Another host in the URL changes the `Host` header, and not the server that is asked.",
+    ],
     fields: &[
         FROM,
         Field::required(

@@ -28,6 +28,7 @@ mod prepare;
 mod receive;
 mod relay;
 mod report;
+mod results;
 mod runtime;
 mod status;
 mod tally;
@@ -38,6 +39,7 @@ mod wire;
 
 pub use ledger::Ledger;
 pub use prepare::{Prepared, Refused};
+pub(crate) use results::RESULTS;
 
 use crate::action::{Flow, RequestCx};
 use crate::actions::header_names::HeaderTemplate;

@@ -51,6 +51,8 @@ static SPEC: ActionSpec = ActionSpec {
               count.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Gate,
+    results: &[],
+    differences: &["After `tripped_duration` one request at a time is let through to see how the upstream is; ngrok does not say how it finds out.", "Each process counts for itself."],
     fields: &[
         Field::optional(
             "error_threshold",

@@ -19,7 +19,8 @@ use std::time::Duration;
 use tollgate_dialect::{UpstreamError, render_provider_error};
 use tollgate_expr::{Activation, Program, Value};
 use tollgate_policy::{
-    ActionSpec, CelScope, Checker, Config, Field, Phase, Shape, Terminating, format_duration, parse_duration,
+    ActionSpec, CelScope, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating,
+    format_duration, parse_duration,
 };
 
 pub(super) static ACTION: ActionType = ActionType {
@@ -53,6 +54,17 @@ static SPEC: ActionSpec = ActionSpec {
               seconds to wait in `retry-after`.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Gate,
+    results: &[
+        ResultVar::new("bucket_key", Holds::Text, "The values of the keys; those of credentials as a hash."),
+        ResultVar::new("limited", Holds::Bool, "Whether the request is beyond the limit."),
+        ResultVar::ERROR_CODE,
+        ResultVar::ERROR_MESSAGE,
+    ],
+    differences: &[
+        "Refused requests do not count. ngrok does not say whether they do.",
+        "`rate: 100/min`, which one guide writes, is read as `60s`, with a warning.",
+        "Each process counts for itself.",
+    ],
     fields: &[
         Field::required(
             "name",

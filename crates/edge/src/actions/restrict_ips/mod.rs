@@ -12,7 +12,7 @@ use http::StatusCode;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tollgate_expr::{Activation, Template, Value};
-use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -32,6 +32,8 @@ static SPEC: ActionSpec = ActionSpec {
               connection is closed.",
     phases: &[Phase::TcpConnect, Phase::HttpRequest, Phase::HttpResponse],
     terminating: Terminating::Gate,
+    results: &[ResultVar::new("action", Holds::Text, "`allow` or `deny`; also when nothing is enforced."), ResultVar::new("matched_cidr", Holds::Text, "The network that decided; empty when none did."), ResultVar::ERROR_CODE, ResultVar::ERROR_MESSAGE],
+    differences: &["`ip_policies` must be empty: there is no store of IP policies here. Their networks can be written into `allow` and `deny`.", "`enforce` may be left out: ngrok's table calls it required, and its examples leave it out."],
     fields: &[
         Field::optional(
             "allow",

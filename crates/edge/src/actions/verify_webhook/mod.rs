@@ -17,7 +17,7 @@ use crate::answer::Fault;
 use async_trait::async_trait;
 use http::StatusCode;
 use tollgate_expr::{Template, nearest};
-use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -44,6 +44,8 @@ static SPEC: ActionSpec = ActionSpec {
               rest. Questions of `twitter`, `worldline`, `xero` and `zoom` whether the URL is yours are answered.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Gate,
+    results: &[ResultVar::new("verified", Holds::Bool, "Whether the signature, and the time where it is signed, are right."), ResultVar::ERROR_CODE, ResultVar::ERROR_MESSAGE],
+    differences: &["Times may be five minutes off; ngrok does not say how many.", "Providers whose scheme is not public, or needs more than a secret, are refused by name when the policy is loaded; so is `sns`."],
     fields: &[
         Field::required(
             "provider",
