@@ -142,17 +142,10 @@ async fn hostile_policies_are_refused_at_once() {
 #[tokio::test]
 async fn actions_that_are_not_built_yet_are_named() {
     let dir = tempfile::tempdir().unwrap();
-    let file = write(
-        &dir,
-        "p.yml",
-        "on_http_request:\n  - type: saml\n    config: {idp_metadata: '<x>'}\n",
-    );
+    let file = write(&dir, "p.yml", "on_http_request:\n  - type: saml\n    config: {idp_metadata: '<x>'}\n");
     let exit = run(&["check", &file]).await;
     let text = format!("{}{}", exit.stdout, exit.stderr);
-    assert!(
-        exit.code == Some(1) && text.contains("saml") && text.contains("not supported yet"),
-        "{text}"
-    );
+    assert!(exit.code == Some(1) && text.contains("saml") && text.contains("not supported yet"), "{text}");
 }
 
 #[tokio::test]

@@ -191,6 +191,25 @@ async fn a_server_that_cannot_be_reached_is_told_by_its_code() {
 }
 
 #[tokio::test]
+async fn the_clients_address_is_said_once_on_a_way_of_several_endpoints() {
+    let echo = EchoServer::start().await;
+    let on = |url: &str| json!({"on_http_request": [forward(url, "halt")]});
+    let gateway = stage(
+        on("http://a.internal"),
+        &[
+            json!({"url": "http://a.internal", "traffic_policy": on("https://b.internal")}),
+            json!({"url": "https://b.internal", "upstream": echo.url()}),
+        ],
+    )
+    .await;
+    let headers = gateway.send(get("/")).await.json()["headers"].clone();
+    assert_eq!(
+        (&headers["x-forwarded-for"], &headers["x-forwarded-proto"]),
+        (&json!("127.0.0.1"), &json!("http"))
+    );
+}
+
+#[tokio::test]
 async fn a_loop_ends() {
     let gateway = stage(
         json!({"on_http_request": [forward("http://a.internal", "halt")]}),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tollgate_dialect::url::JoinedUrl;
 use tollgate_expr::{EndpointFacts, Map, Template, Value, nearest};
-use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType { spec: &SPEC, build };
 
@@ -35,6 +35,15 @@ static SPEC: ActionSpec = ActionSpec {
               answers goes through the response phase here as well.",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::OnSuccess,
+    results: &[
+        ResultVar::new("url", Holds::Text, "Where the request was to go, as `scheme://host:port`; there after a failure with `on_error: continue`.").or_absent(),
+        ResultVar::new("error.code", Holds::Text, "Why it failed, as `ERR_NGROK_…`; there then.").or_absent(),
+        ResultVar::new("error.message", Holds::Text, "The same for people; there then.").or_absent(),
+    ],
+    differences: &[
+        "Endpoints are those of one configuration file, and nothing is encrypted between them: `http` and `https` differ by name only.",
+        "`x-forwarded-for` has the client's address once, however often the request is forwarded.",
+    ],
     fields: &[
         Field::required(
             "url",
@@ -135,7 +144,9 @@ impl ForwardInternal {
         let endpoint =
             EndpointFacts { host: url.host.as_str().into(), ..EndpointFacts::clone(&listener.endpoint) };
         let before = self.continues.then(|| (cx.exchange.request.clone(), cx.exchange.watches.len()));
-        mark_forwarded(cx.exchange);
+        if cx.exchange.enclosing.is_empty() {
+            mark_forwarded(cx.exchange);
+        }
         cx.exchange.enter(Arc::clone(cx.engine), Arc::new(endpoint), inner.wants_results);
         let passed = self.inside(cx, listener, inner).await;
         if passed.is_err() {
