@@ -48,6 +48,9 @@ impl Lowering<'_> {
         let args: Vec<Typed> = operator.args.iter().map(|arg| self.expr(arg)).collect();
         let secret = args.iter().any(|arg| arg.secret);
         let types: Vec<Ty> = args.iter().map(|arg| arg.ty).collect();
+        if let Some((side, name)) = self.asked_header(operator) {
+            return Typed::new(self.slot(Slot::HasHeader { side, name }), Ty::Scalar(Kind::Bool));
+        }
         let soft = types.last().is_some_and(|ty| ty.is_soft());
         self.check_order(tree, operator, &types);
         let boolean = Ty::Scalar(Kind::Bool);
@@ -74,6 +77,21 @@ impl Lowering<'_> {
             _ => arg.tree,
         };
         Typed { tree: call(function, args.into_iter().enumerate().map(operand).collect()), ty, secret }
+    }
+
+    /// The header that `'name' in req.headers` asks for: it is looked for without copying the others.
+    fn asked_header(&self, operator: &CallExpr) -> Option<(Side, String)> {
+        let [name, headers] = operator.args.as_slice() else { return None };
+        let name = literal_text(name).filter(|_| operator.func_name == operators::IN)?;
+        let (base, steps) = super::paths::unwind(headers);
+        let (Expr::Ident(root), [step]) = (&base.expr, steps.as_slice()) else { return None };
+        let side = match root.as_str() {
+            "req" => Side::Request,
+            "res" => Side::Response,
+            _ => return None,
+        };
+        let local = self.locals.iter().any(|local| local.name == *root);
+        (!local && step.name() == Some("headers")).then(|| (side, name.to_ascii_lowercase()))
     }
 
     /// Values of different types are never what was meant to be compared: `==` is false, `<` an error.
