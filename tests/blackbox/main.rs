@@ -66,6 +66,8 @@ mod parameters;
 #[cfg(test)]
 mod params;
 #[cfg(test)]
+mod passing;
+#[cfg(test)]
 mod plain;
 #[cfg(test)]
 mod policy;
@@ -79,6 +81,8 @@ mod reload;
 mod secrets;
 #[cfg(test)]
 mod serving;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod translation;
 #[cfg(test)]

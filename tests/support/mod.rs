@@ -20,7 +20,7 @@ pub(crate) use policy::{
     openai, openrouter, prompt, two_providers, two_tiers,
 };
 pub(crate) use raw::RawConnection;
-pub(crate) use tls::Certificate;
+pub(crate) use tls::{Authority, Certificate, TlsClient};
 pub(crate) use upstream::{RawUpstream, Then};
 pub(crate) use world::{CHATTY, CLAUDE, GEMINI, PROVIDERS, Provider, RESPY, ROUTED, World, providers};
 

@@ -5,6 +5,7 @@ use crate::client::{BodyError, Client};
 use crate::events::EventFilter;
 use crate::exchange::{Ending, Exchange};
 use crate::response::ResponseBody;
+use crate::tls::Handshake;
 use crate::upstream::Upstream;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -98,7 +99,7 @@ pub type Check = fn(&Config<'_>, &mut Checker);
 #[async_trait]
 pub trait Action: Send + Sync + Any {
     /// Runs in `on_tcp_connect`. Actions that are not of a phase never get to its method.
-    fn on_connect(&self, _cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+    async fn on_connect(&self, _cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
         Ok(ConnectFlow::Continue)
     }
 
@@ -122,6 +123,11 @@ pub trait Action: Send + Sync + Any {
         false
     }
 
+    /// Whether, in `on_tcp_connect`, it shows clients the endpoint's own certificate, so that there must be one.
+    fn needs_certificate(&self) -> bool {
+        false
+    }
+
     /// This action as an `ai-gateway`, for `explain` and `/status`.
     fn as_gateway(&self) -> Option<&crate::gateway::Gateway> {
         None
@@ -132,6 +138,8 @@ pub trait Action: Send + Sync + Any {
 pub struct ConnectCx<'a> {
     /// The connection and what is known of it. There is no request yet.
     pub exchange: &'a mut Exchange,
+    /// The connection's TLS, which waits for its handshake to be completed.
+    pub tls: &'a mut dyn Handshake,
 }
 
 /// What happens after an action of a new connection.

@@ -75,6 +75,8 @@ pub struct Engine {
     pub works_on_bodies: bool,
     /// Whether anything reads `actions.*`.
     pub wants_results: bool,
+    /// Whether anything reads `conn.bytes_in` or `conn.bytes_out`; if not, nobody counts.
+    pub wants_traffic: bool,
     /// When it was loaded.
     pub loaded: SystemTime,
 }
@@ -116,6 +118,7 @@ impl Engine {
             revision: policy.revision.as_str().into(),
             file: source.name.as_str().into(),
             wants_results,
+            wants_traffic: ["bytes_in", "bytes_out"].iter().any(|name| source.text.contains(name)),
             loaded: SystemTime::now(),
         };
         for w in warnings.take() {
@@ -176,7 +179,7 @@ fn build_rule(
     }
 }
 
-fn diagnostic(
+pub(crate) fn diagnostic(
     source: &Source,
     at: tollgate_policy::Location,
     severity: Severity,

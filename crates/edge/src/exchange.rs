@@ -158,7 +158,7 @@ impl Exchange {
     #[must_use]
     pub fn new(
         request: RequestFacts,
-        connection: ConnectionFacts,
+        connection: impl Into<Arc<ConnectionFacts>>,
         endpoint: Arc<EndpointFacts>,
         secrets: Arc<dyn SecretSource + Send + Sync>,
         wants_results: bool,
@@ -166,7 +166,7 @@ impl Exchange {
         Self {
             now: request.received,
             request,
-            connection: Arc::new(connection),
+            connection: connection.into(),
             endpoint,
             secrets,
             vars: Map::new(),

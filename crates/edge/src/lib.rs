@@ -15,6 +15,7 @@ pub mod events;
 pub mod exchange;
 pub mod explain;
 mod fetch;
+pub mod fit;
 mod forward;
 pub mod gates;
 pub mod gateway;
@@ -35,6 +36,7 @@ pub mod response;
 pub mod server;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 pub mod upstream;
 pub mod watch;
 mod web_url;

@@ -1,10 +1,12 @@
 //! What one endpoint serves, with a socket of its own or without: its policy, its limits, its ways out.
 
 use crate::engine::{Engine, Shared};
+use crate::fit::Place;
 use crate::limits::{Budget, Limits};
 use crate::pool::Pool;
-use crate::proxy::connections::Connected;
+use crate::proxy::passing::PassTarget;
 use crate::proxy::targets::{Target, Targets};
+use crate::tls::{Certificates, Configs};
 use crate::upstream::Upstream;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -31,8 +33,59 @@ pub struct Listener {
     pub access_log: Arc<AccessLog>,
     /// Requests being served.
     pub in_flight: Arc<InFlight>,
-    /// What rules found out about connections that are open.
-    pub connected: Connected,
+    /// What is spoken, and whether there is a certificate.
+    pub place: Place,
+    /// The certificate in force.
+    pub certificates: Option<Arc<Certificates>>,
+    /// Settings of handshakes; none where there are no handshakes.
+    pub configs: Option<Configs>,
+    /// Where connections go that are not HTTP.
+    pub pass: Option<PassTarget>,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP without TLS.
+    #[default]
+    Http,
+    /// HTTP with TLS.
+    Https,
+    /// Whatever: bytes are passed on.
+    Tcp,
+    /// TLS: bytes are passed on unread, or what is inside, where a rule completes the handshake.
+    Tls,
+}
+
+impl Protocol {
+    /// `endpoint.protocol`
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// The protocol of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Http, Self::Https, Self::Tcp, Self::Tls].into_iter().find(|protocol| protocol.name() == name)
+    }
+
+    /// Whether requests are read of its connections.
+    #[must_use]
+    pub fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
+
+    /// Whether a client's hello is read before its rules run.
+    #[must_use]
+    pub fn greets(self) -> bool {
+        matches!(self, Self::Https | Self::Tls)
+    }
 }
 
 /// The upstream of `--upstream`.

@@ -8,6 +8,7 @@ use crate::exchange::Exchange;
 use crate::levels::AtLevel;
 use crate::listener::Listener;
 use crate::response::{ResponseBody, Settled, changed};
+use crate::tls::Handshake;
 use crate::upstream::Upstream;
 use std::sync::Arc;
 use tollgate_expr::{Activation, Program, ResponseFacts};
@@ -67,7 +68,7 @@ pub struct EndedAt {
 }
 
 /// Runs `on_tcp_connect`. An error of an expression or action closes the connection.
-pub fn run_connect(rules: &[Rule], exchange: &mut Exchange) -> ConnectFlow {
+pub async fn run_connect(rules: &[Rule], exchange: &mut Exchange, tls: &mut dyn Handshake) -> ConnectFlow {
     exchange.vars.clear();
     let close = |exchange: &Exchange, fault: &Fault| {
         let client = exchange.connection.client;
@@ -81,7 +82,7 @@ pub fn run_connect(rules: &[Rule], exchange: &mut Exchange) -> ConnectFlow {
             Err(fault) => return close(exchange, &fault),
         }
         for action in &rule.actions {
-            match action.on_connect(&mut ConnectCx { exchange }) {
+            match action.on_connect(&mut ConnectCx { exchange, tls }).await {
                 Ok(ConnectFlow::Continue) => {}
                 Ok(ConnectFlow::Close) => return ConnectFlow::Close,
                 Err(fault) => return close(exchange, &fault),

@@ -1,6 +1,6 @@
 //! Swaps a policy when its file changes, or on SIGHUP. A bad one leaves the old one serving.
 
-use crate::engine::Engine;
+use crate::fit;
 use crate::listener::Listener;
 use notify::{RecursiveMode, Watcher};
 use std::ffi::OsString;
@@ -107,7 +107,7 @@ impl Watched {
     /// Builds the live policy anew, over a catalogue that has changed. Its text is the same, and so is its revision.
     fn rebuild(&self) {
         let source = Source::new(self.name.clone(), self.text.to_string());
-        let loaded = Engine::load(&source, &self.listener.shared);
+        let loaded = fit::load(&source, &self.listener.shared, self.listener.place);
         let live = self.listener.engine.load_full();
         match loaded.engine {
             Some(engine) if engine.revision == live.revision => {
@@ -144,7 +144,7 @@ impl Watched {
             return;
         }
         let source = Source::new(file.display().to_string(), text);
-        let loaded = Engine::load(&source, &self.listener.shared);
+        let loaded = fit::load(&source, &self.listener.shared, self.listener.place);
         self.text = Arc::clone(&source.text);
         let said = findings(&loaded.diagnostics);
         match loaded.engine {

@@ -6,30 +6,29 @@ pub use endpoints::{InternalOptions, UpstreamOptions};
 
 use crate::engine::Shared;
 use crate::limits::{Budget, Limits};
-use crate::listener::Listener;
+use crate::listener::{Listener, Protocol};
 use crate::pool::HealthCheck;
 use crate::proxy::admin::{AdminApp, Endpoints};
 use crate::proxy::checker::Checker;
 use crate::proxy::connections::Connections;
-use crate::proxy::handshake::Handshake;
 use crate::proxy::pools::Pools;
 use crate::proxy::provider::Providers;
 use crate::proxy::service::EdgeProxy;
 use crate::proxy::targets::Targets;
 use crate::reload;
+use crate::tls;
 use crate::upstream::Upstream;
 use endpoints::{Maker, Watched};
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::apps::http_app::HttpServer;
 use pingora_core::connectors::ConnectorOptions;
-use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{ExecutionPhase, RunArgs, Server};
 use pingora_core::services::background::background_service;
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpSocket;
@@ -72,6 +71,8 @@ pub struct EndpointOptions {
     pub name: String,
     /// Its address; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
     /// Certificate chain and key, PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Where traffic goes that no rule answers.
@@ -103,6 +104,14 @@ pub enum StartError {
     /// A certificate or key cannot be used.
     #[error("cannot use the certificate of endpoint '{endpoint}': {why}")]
     Tls {
+        /// The endpoint.
+        endpoint: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An endpoint that cannot be as it is described.
+    #[error("endpoint '{endpoint}': {why}")]
+    Endpoint {
         /// The endpoint.
         endpoint: String,
         /// What is wrong with it.
@@ -162,7 +171,7 @@ pub fn serve(
         let scheme = listener.endpoint.protocol;
         lines.push(format!("listening on {scheme}://{address}"));
         addresses.push(address);
-        server.add_service(proxy_service(&conf, endpoint, address, listener)?);
+        server.add_service(proxy_service(&conf, endpoint, address, listener));
         watched.push(made);
     }
     if let Some(wanted) = options.admin {
@@ -177,6 +186,7 @@ pub fn serve(
     lines.extend(options.internal.iter().map(|endpoint| format!("internal endpoint {}", endpoint.url)));
     lines.extend(watched.iter().map(policy_line));
     check_health(&mut server, &watched)?;
+    tls::watch(watched.iter().filter_map(|(_, _, listener)| listener.certificates.clone()).collect());
     reload::watch(watched, Arc::clone(&run), &shared);
     drain_on_stop(&server, run, in_flight, access_log);
     announce_when_listening(addresses, reserved, move || announce(lines));
@@ -258,7 +268,7 @@ fn proxy_service(
     endpoint: &EndpointOptions,
     address: SocketAddr,
     listener: Arc<Listener>,
-) -> Result<Service<Connections>, StartError> {
+) -> Service<Connections> {
     let mut http = http_proxy(conf, EdgeProxy { listener: Arc::clone(&listener) });
     let mut server_options = HttpServerOptions::default();
     server_options.h2c = true;
@@ -268,26 +278,9 @@ fn proxy_service(
     http.h2_options = Some(h2);
     let connections = Connections { http: Arc::new(http), listener };
     let mut service = Service::new(endpoint.name.clone(), connections);
-    match &endpoint.tls {
-        None => service.add_tcp(&address.to_string()),
-        Some((cert, key)) => {
-            let tls_error = |why: String| StartError::Tls { endpoint: endpoint.name.clone(), why };
-            let read =
-                |path: &Path| std::fs::read(path).map_err(|e| tls_error(format!("{}: {e}", path.display())));
-            read(key)?;
-            let handshake = Handshake::new(&read(cert)?);
-            let (cert, key) = (cert.display().to_string(), key.display().to_string());
-            let settings = TlsSettings::with_callbacks(Box::new(handshake)).and_then(|mut settings| {
-                settings.set_certificate_chain_file(&cert)?;
-                settings.set_private_key_file(&key)?;
-                Ok(settings)
-            });
-            let mut settings = settings.map_err(|e| tls_error(e.to_string()))?;
-            settings.enable_h2();
-            service.add_tls_with_settings(&address.to_string(), None, settings);
-        }
-    }
-    Ok(service)
+    // TLS, too: its handshakes are ours, so that rules come first.
+    service.add_tcp(&address.to_string());
+    service
 }
 
 fn admin_service(

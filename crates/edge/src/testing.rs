@@ -9,7 +9,9 @@ use crate::phase::{self, Outcome};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 use tollgate_catalog::Catalog;
 use tollgate_expr::{ConnectionFacts, EndpointFacts, MissingSecret, RequestFacts, SecretSource};
@@ -242,7 +244,13 @@ impl Tested {
     pub(crate) fn connects(&self) -> bool {
         let engine = engine(&self.policy, &self.shared);
         let mut exchange = self.exchange(&engine, "GET / HTTP/1.1\r\n\r\n");
-        phase::run_connect(&engine.connect, &mut exchange) == crate::action::ConnectFlow::Continue
+        let mut tls = crate::tls::NoHandshake;
+        let run = std::pin::pin!(phase::run_connect(&engine.connect, &mut exchange, &mut tls));
+        // Nothing is waited for without a handshake.
+        match run.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(flow) => flow == crate::action::ConnectFlow::Continue,
+            Poll::Pending => panic!("a rule of a connection waits"),
+        }
     }
 
     /// Runs a response through `on_http_response`.

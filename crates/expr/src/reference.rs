@@ -11,8 +11,8 @@ const HEAD: &str = "# Variables and functions of expressions
 Generated from the tables of `crates/expr`; `make docs` writes it anew. How expressions are used is in
 [writing policies](writing-policies.md#expressions).
 
-Phases: **T** `on_tcp_connect`, **Q** `on_http_request`, **S** `on_http_response`, **E** `on_event_stream_message`. A
-variable outside its phases is an error of `tollgate check`.
+Phases: **T** `on_tcp_connect`, **t** the same behind an action `terminate-tls`, **Q** `on_http_request`, **S**
+`on_http_response`, **E** `on_event_stream_message`. A variable outside its phases is an error of `tollgate check`.
 
 What the engine has no value for reads as empty: `''`, 0, `false`, an empty list, or `null` for a time. An element past
 the end of header lines is `''`. A name that is missing in `vars` or in decoded JSON is an error. A *string with fields* is

@@ -3,8 +3,11 @@
 /// Which variables and functions exist where an expression stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Rules and fields of `on_tcp_connect`: `conn` (of TLS the server name only), `endpoint`, `time`, `vars`, `actions`.
+    /// Rules and fields of `on_tcp_connect`: `conn` (of TLS what the client's hello says: the server's name, the
+    /// fingerprint), `endpoint`, `time`, `vars`, `actions`.
     Connect,
+    /// The same behind an action `terminate-tls`: also the rest of `conn.tls`.
+    Terminated,
     /// Those of `on_http_request`: also `req`, and all of `conn`.
     Request,
     /// Those of `on_http_response`: also `res`.
@@ -26,6 +29,7 @@ impl Scope {
     pub(crate) fn phase(self) -> Phases {
         match self {
             Self::Connect => Phases::CONNECT,
+            Self::Terminated => Phases::TERMINATED,
             Self::Request | Self::ModelStrategy | Self::KeyStrategy | Self::Retry => Phases::REQUEST,
             Self::Response | Self::ResponseRetry => Phases::RESPONSE,
             Self::Event => Phases::EVENT,
@@ -42,8 +46,12 @@ impl Phases {
     pub(crate) const REQUEST: Self = Self(2);
     pub(crate) const RESPONSE: Self = Self(4);
     pub(crate) const EVENT: Self = Self(8);
+    /// The part of [`Self::CONNECT`] behind `terminate-tls`.
+    pub(crate) const TERMINATED: Self = Self(16);
     /// Every phase.
-    pub(crate) const ALL: Self = Self(15);
+    pub(crate) const ALL: Self = Self(31);
+    /// Those in which a TLS handshake is over.
+    pub(crate) const SHAKEN: Self = Self(30);
     /// Those with a request.
     pub(crate) const HTTP: Self = Self(14);
     /// Those with a response.
@@ -60,8 +68,10 @@ impl Phases {
     }
 
     fn each(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let terminated = if self.holds(Self::CONNECT) { Self(0xff) } else { Self::TERMINATED };
         let all = [
             (Self::CONNECT, "on_tcp_connect", "T"),
+            (terminated, "on_tcp_connect` behind `terminate-tls", "t"),
             (Self::REQUEST, "on_http_request", "Q"),
             (Self::RESPONSE, "on_http_response", "S"),
             (Self::EVENT, "on_event_stream_message", "E"),

@@ -8,7 +8,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use record::{AccessRecord, ConnectionRecord, Outcome};
+pub use record::{AccessRecord, ConnectionRecord, Outcome, PassedBytes};
 
 use prometheus_client::metrics::counter::Counter;
 use std::cell::RefCell;

@@ -4,12 +4,14 @@
 //! a client sends.
 
 mod families;
+mod handshake;
 mod histogram;
 mod provider;
 
 #[cfg(test)]
 mod tests;
 
+pub use handshake::HandshakeFailure;
 pub use provider::{AttemptOutcome, COST_PARTS, ProviderMetrics};
 
 use crate::clock;
@@ -111,6 +113,11 @@ impl Metrics {
         if good {
             self.families.last_reload.set(clock::unix_seconds(now));
         }
+    }
+
+    /// Counts a TLS handshake of a client that did not come about.
+    pub fn handshake_failed(&self, failure: HandshakeFailure) {
+        self.families.handshake_failed(failure);
     }
 
     /// Everything as OpenMetrics text, which Prometheus reads.

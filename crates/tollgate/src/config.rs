@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tollgate_edge::Outbound;
 use tollgate_edge::internal::InternalUrl;
+use tollgate_edge::listener::Protocol;
 use tollgate_edge::pool::HealthCheck;
 use tollgate_edge::server::UpstreamOptions;
 use tollgate_policy::{Node, Source, parse_duration, parse_size};
@@ -53,6 +54,8 @@ pub(crate) struct Endpoint {
     pub(crate) name: Option<String>,
     /// Where it listens.
     pub(crate) listen: Option<SocketAddr>,
+    /// `protocol`
+    pub(crate) protocol: Option<Protocol>,
     /// Certificate and key.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// Its address, when only other endpoints can reach it.
@@ -219,6 +222,7 @@ impl Decoder<'_> {
             "name",
             "listen",
             "url",
+            "protocol",
             "tls",
             "upstream",
             "upstreams",
@@ -231,6 +235,9 @@ impl Decoder<'_> {
         }
         endpoint.name = self.reader.text_at(node, path, "name");
         endpoint.listen = self.reader.parsed_at(node, path, "listen", parse_address);
+        endpoint.protocol = self.reader.parsed_at(node, path, "protocol", |text| {
+            Protocol::parse(text).ok_or("write http, https, tcp or tls")
+        });
         endpoint.tls = node.get("tls").and_then(|tls| self.tls(tls, &joined(path, "tls")));
         (endpoint.upstreams, endpoint.health_check) = upstreams::read(self.reader, node, path);
         endpoint.policy = self.policy(node, path);
@@ -250,7 +257,7 @@ impl Decoder<'_> {
 
     /// The address of an endpoint that only others can reach.
     fn internal(&mut self, node: &Node, url: &Node, path: &str) -> Option<InternalUrl> {
-        for key in ["listen", "tls"] {
+        for key in ["listen", "protocol", "tls"] {
             if let Some((key, _)) = node.entry(key) {
                 let help = format!(
                     "an endpoint with a `url` is reached by forward-internal alone; remove `{}`",

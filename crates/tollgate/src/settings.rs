@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use tollgate_catalog::Catalog;
 use tollgate_edge::Outbound;
 use tollgate_edge::limits::Limits;
+use tollgate_edge::listener::Protocol;
 use tollgate_edge::server::{EndpointOptions, InternalOptions, UpstreamOptions};
 use tollgate_expr::SecretSource as _;
 use tollgate_policy::Source;
@@ -139,8 +140,11 @@ fn options(
              policy, under `providers` of ai-gateway"
         )));
     }
+    let unsaid = if endpoint.tls.is_some() { Protocol::Https } else { Protocol::Http };
+    let protocol = endpoint.protocol.unwrap_or(unsaid);
     let (policy, file) = match endpoint.policy {
         Some(policy) => written(policy)?,
+        None if !protocol.is_http() => (Source::new("built-in (no rules)", "on_tcp_connect: []\n"), None),
         None if keyed.is_empty() => (
             Source::new("built-in (every provider, each client with its own key)", wiring::DEFAULT_POLICY),
             None,
@@ -155,6 +159,7 @@ fn options(
             .name
             .unwrap_or_else(|| if index == 0 { "default".into() } else { format!("endpoint-{}", index + 1) }),
         listen: endpoint.listen.unwrap_or_else(|| LISTEN.into()),
+        protocol,
         tls: endpoint.tls,
         upstreams: endpoint.upstreams,
         health_check: endpoint.health_check,

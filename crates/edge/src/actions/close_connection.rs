@@ -25,7 +25,7 @@ struct CloseConnection;
 
 #[async_trait]
 impl Action for CloseConnection {
-    fn on_connect(&self, _cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+    async fn on_connect(&self, _cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
         Ok(ConnectFlow::Close)
     }
 

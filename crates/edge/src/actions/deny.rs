@@ -39,7 +39,7 @@ struct Deny {
 
 #[async_trait]
 impl Action for Deny {
-    fn on_connect(&self, _cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+    async fn on_connect(&self, _cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
         Ok(ConnectFlow::Close)
     }
 

@@ -58,7 +58,7 @@ fn record(exchange: &mut Exchange, metadata: Result<Value, EvalError>) -> Result
 
 #[async_trait]
 impl Action for Log {
-    fn on_connect(&self, cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+    async fn on_connect(&self, cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
         let metadata = self.metadata.eval(&cx.exchange.activation());
         record(cx.exchange, metadata)?;
         Ok(ConnectFlow::Continue)

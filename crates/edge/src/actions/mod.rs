@@ -34,6 +34,7 @@ mod response_body_find_replace;
 mod restrict_ips;
 mod set_vars;
 mod sse_find_replace;
+mod terminate_tls;
 mod url_edit;
 mod url_rewrite;
 mod verify_webhook;
@@ -62,6 +63,7 @@ pub const ALL: &[&ActionType] = &[
     &restrict_ips::ACTION,
     &set_vars::ACTION,
     &sse_find_replace::ACTION,
+    &terminate_tls::ACTION,
     &url_rewrite::ACTION,
     &verify_webhook::ACTION,
 ];

@@ -124,7 +124,7 @@ impl SetVars {
 
 #[async_trait]
 impl Action for SetVars {
-    fn on_connect(&self, cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+    async fn on_connect(&self, cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
         self.run(cx.exchange)?;
         Ok(ConnectFlow::Continue)
     }

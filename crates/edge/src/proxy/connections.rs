@@ -1,14 +1,15 @@
-//! New connections: the rules of `on_tcp_connect`, before anything is read of a request.
+//! New connections: the rules of `on_tcp_connect`, before anything of a request is read and before clients are answered.
 
+use super::incoming::{Incoming, Noted, note};
+use super::passing::{End, pass};
 use crate::action::ConnectFlow;
 use crate::engine::Engine;
 use crate::exchange::Exchange;
-use crate::listener::Listener;
+use crate::listener::{Listener, Protocol};
 use crate::phase;
-use crate::proxy::request::inet;
 use crate::proxy::service::EdgeProxy;
+use crate::tls::{Handshake, Terms, TlsError};
 use async_trait::async_trait;
-use foldhash::HashMap;
 use http::{HeaderMap, Method, Uri, Version};
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::Stream;
@@ -16,12 +17,12 @@ use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use serde_json::value::{RawValue, to_raw_value};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
-use tollgate_expr::{ConnectionFacts, Map, RequestFacts, TlsFacts, Value};
-use tollgate_observe::ConnectionRecord;
+use tollgate_expr::{ConnectionFacts, Map, RequestFacts, Value};
+use tollgate_observe::{ConnectionRecord, Outcome, PassedBytes};
 
-/// The connections of one listener. Those the rules let through are served as HTTP.
+/// The connections of one listener. Those the rules let through are served as HTTP, or passed on.
 pub struct Connections {
     /// Serves requests.
     pub http: Arc<HttpProxy<EdgeProxy>>,
@@ -29,26 +30,49 @@ pub struct Connections {
     pub listener: Arc<Listener>,
 }
 
+/// What the rules found, and whether they let the connection through.
+struct Ruled {
+    facts: Arc<ConnectionFacts>,
+    results: Map,
+    logs: Vec<Value>,
+    open: bool,
+}
+
+/// How a connection ended.
+struct Ended {
+    outcome: Outcome,
+    passed: Option<[u64; 2]>,
+}
+
+impl Ended {
+    fn with(outcome: Outcome) -> Self {
+        Self { outcome, passed: None }
+    }
+}
+
 #[async_trait]
 impl ServerApp for Connections {
     async fn process_new(self: &Arc<Self>, session: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let engine = self.listener.engine.load_full();
-        if engine.connect.is_empty() {
+        let listener = &*self.listener;
+        let engine = listener.engine.load_full();
+        let protocol = listener.place.protocol;
+        if protocol == Protocol::Http && engine.connect.is_empty() && !engine.wants_traffic {
             return self.http.process_new(session, shutdown).await;
         }
         let started = SystemTime::now();
-        let facts = facts(&session, started);
-        let client = facts.client;
-        let mut exchange = exchange(&self.listener, &engine, facts);
-        let open = phase::run_connect(&engine.connect, &mut exchange) == ConnectFlow::Continue;
-        let logs = std::mem::take(&mut exchange.logs);
-        if open {
-            let _known = self.listener.connected.insert(client, exchange.results);
-            self.http.process_new(session, shutdown).await;
-        } else {
-            drop(session);
+        let mut incoming = Incoming::new(session, listener, started, engine.wants_traffic);
+        let client = incoming.client();
+        if protocol.greets() && !incoming.greet().await {
+            return None;
         }
-        self.log(started, client, !open, &logs);
+        let Ruled { facts, results, logs, open } = rule(listener, &engine, &mut incoming).await;
+        let ended = if open {
+            self.serve(incoming, Noted { facts, results }, shutdown).await
+        } else {
+            drop(incoming);
+            Ended::with(Outcome::Refused)
+        };
+        self.log(started, client, &ended, &logs);
         None
     }
 
@@ -57,65 +81,76 @@ impl ServerApp for Connections {
     }
 }
 
+/// Runs the rules.
+async fn rule(listener: &Listener, engine: &Engine, incoming: &mut Incoming<'_>) -> Ruled {
+    let facts = incoming.facts();
+    if engine.connect.is_empty() {
+        return Ruled { facts: Arc::new(facts), results: Map::new(), logs: Vec::new(), open: true };
+    }
+    let mut exchange = exchange(listener, engine, facts);
+    let flow = phase::run_connect(&engine.connect, &mut exchange, incoming).await;
+    Ruled {
+        facts: exchange.connection,
+        results: exchange.results,
+        logs: exchange.logs,
+        open: flow == ConnectFlow::Continue,
+    }
+}
+
 impl Connections {
-    /// The line of a connection that ended: where a rule has something to say of it, or has closed it.
-    fn log(&self, started: SystemTime, client: SocketAddr, refused: bool, logs: &[Value]) {
-        if !refused && logs.is_empty() {
+    /// What is done with a connection that the rules let through.
+    async fn serve(&self, mut incoming: Incoming<'_>, mut noted: Noted, shutdown: &ShutdownWatch) -> Ended {
+        let protocol = self.listener.place.protocol;
+        if protocol == Protocol::Https && !incoming.is_secure() {
+            match incoming.complete(&Terms::default()).await {
+                Ok(facts) => Arc::make_mut(&mut noted.facts).tls = Some(facts),
+                Err(TlsError::Client(_)) => return Ended::with(Outcome::ClientGone),
+                Err(error) => {
+                    tracing::warn!(endpoint = %self.listener.endpoint.id, "a connection is closed: {error}");
+                    return Ended::with(Outcome::Internal);
+                }
+            }
+        }
+        let Some((mut stream, first)) = incoming.into_stream() else {
+            return Ended::with(Outcome::ClientGone);
+        };
+        if protocol.is_http() {
+            note(&mut stream, noted);
+            self.http.process_new(stream, shutdown).await;
+            return Ended::with(Outcome::Success);
+        }
+        let Some(target) = &self.listener.pass else { return Ended::with(Outcome::Internal) };
+        let _in_flight = self.listener.in_flight.enter();
+        let passed = pass(stream, &first, target).await;
+        let outcome = match passed.end {
+            End::Done => Outcome::Success,
+            End::Broken => Outcome::Interrupted,
+            End::Idle => Outcome::Timeout,
+            End::Unreachable => Outcome::Exhausted,
+        };
+        Ended { outcome, passed: Some([passed.received, passed.sent]) }
+    }
+
+    /// The line of a connection that ended: of one that was passed on, and where a rule has something to say of it or has
+    /// closed it.
+    fn log(&self, started: SystemTime, client: SocketAddr, ended: &Ended, logs: &[Value]) {
+        if ended.outcome != Outcome::Refused && logs.is_empty() && ended.passed.is_none() {
             return;
         }
         let logs: Vec<Box<RawValue>> =
             logs.iter().filter_map(|entry| to_raw_value(&entry.to_json()).ok()).collect();
-        let duration = started.elapsed().unwrap_or_default();
-        let record =
-            ConnectionRecord { time: started, client_ip: client.ip(), duration, refused, logs: &logs };
-        self.listener.access_log.write_connection(&record);
+        let target = self.listener.pass.as_ref().map(ToString::to_string).unwrap_or_default();
+        let passed =
+            ended.passed.map(|[received, sent]| PassedBytes { upstream: &target, received, sent });
+        self.listener.access_log.write_connection(&ConnectionRecord {
+            time: started,
+            client_ip: client.ip(),
+            duration: started.elapsed().unwrap_or_default(),
+            outcome: ended.outcome,
+            passed,
+            logs: &logs,
+        });
     }
-}
-
-/// What the rules of `on_tcp_connect` found, of every connection that is open, for the requests on it.
-///
-/// Only listeners whose policy has such rules use it; its parts have a lock each.
-#[derive(Default)]
-pub struct Connected {
-    parts: [Mutex<HashMap<SocketAddr, Arc<Map>>>; 32],
-}
-
-/// Forgets a connection when it is dropped.
-pub struct Known<'a>(&'a Connected, SocketAddr);
-
-impl Connected {
-    fn part(&self, client: SocketAddr) -> &Mutex<HashMap<SocketAddr, Arc<Map>>> {
-        let [first, ..] = &self.parts;
-        self.parts.get(usize::from(client.port()) % self.parts.len()).unwrap_or(first)
-    }
-
-    fn insert(&self, client: SocketAddr, results: Map) -> Known<'_> {
-        if !results.is_empty() {
-            let mut part = self.part(client).lock().unwrap_or_else(PoisonError::into_inner);
-            part.insert(client, Arc::new(results));
-        }
-        Known(self, client)
-    }
-
-    /// What is known of the connection of a client.
-    #[must_use]
-    pub fn results(&self, client: SocketAddr) -> Option<Arc<Map>> {
-        self.part(client).lock().unwrap_or_else(PoisonError::into_inner).get(&client).cloned()
-    }
-}
-
-impl Drop for Known<'_> {
-    fn drop(&mut self) {
-        self.0.part(self.1).lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
-    }
-}
-
-fn facts(session: &Stream, started: SystemTime) -> ConnectionFacts {
-    let digest = session.get_socket_digest();
-    let tls = session.get_ssl_digest().and_then(|ssl| ssl.extension.get::<TlsFacts>().cloned());
-    let client = inet(digest.as_ref().and_then(|d| d.peer_addr()));
-    let server = inet(digest.as_ref().and_then(|d| d.local_addr()));
-    ConnectionFacts { tls, ..ConnectionFacts::new(client, server, started) }
 }
 
 /// The state of the phase. There is no request yet: no expression of this phase can name one.

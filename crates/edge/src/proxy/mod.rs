@@ -3,14 +3,17 @@
 pub mod admin;
 pub mod checker;
 pub mod connections;
-pub mod handshake;
+mod counted;
 pub mod headers;
+mod incoming;
 mod joined;
 mod log;
+pub mod passing;
 pub mod plain;
 pub mod pools;
 pub mod provider;
 pub mod request;
+mod secure;
 pub mod service;
 pub mod session;
 pub mod targets;

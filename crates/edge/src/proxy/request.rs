@@ -4,13 +4,14 @@ use crate::answer::Fault;
 use crate::engine::Engine;
 use crate::exchange::Exchange;
 use crate::listener::Listener;
+use crate::proxy::incoming::noted;
 use http::header::CONNECTION;
 use http::{HeaderMap, StatusCode, Uri};
 use pingora_proxy::Session;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tollgate_expr::{ConnectionFacts, Map, RequestFacts, TlsFacts};
+use tollgate_expr::{ConnectionFacts, RequestFacts};
 
 /// The exchange of a request whose head has been read.
 #[must_use]
@@ -31,14 +32,13 @@ pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> 
         received: now,
         body_received: None,
     };
-    let connection = connection(session, now);
+    let noted = noted(session.digest());
+    let connection =
+        noted.map_or_else(|| Arc::new(connection(session, now)), |noted| Arc::clone(&noted.facts));
     let (endpoint, secrets) = (Arc::clone(&listener.endpoint), Arc::clone(&listener.shared.secrets));
-    let client = connection.client;
     let mut exchange = Exchange::new(request, connection, endpoint, secrets, engine.wants_results);
-    if !engine.connect.is_empty()
-        && let Some(results) = listener.connected.results(client)
-    {
-        exchange.results = Map::clone(&results);
+    if let Some(noted) = noted.filter(|noted| !noted.results.is_empty()) {
+        exchange.results = noted.results.clone();
     }
     exchange
 }
@@ -96,16 +96,13 @@ pub(super) fn inet(address: Option<&pingora_core::protocols::l4::socket::SocketA
     address.and_then(|a| a.as_inet().copied()).unwrap_or(nowhere)
 }
 
+/// A connection that nobody has noted anything of: one without TLS on which no rule ran.
 fn connection(session: &Session, now: SystemTime) -> ConnectionFacts {
     let digest = session.digest();
     let started = digest
         .and_then(|d| d.timing_digest.first().and_then(Option::as_ref))
         .map_or(now, |timing| timing.established_ts);
-    let alpn = if session.as_downstream().is_http2() { "h2" } else { "http/1.1" };
-    let shaken = digest.and_then(|d| d.ssl_digest.as_ref()?.extension.get::<TlsFacts>());
-    let tls = shaken.map(|facts| TlsFacts { alpn: alpn.into(), ..facts.clone() });
-    let (client, server) = (inet(session.client_addr()), inet(session.server_addr()));
-    ConnectionFacts { tls, ..ConnectionFacts::new(client, server, started) }
+    ConnectionFacts::new(inet(session.client_addr()), inet(session.server_addr()), started)
 }
 
 /// Path and query with dot segments removed and unreserved characters decoded (RFC 3986 section 6.2.2);

@@ -3,12 +3,14 @@
 use super::{EndpointOptions, StartError};
 use crate::clock::Monotonic;
 use crate::engine::{Engine, Shared};
+use crate::fit::{self, Place};
 use crate::internal::InternalUrl;
 use crate::limits::{Budget, Limits};
-use crate::listener::{Listener, PlainUpstream};
+use crate::listener::{Listener, PlainUpstream, Protocol};
 use crate::pool::{HealthCheck, Member, Pool};
-use crate::proxy::connections::Connected;
+use crate::proxy::passing::PassTarget;
 use crate::proxy::targets::Targets;
+use crate::tls::{Certificates, Configs};
 use crate::upstream::Upstream;
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
@@ -63,7 +65,9 @@ impl Maker {
         let mut watched = Vec::new();
         for endpoint in options {
             let plain = pool(&endpoint.upstreams, endpoint.health_check.as_ref(), &self.targets)?;
-            let listener = self.make(&endpoint.policy, internal_facts(endpoint), Limits::default(), plain)?;
+            let place = Place { internal: true, ..Place::default() };
+            let ways = Ways { place, plain, pass: None, certificates: None };
+            let listener = self.make(&endpoint.policy, internal_facts(endpoint), Limits::default(), ways)?;
             made.push((endpoint.url.clone(), Arc::clone(&listener)));
             watched.push((endpoint.file.clone(), endpoint.policy.clone(), listener));
         }
@@ -77,8 +81,8 @@ impl Maker {
         endpoint: &EndpointOptions,
         address: SocketAddr,
     ) -> Result<Watched, StartError> {
-        let plain = pool(&endpoint.upstreams, endpoint.health_check.as_ref(), &self.targets)?;
-        let listener = self.make(&endpoint.policy, facts(endpoint, address), endpoint.limits, plain)?;
+        let ways = ways(endpoint, &self.targets)?;
+        let listener = self.make(&endpoint.policy, facts(endpoint, address), endpoint.limits, ways)?;
         Ok((endpoint.file.clone(), endpoint.policy.clone(), listener))
     }
 
@@ -87,10 +91,12 @@ impl Maker {
         policy: &Source,
         endpoint: EndpointFacts,
         limits: Limits,
-        plain: Option<Pool>,
+        ways: Ways,
     ) -> Result<Arc<Listener>, StartError> {
+        let Ways { place, plain, pass, certificates } = ways;
+        let handshakes = place.protocol != Protocol::Http;
         Ok(Arc::new(Listener {
-            engine: ArcSwap::from_pointee(load(policy, &self.shared)?),
+            engine: ArcSwap::from_pointee(load(policy, &self.shared, place)?),
             shared: Arc::clone(&self.shared),
             endpoint: Arc::new(endpoint),
             limits,
@@ -99,13 +105,56 @@ impl Maker {
             plain,
             access_log: Arc::clone(&self.access_log),
             in_flight: Arc::clone(&self.in_flight),
-            connected: Connected::default(),
+            place,
+            certificates,
+            configs: handshakes.then(|| Configs::new(place.protocol.is_http())),
+            pass,
         }))
     }
 }
 
-fn load(policy: &Source, shared: &Shared) -> Result<Engine, StartError> {
-    let loaded = Engine::load(policy, shared);
+/// What an endpoint speaks, and where its requests or connections go.
+struct Ways {
+    place: Place,
+    plain: Option<Pool>,
+    pass: Option<PassTarget>,
+    certificates: Option<Arc<Certificates>>,
+}
+
+/// These of an endpoint with a socket, if what is said of it goes together.
+fn ways(endpoint: &EndpointOptions, targets: &Targets) -> Result<Ways, StartError> {
+    let wrong = |why: String| StartError::Endpoint { endpoint: endpoint.name.clone(), why };
+    let (protocol, name) = (endpoint.protocol, endpoint.protocol.name());
+    let certificates = match &endpoint.tls {
+        Some(_) if protocol == Protocol::Http => {
+            let why = "protocol `http` has no use for a certificate; write `protocol: https`, or remove the certificate";
+            return Err(wrong(why.to_owned()));
+        }
+        Some((cert, key)) => {
+            let loaded = Certificates::load(cert, key);
+            Some(Arc::new(loaded.map_err(|why| StartError::Tls { endpoint: endpoint.name.clone(), why })?))
+        }
+        None => None,
+    };
+    let place = Place { protocol, certificate: certificates.is_some(), internal: false };
+    if protocol.is_http() {
+        let plain = pool(&endpoint.upstreams, endpoint.health_check.as_ref(), targets)?;
+        return Ok(Ways { place, plain, pass: None, certificates });
+    }
+    if endpoint.health_check.is_some() {
+        return Err(wrong(format!("`health_check` does not go together with protocol `{name}`")));
+    }
+    let [upstream] = endpoint.upstreams.as_slice() else {
+        return Err(wrong(format!(
+            "protocol `{name}` passes connections on, so it needs an upstream, and one only: tcp://HOST:PORT"
+        )));
+    };
+    let pass = PassTarget::parse(&upstream.url).map_err(|why| wrong(why.to_string()))?;
+    Ok(Ways { place, plain: None, pass: Some(pass), certificates })
+}
+
+fn load(policy: &Source, shared: &Shared, place: Place) -> Result<Engine, StartError> {
+    let loaded = fit::load(policy, shared, place);
     let text = loaded.diagnostics.render_text(policy);
     match loaded.engine {
         Some(engine) => {
@@ -121,7 +170,7 @@ fn load(policy: &Source, shared: &Shared) -> Result<Engine, StartError> {
 fn facts(endpoint: &EndpointOptions, address: SocketAddr) -> EndpointFacts {
     EndpointFacts {
         id: format!("ep_{}", endpoint.name).into(),
-        protocol: if endpoint.tls.is_some() { "https" } else { "http" },
+        protocol: endpoint.protocol.name(),
         host: address.ip().to_string().into(),
         port: address.port(),
     }

@@ -53,17 +53,16 @@ static POD_METADATA: &[Field] = &[
 
 static TLS: &[Field] = &[
     text("cipher_suite", "IANA's name of the cipher suite.", |a| tls(a, |tls| &tls.cipher_suite))
-        .only(Phases::HTTP),
-    text("ja4_fingerprint", "JA4 fingerprint of the client's hello.", |a| tls(a, |tls| &tls.ja4))
-        .only(Phases::HTTP),
+        .only(Phases::SHAKEN),
+    text("ja4_fingerprint", "JA4 fingerprint of the client's hello.", |a| tls(a, |tls| &tls.ja4)),
     text("negotiated_alpn", "The protocol agreed on, such as `h2`.", |a| tls(a, |tls| &tls.alpn))
-        .only(Phases::HTTP),
-    flag("session_resumed", "Always false.", |_| Value::Bool(false)).only(Phases::HTTP),
+        .only(Phases::SHAKEN),
+    flag("session_resumed", "Always false.", |_| Value::Bool(false)).only(Phases::SHAKEN),
     text("sni", "The server's name that the client asked for.", |a| tls(a, |tls| &tls.sni)),
     text("version", "`1.2` or `1.3`: a text, to be compared with a text.", |a| tls(a, |tls| &tls.version))
-        .only(Phases::HTTP),
-    record("client", certificates::CLIENT).only(Phases::HTTP),
-    record("server", certificates::SERVER).only(Phases::HTTP),
+        .only(Phases::SHAKEN),
+    record("client", certificates::CLIENT).only(Phases::SHAKEN),
+    record("server", certificates::SERVER).only(Phases::SHAKEN),
 ];
 
 pub(super) static ENDPOINT: &[Field] = &[

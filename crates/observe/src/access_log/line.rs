@@ -51,7 +51,12 @@ fn visit_connection(fields: &mut impl Fields, record: &ConnectionRecord<'_>) {
     fields.text("event", "connection_closed");
     fields.text("client_ip", &Short::of(record.client_ip));
     fields.plain("duration_ms", Millis(record.duration));
-    fields.text("outcome", if record.refused { "refused" } else { "success" });
+    if let Some(passed) = &record.passed {
+        fields.text("upstream", escape::cut(passed.upstream));
+        fields.plain("bytes_in", passed.received);
+        fields.plain("bytes_out", passed.sent);
+    }
+    fields.text("outcome", record.outcome.name());
     if !record.logs.is_empty() {
         fields.logs(record.logs);
     }

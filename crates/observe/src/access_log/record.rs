@@ -111,7 +111,7 @@ pub struct AccessRecord<'a> {
     pub logs: &'a [Box<RawValue>],
 }
 
-/// A connection that ended, or was refused, where rules of `on_tcp_connect` had something to say of it.
+/// A connection that ended: one that was passed on, or where rules of `on_tcp_connect` had something to say of it.
 #[derive(Clone, Debug)]
 pub struct ConnectionRecord<'a> {
     /// When it was accepted.
@@ -120,8 +120,21 @@ pub struct ConnectionRecord<'a> {
     pub client_ip: IpAddr,
     /// How long it was open.
     pub duration: Duration,
-    /// Whether a rule closed it.
-    pub refused: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What went through, where a connection was passed on to another server.
+    pub passed: Option<PassedBytes<'a>>,
     /// Entries of `log` actions.
     pub logs: &'a [Box<RawValue>],
+}
+
+/// What went through a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct PassedBytes<'a> {
+    /// The server behind it, `host:port`.
+    pub upstream: &'a str,
+    /// Bytes from the client.
+    pub received: u64,
+    /// Bytes to the client.
+    pub sent: u64,
 }

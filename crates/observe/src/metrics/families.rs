@@ -1,5 +1,6 @@
 //! The labelled metrics and their registration.
 
+use super::handshake::HandshakeFailure;
 use super::histogram::Histogram;
 use super::provider::{AttemptOutcome, COST_PARTS, ProviderMetrics};
 use crate::in_flight::InFlight;
@@ -44,6 +45,7 @@ pub(super) struct Families {
     first_token: Family<Labels<1>, Histogram>,
     upstream: Family<Labels<1>, Histogram>,
     reloads: Family<Labels<1>, Counter>,
+    handshakes: Family<Labels<1>, Counter>,
     pub(super) last_reload: Gauge,
 }
 
@@ -79,6 +81,14 @@ impl Families {
             Unit::Seconds,
             all.last_reload.clone(),
         );
+        registry.register(
+            "tls_handshakes_failed",
+            "Handshakes of clients that did not come about, by reason",
+            all.handshakes.clone(),
+        );
+        for failure in HandshakeFailure::ALL {
+            let _ = all.handshakes(failure);
+        }
         for good in [true, false] {
             // Both series exist from the start, so that a rate over the first failure is not lost.
             let _ = all.reloads.get_or_create_owned(&[("result", reload_result(good).to_owned())]);
@@ -121,6 +131,14 @@ impl Families {
             upstream: self.upstream.get_or_create_owned(&[("provider", id.clone())]),
             label: id,
         }
+    }
+
+    fn handshakes(&self, failure: HandshakeFailure) -> Counter {
+        self.handshakes.get_or_create_owned(&[("reason", failure.name().to_owned())])
+    }
+
+    pub(super) fn handshake_failed(&self, failure: HandshakeFailure) {
+        self.handshakes(failure).inc();
     }
 
     pub(super) fn reload(&self, good: bool) {

@@ -1,7 +1,7 @@
 //! One action.
 
 use super::rule::proposal;
-use super::{Loader, scope_of};
+use super::Loader;
 use crate::action::{ActionSpec, KNOWN_ACTIONS, Phase};
 use crate::codes;
 use crate::config::Config;
@@ -10,6 +10,8 @@ use crate::shape::alternatives;
 use crate::tree::{Node, NodeValue};
 use tollgate_expr::nearest;
 
+/// The action behind which `on_tcp_connect` sees all of a connection's TLS.
+const TERMINATE_TLS: &str = "terminate-tls";
 /// The keys of an action.
 const ACTION_KEYS: &[&str] = &["type", "config"];
 
@@ -42,7 +44,9 @@ impl Loader<'_> {
             self.checker.error(kind, codes::WRONG_PHASE, message, help);
         }
         let config = self.config(phase, spec, node, kind);
-        Some(ActionDef { spec, config, at: kind.at, scope: scope_of(phase) })
+        let scope = self.scope_of(phase);
+        self.terminated |= phase == Phase::TcpConnect && spec.name == TERMINATE_TLS;
+        Some(ActionDef { spec, config, at: kind.at, scope })
     }
 
     fn spec(&mut self, kind: &Node) -> Option<&'static ActionSpec> {
@@ -84,10 +88,10 @@ impl Loader<'_> {
             return config;
         }
         let before = self.checker.found.len();
-        self.checker.fields(&config, spec.fields, "", owner, scope_of(phase));
+        self.checker.fields(&config, spec.fields, "", owner, self.scope_of(phase));
         let shapes = self.checker.found.len();
         if let Some(check) = spec.check {
-            check(&Config::new(&config, scope_of(phase)), &mut self.checker);
+            check(&Config::new(&config, self.scope_of(phase)), &mut self.checker);
             self.checker.drop_echoes(before, shapes);
         }
         config

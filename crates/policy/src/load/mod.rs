@@ -35,7 +35,7 @@ pub fn load_lenient(source: &Source, actions: &[&'static ActionSpec]) -> Loaded 
 }
 
 fn load_with(source: &Source, actions: &[&'static ActionSpec], lenient: bool) -> Loaded {
-    let mut loader = Loader { checker: Checker::new(source, lenient), actions };
+    let mut loader = Loader { checker: Checker::new(source, lenient), actions, terminated: false };
     let parsed = parse::read(source, &loader.checker.lines);
     loader.checker.found = parsed.found;
     let policy = parsed.root.and_then(|root| loader.document(&root));
@@ -47,9 +47,22 @@ fn load_with(source: &Source, actions: &[&'static ActionSpec], lenient: bool) ->
 struct Loader<'a> {
     checker: Checker,
     actions: &'a [&'static ActionSpec],
+    /// Whether a `terminate-tls` stands before what is read.
+    terminated: bool,
 }
 
 impl Loader<'_> {
+    /// What expressions of a phase can see at this place.
+    fn scope_of(&self, phase: Phase) -> Scope {
+        match phase {
+            Phase::TcpConnect if self.terminated => Scope::Terminated,
+            Phase::TcpConnect => Scope::Connect,
+            Phase::HttpRequest => Scope::Request,
+            Phase::HttpResponse => Scope::Response,
+            Phase::EventStreamMessage => Scope::Event,
+        }
+    }
+
     fn document(&mut self, root: &Node) -> Option<Policy> {
         let NodeValue::Map(entries) = &root.value else {
             self.no_mapping(root);
@@ -170,15 +183,6 @@ impl Loader<'_> {
     }
 }
 
-/// What expressions of a phase can see.
-fn scope_of(phase: Phase) -> Scope {
-    match phase {
-        Phase::TcpConnect => Scope::Connect,
-        Phase::HttpRequest => Scope::Request,
-        Phase::HttpResponse => Scope::Response,
-        Phase::EventStreamMessage => Scope::Event,
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! One rule, in its long form or as a bare action.
 
-use super::{Loader, scope_of};
+use super::Loader;
 use crate::action::{Phase, Terminating};
 use crate::codes;
 use crate::policy::{ActionDef, Expression, Rule};
@@ -108,7 +108,7 @@ impl Loader<'_> {
             self.not_an_expression(node);
             return None;
         };
-        let program = self.checker.program(node, text, scope_of(phase))?;
+        let program = self.checker.program(node, text, self.scope_of(phase))?;
         Some(Expression { program, at: node.at })
     }
 

@@ -89,6 +89,7 @@ fn start(stage: &Stage, listen: SocketAddr, admin: Option<SocketAddr>) -> Result
     let options = ServerOptions {
         internal: Vec::new(),
         endpoints: vec![EndpointOptions {
+            protocol: tollgate_edge::listener::Protocol::Http,
             name: "demo".into(),
             listen,
             tls: None,

@@ -176,7 +176,7 @@ impl RestrictIps {
 
 #[async_trait]
 impl Action for RestrictIps {
-    fn on_connect(&self, cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+    async fn on_connect(&self, cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
         let address = cx.exchange.connection.client.ip();
         let decided = self.decide(address, &cx.exchange.activation());
         Ok(match self.refusal(cx.exchange, decided) {

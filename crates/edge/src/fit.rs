@@ -1,0 +1,142 @@
+//! Whether a policy fits the endpoint it is for.
+
+use crate::engine::{Engine, LoadedEngine, Shared, diagnostic};
+use crate::listener::Protocol;
+use crate::phase::Rule;
+use tollgate_policy::{Diagnostic, Location, Severity, Source};
+
+/// The action that needs TLS.
+const TERMINATE_TLS: &str = "terminate-tls";
+
+/// What an endpoint is, as far as its policy has to fit it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Whether it has a certificate of its own.
+    pub certificate: bool,
+    /// Whether only other endpoints reach it.
+    pub internal: bool,
+}
+
+/// Loads a policy for an endpoint. What does not fit is an error where it is written.
+#[must_use]
+pub fn load(source: &Source, shared: &Shared, place: Place) -> LoadedEngine {
+    let loaded = Engine::load(source, shared);
+    let found = loaded.engine.as_ref().map(|engine| unfit(engine, source, place)).unwrap_or_default();
+    if found.is_empty() {
+        return loaded;
+    }
+    LoadedEngine { engine: None, diagnostics: loaded.diagnostics.with(found) }
+}
+
+fn unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
+    let protocol = place.protocol.name();
+    let error = |at, code, message, help: &str| {
+        diagnostic(source, at, Severity::Error, code, message, Some(help.to_owned()))
+    };
+    let mut found = Vec::new();
+    if place.internal {
+        let rule = engine.connect.first();
+        return Vec::from_iter(rule.map(|rule| {
+            let message = "`on_tcp_connect` never runs on an internal endpoint: nobody connects to it".to_owned();
+            let help = "move the rules to the endpoints with `listen`, or to `on_http_request`";
+            error(rule.at, "ERR_NGROK_2262", message, help)
+        }));
+    }
+    let phases = [
+        ("on_http_request", &engine.request),
+        ("on_http_response", &engine.response),
+        ("on_event_stream_message", &engine.events),
+    ];
+    for (phase, rules) in phases {
+        if let Some(rule) = rules.first().filter(|_| !place.protocol.is_http()) {
+            let message = format!("`{phase}` cannot run on an endpoint of protocol `{protocol}`");
+            let help = "such an endpoint runs `on_tcp_connect` only; remove the rules, or write `protocol: https`";
+            found.push(error(rule.at, "ERR_NGROK_2230", message, help));
+        }
+    }
+    let terminates = terminations(&engine.connect).next().is_some();
+    if place.protocol == Protocol::Https && !place.certificate && !terminates {
+        let message = "the endpoint has no certificate, and no `terminate-tls` brings one".to_owned();
+        let help = "add `tls:` to the endpoint, or `terminate-tls` with a certificate to `on_tcp_connect`";
+        found.push(error(Location::START, "ERR_NGROK_2234", message, help));
+    }
+    for (at, needs_certificate) in terminations(&engine.connect) {
+        if place.protocol == Protocol::Http {
+            let message = "`terminate-tls` cannot run on an endpoint of protocol `http`: it has no TLS".to_owned();
+            let help = "write `protocol: https` at the endpoint, or give it a certificate";
+            found.push(error(at, "ERR_NGROK_2205", message, help));
+        } else if needs_certificate && !place.certificate {
+            let message = "there is no certificate to show: neither the endpoint nor this action has one".to_owned();
+            let help = "add `tls:` to the endpoint, or `server_certificate` and `server_private_key` here";
+            found.push(error(at, "ERR_NGROK_2234", message, help));
+        }
+    }
+    found
+}
+
+/// Where handshakes are completed by rules, and whether with the endpoint's certificate.
+fn terminations(rules: &[Rule]) -> impl Iterator<Item = (Location, bool)> {
+    let actions = rules.iter().flat_map(|rule| rule.actions.iter().zip(&rule.kinds));
+    actions
+        .filter(|(_, (kind, _))| *kind == TERMINATE_TLS)
+        .map(|(action, (_, at))| (*at, action.needs_certificate()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::shared;
+
+    fn loaded(policy: &str, protocol: Protocol, certificate: bool) -> Result<(), String> {
+        let source = Source::new("test.yml", policy);
+        let loaded = load(&source, &shared(&[]), Place { protocol, certificate, internal: false });
+        let text = loaded.diagnostics.render_text(&source);
+        loaded.engine.map(|_| ()).ok_or(text)
+    }
+
+    #[test]
+    fn nobody_connects_to_an_internal_endpoint() {
+        let source = Source::new("test.yml", "on_tcp_connect:\n  - type: deny\n");
+        let place = Place { internal: true, ..Place::default() };
+        let loaded = load(&source, &shared(&[]), place);
+        let text = loaded.diagnostics.render_text(&source);
+        assert!(loaded.engine.is_none() && text.contains("ERR_NGROK_2262"), "{text}");
+    }
+
+    #[test]
+    fn policies_fit_their_endpoints() {
+        use Protocol::{Http, Https, Tcp, Tls};
+        let terminate = "on_tcp_connect:\n  - type: terminate-tls\n";
+        let own = "on_tcp_connect:\n  - type: terminate-tls\n    config:\n      server_certificate: ${conn.tls.sni}\n      \
+                   server_private_key: ${conn.tls.sni}\n";
+        let request = "on_http_request:\n  - type: deny\n";
+        let response = "on_tcp_connect: []\non_http_response:\n  - type: log\n    config: {metadata: {a: b}}\n";
+        let none = "on_tcp_connect: []\n";
+        for (policy, protocol, certificate, code) in [
+            (terminate, Https, true, ""),
+            (terminate, Tls, true, ""),
+            (terminate, Tcp, true, ""),
+            (terminate, Http, false, "test.yml:2:11: error: `terminate-tls` cannot run"),
+            (terminate, Https, false, "test.yml:2:11: error: there is no certificate"),
+            (terminate, Tls, false, "test.yml:2:11: error: there is no certificate"),
+            (own, Https, false, ""),
+            (own, Tcp, false, ""),
+            (own, Http, false, "ERR_NGROK_2205"),
+            (request, Http, false, ""),
+            (request, Https, true, ""),
+            (request, Https, false, "ERR_NGROK_2234"),
+            (request, Tcp, false, "`on_http_request` cannot run on an endpoint of protocol `tcp`"),
+            (response, Tls, false, "test.yml:3:5: error: `on_http_response` cannot run"),
+            (none, Tls, false, ""),
+            (none, Tcp, false, ""),
+            (none, Https, true, ""),
+        ] {
+            match loaded(policy, protocol, certificate) {
+                Ok(()) => assert_eq!(code, "", "{policy} {protocol:?}"),
+                Err(said) => assert!(!code.is_empty() && said.contains(code), "{policy} {protocol:?}: {said}"),
+            }
+        }
+    }
+}
