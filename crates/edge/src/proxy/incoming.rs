@@ -82,7 +82,13 @@ impl<'a> Incoming<'a> {
 
     /// Reads the client's hello, so that rules can look at it. False: there is none, and the connection is of no use.
     pub(super) async fn greet(&mut self) -> bool {
-        let Stage::Fresh(mut stream) = std::mem::replace(&mut self.stage, Stage::Lost) else { return true };
+        let mut stream = match std::mem::replace(&mut self.stage, Stage::Lost) {
+            Stage::Fresh(stream) => stream,
+            later => {
+                self.stage = later;
+                return !matches!(self.stage, Stage::Lost);
+            }
+        };
         let read = timeout_at(self.until, read_hello(&mut stream)).await;
         let (failure, why) = match read {
             Ok(Ok(hello)) => {
