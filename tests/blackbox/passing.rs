@@ -117,8 +117,7 @@ async fn tls_is_taken_off_where_a_rule_says_so() {
     let server = Server::start().await;
     for protocol in ["tls", "tcp"] {
         let rules = json!([{"type": "terminate-tls", "config": {"min_version": "1.3"}}]);
-        let builder =
-            builder(protocol, &server.url(), rules, "tls: {cert: DIR/cert.pem, key: DIR/key.pem}");
+        let builder = builder(protocol, &server.url(), rules, "tls: {cert: DIR/cert.pem, key: DIR/key.pem}");
         builder.file("cert.pem", &certificate.cert_pem);
         builder.file("key.pem", &certificate.key_pem);
         let gateway = builder.start().await;
@@ -188,7 +187,12 @@ async fn what_cannot_be_is_refused_at_the_start() {
         ("https", "upstream: 1", &nothing, "the endpoint has no certificate"),
         ("tcp", "", &nothing, "protocol `tcp` passes connections on, so it needs an upstream"),
         ("tls", "upstream: 'http://x.test'", &nothing, "the scheme must be tcp"),
-        ("tcp", "upstream: 'x.test:1'", &request, "`on_http_request` cannot run on an endpoint of protocol `tcp`"),
+        (
+            "tcp",
+            "upstream: 'x.test:1'",
+            &request,
+            "`on_http_request` cannot run on an endpoint of protocol `tcp`",
+        ),
         ("http", "upstream: 1", &terminate, "`terminate-tls` cannot run on an endpoint of protocol `http`"),
         ("tls", "upstream: 1", &terminate, "there is no certificate to show"),
     ] {

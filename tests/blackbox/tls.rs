@@ -18,7 +18,8 @@ async fn serve(certificate: &Certificate, connect: Value, says: &str) -> Gateway
 }
 
 fn builder(certificate: &Certificate, connect: Value, says: &str) -> Builder {
-    let answer = json!({"type": "custom-response", "config": {"status_code": 200, "headers": {"x-says": says}}});
+    let answer =
+        json!({"type": "custom-response", "config": {"status_code": 200, "headers": {"x-says": says}}});
     let policy = json!({"on_tcp_connect": connect, "on_http_request": [answer]});
     let builder = Gateway::builder(&policy.to_string());
     let cert = builder.file("cert.pem", &certificate.cert_pem);
@@ -122,8 +123,13 @@ async fn certificates_of_clients() {
             "mutual_tls_certificate_authorities": [ours.pem],
             "mutual_tls_verification_strategy": strategy,
         });
-        let says = "${conn.tls.client.subject.common_name}|${actions.ngrok.terminate_tls.client.issuer.common_name}";
+        let says =
+            "${conn.tls.client.subject.common_name}|${actions.ngrok.terminate_tls.client.issuer.common_name}";
         let gateway = serve(&certificate, terminate(config), says).await;
+        for version in ["1.2", "1.3"] {
+            let thief = certificate.client(NAME).only(version).showing(shown[0].1.as_ref()).stolen();
+            assert!(thief.get(gateway.addr, "/").await.is_err(), "{strategy} {version}: the key is another");
+        }
         for ((what, shown), taken) in shown.iter().zip(taken) {
             for version in ["1.2", "1.3"] {
                 let client = certificate.client(NAME).only(version).showing(shown.as_ref());
@@ -216,7 +222,8 @@ async fn rules_behind_the_handshake_see_all_of_it() {
 #[tokio::test]
 async fn a_handshake_is_completed_once() {
     let certificate = Certificate::new(NAME);
-    let rules = json!([{"type": "terminate-tls"}, {"type": "terminate-tls", "config": {"min_version": "1.3"}}]);
+    let rules =
+        json!([{"type": "terminate-tls"}, {"type": "terminate-tls", "config": {"min_version": "1.3"}}]);
     let gateway = serve(&certificate, rules, "in").await;
     assert!(certificate.client(NAME).get(gateway.addr, "/").await.is_err(), "closed rather than less strict");
     assert!(gateway.written().contains("the handshake is over already"), "{}", gateway.written());
@@ -225,7 +232,8 @@ async fn a_handshake_is_completed_once() {
 #[tokio::test]
 async fn the_fingerprints_of_clients() {
     let certificate = Certificate::new(NAME);
-    let gateway = serve(&certificate, json!([]), "${conn.tls.ja4_fingerprint}|${conn.tls.negotiated_alpn}").await;
+    let gateway =
+        serve(&certificate, json!([]), "${conn.tls.ja4_fingerprint}|${conn.tls.negotiated_alpn}").await;
     let ours = said(&certificate.client(NAME).get(gateway.addr, "/").await.unwrap());
     let again = said(&certificate.client(NAME).get(gateway.addr, "/").await.unwrap());
     assert_eq!(ours, again, "the same client");
@@ -291,7 +299,8 @@ async fn bytes_are_counted_where_a_rule_asks() {
 async fn what_is_not_tls_is_closed_and_counted() {
     let certificate = Certificate::new(NAME);
     let gateway = serve(&certificate, json!([]), "in").await;
-    for bytes in [&b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"[..], b"\0\0\0\0\0\0\0\0", b"SSH-2.0-OpenSSH_9.6\r\n"] {
+    for bytes in [&b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"[..], b"\0\0\0\0\0\0\0\0", b"SSH-2.0-OpenSSH_9.6\r\n"]
+    {
         assert!(answer_to(gateway.addr, bytes).await.is_empty());
     }
     wait_failed(&gateway, "not_tls", 3).await;
@@ -311,8 +320,7 @@ async fn a_slow_handshake_is_given_up() {
     let began = Instant::now();
     let bytes = hello(&certificate.client(NAME), NAME);
     // One that stops within its hello, and one that says nothing more after the server's.
-    let (cut, silent) =
-        tokio::join!(answer_to(gateway.addr, &bytes[..60]), answer_to(gateway.addr, &bytes));
+    let (cut, silent) = tokio::join!(answer_to(gateway.addr, &bytes[..60]), answer_to(gateway.addr, &bytes));
     assert!(cut.is_empty() && !silent.is_empty());
     let took = began.elapsed();
     assert!((Duration::from_secs(9)..Duration::from_secs(15)).contains(&took), "{took:?}");

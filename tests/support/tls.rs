@@ -6,7 +6,8 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, SupportedProtocolVersion, version};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion, version};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ impl Certificate {
     /// A client that trusts this certificate and asks for this name.
     pub(crate) fn client<'a>(&'a self, name: &'a str) -> TlsClient<'a> {
         let versions = vec![&version::TLS13, &version::TLS12];
-        TlsClient { trusted: self, name, versions, protocol: None, shown: None }
+        TlsClient { trusted: self, name, versions, protocol: None, shown: None, stolen: false }
     }
 }
 
@@ -83,6 +84,7 @@ pub(crate) struct TlsClient<'a> {
     versions: Vec<&'static SupportedProtocolVersion>,
     protocol: Option<&'a str>,
     shown: Option<&'a Certificate>,
+    stolen: bool,
 }
 
 impl<'a> TlsClient<'a> {
@@ -104,6 +106,12 @@ impl<'a> TlsClient<'a> {
         self
     }
 
+    /// Shows it without having its key.
+    pub(crate) fn stolen(mut self) -> Self {
+        self.stolen = true;
+        self
+    }
+
     pub(crate) fn config(&self) -> ClientConfig {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.trusted.der.clone()).unwrap();
@@ -114,6 +122,14 @@ impl<'a> TlsClient<'a> {
             .with_root_certificates(roots);
         let mut config = match self.shown {
             None => builder.with_no_client_auth(),
+            Some(shown) if self.stolen => {
+                let other = PrivateKeyDer::from(KeyPair::generate().unwrap());
+                let key = rustls::crypto::ring::sign::any_supported_type(&other).unwrap();
+                builder.with_client_cert_resolver(Arc::new(Shows(Arc::new(CertifiedKey::new(
+                    vec![shown.der.clone()],
+                    key,
+                )))))
+            }
             Some(shown) => {
                 let key = PrivateKeyDer::from_pem_slice(shown.key_pem.as_bytes()).unwrap();
                 builder.with_client_auth_cert(vec![shown.der.clone()], key).unwrap()
@@ -145,5 +161,19 @@ impl<'a> TlsClient<'a> {
     pub(crate) async fn get(&self, to: SocketAddr, path: &str) -> io::Result<String> {
         let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.name);
         self.ask(to, &request).await
+    }
+}
+
+/// Shows a certificate without looking at whether the key belongs to it.
+#[derive(Debug)]
+struct Shows(Arc<CertifiedKey>);
+
+impl rustls::client::ResolvesClientCert for Shows {
+    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }

@@ -39,7 +39,8 @@ fn unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
     if place.internal {
         let rule = engine.connect.first();
         return Vec::from_iter(rule.map(|rule| {
-            let message = "`on_tcp_connect` never runs on an internal endpoint: nobody connects to it".to_owned();
+            let message =
+                "`on_tcp_connect` never runs on an internal endpoint: nobody connects to it".to_owned();
             let help = "move the rules to the endpoints with `listen`, or to `on_http_request`";
             error(rule.at, "ERR_NGROK_2262", message, help)
         }));
@@ -52,7 +53,8 @@ fn unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
     for (phase, rules) in phases {
         if let Some(rule) = rules.first().filter(|_| !place.protocol.is_http()) {
             let message = format!("`{phase}` cannot run on an endpoint of protocol `{protocol}`");
-            let help = "such an endpoint runs `on_tcp_connect` only; remove the rules, or write `protocol: https`";
+            let help =
+                "such an endpoint runs `on_tcp_connect` only; remove the rules, or write `protocol: https`";
             found.push(error(rule.at, "ERR_NGROK_2230", message, help));
         }
     }
@@ -64,11 +66,13 @@ fn unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
     }
     for (at, needs_certificate) in terminations(&engine.connect) {
         if place.protocol == Protocol::Http {
-            let message = "`terminate-tls` cannot run on an endpoint of protocol `http`: it has no TLS".to_owned();
+            let message =
+                "`terminate-tls` cannot run on an endpoint of protocol `http`: it has no TLS".to_owned();
             let help = "write `protocol: https` at the endpoint, or give it a certificate";
             found.push(error(at, "ERR_NGROK_2205", message, help));
         } else if needs_certificate && !place.certificate {
-            let message = "there is no certificate to show: neither the endpoint nor this action has one".to_owned();
+            let message =
+                "there is no certificate to show: neither the endpoint nor this action has one".to_owned();
             let help = "add `tls:` to the endpoint, or `server_certificate` and `server_private_key` here";
             found.push(error(at, "ERR_NGROK_2234", message, help));
         }
@@ -112,7 +116,8 @@ mod tests {
         let own = "on_tcp_connect:\n  - type: terminate-tls\n    config:\n      server_certificate: ${conn.tls.sni}\n      \
                    server_private_key: ${conn.tls.sni}\n";
         let request = "on_http_request:\n  - type: deny\n";
-        let response = "on_tcp_connect: []\non_http_response:\n  - type: log\n    config: {metadata: {a: b}}\n";
+        let response =
+            "on_tcp_connect: []\non_http_response:\n  - type: log\n    config: {metadata: {a: b}}\n";
         let none = "on_tcp_connect: []\n";
         for (policy, protocol, certificate, code) in [
             (terminate, Https, true, ""),
@@ -135,7 +140,9 @@ mod tests {
         ] {
             match loaded(policy, protocol, certificate) {
                 Ok(()) => assert_eq!(code, "", "{policy} {protocol:?}"),
-                Err(said) => assert!(!code.is_empty() && said.contains(code), "{policy} {protocol:?}: {said}"),
+                Err(said) => {
+                    assert!(!code.is_empty() && said.contains(code), "{policy} {protocol:?}: {said}")
+                }
             }
         }
     }

@@ -7,6 +7,10 @@ pub const DIFFERENCES: &[(&str, &str)] = &[
         "`conn.client_ip.*`, `conn.server_ip.*`, `conn.geo.*`",
         "Empty where the operator gives no data: nothing of the kind is delivered.",
     ),
+    (
+        "`conn.tls.*` in `on_tcp_connect`",
+        "`sni` and `ja4_fingerprint`, as the rules run before the handshake; all of it behind `terminate-tls`.",
+    ),
     ("`conn.tls.session_resumed`", "Always false, as ngrok documents it."),
     ("`conn.ts.end`", "Does not exist: one example has it, the reference does not."),
     ("`req.id`, `req.path`", "The id of the request, and `req.url.path`: guides use both."),

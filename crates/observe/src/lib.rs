@@ -11,12 +11,14 @@ mod logging;
 mod metrics;
 mod status;
 
-pub use access_log::{AccessLog, AccessLogOptions, AccessRecord, ConnectionRecord, LogFormat, Outcome, PassedBytes};
+pub use access_log::{
+    AccessLog, AccessLogOptions, AccessRecord, ConnectionRecord, LogFormat, Outcome, PassedBytes,
+};
 pub use admin::{AdminAnswer, AdminState, AdminToken, respond};
 pub use clock::rfc3339_millis;
 pub use in_flight::{InFlight, InFlightGuard};
 pub use logging::{LoggingError, init_tracing};
-pub use metrics::{HandshakeFailure, AttemptOutcome, COST_PARTS, MAX_PROVIDERS, Metrics, ProviderMetrics};
+pub use metrics::{AttemptOutcome, COST_PARTS, HandshakeFailure, MAX_PROVIDERS, Metrics, ProviderMetrics};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use status::{

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use std::sync::Arc;
 use tollgate_expr::{Activation, Certificate, Template, TlsFacts, Value};
-use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType { spec: &SPEC, build };
 
@@ -23,14 +23,29 @@ const STRATEGY: &str = "mutual_tls_verification_strategy";
 static SPEC: ActionSpec = ActionSpec {
     name: "terminate-tls",
     result_name: "terminate_tls",
-    summary: "Completes the TLS handshake at this place, with versions, certificates and checks of clients' certificates of \
-              its own. Rules before it can look at the client's address, at `conn.tls.sni` and at \
-              `conn.tls.ja4_fingerprint`; rules after it at all of `conn.tls`. A client that does not keep to the terms \
-              gets an alert of TLS, and the connection is closed. An endpoint of protocol `https` completes handshakes \
-              also without it, one of protocol `tls` or `tcp` passes bytes through unread. It cannot run twice on a \
-              connection, nor on an endpoint of protocol `http`.",
+    summary: "Completes the TLS handshake at this place, with versions, a certificate and checks of clients' certificates of \
+              its own; a client that does not keep to them gets an alert of TLS, and the connection is closed.",
     phases: &[Phase::TcpConnect],
     terminating: Terminating::Never,
+    results: &[
+        ResultVar::new("cipher_suite", Holds::Text, "IANA's name of the cipher suite."),
+        ResultVar::new("sni", Holds::Text, "The server's name that the client asked for."),
+        ResultVar::new("version", Holds::Text, "`1.2` or `1.3`."),
+        ResultVar::new("client", Holds::Map, "The client's certificate: the fields of `conn.tls.client` without `pem`."),
+        ResultVar::new("server", Holds::Map, "The certificate that was shown: the fields of `conn.tls.server`."),
+        ResultVar::new("warnings", Holds::List, "Always empty."),
+        ResultVar::ERROR_CODE,
+        ResultVar::ERROR_MESSAGE,
+    ],
+    differences: &[
+        "Ids of certificate authorities are refused when the policy is loaded, as none can be stored here; ngrok warns of \
+         those it does not find.",
+        "`require-any` and `request` need no authorities. Neither looks at the chain or the dates of a certificate; that \
+         the client has its key is checked always.",
+        "Where clients are asked for certificates no TLS session is resumed, so that each connection is checked anew.",
+        "It also runs on endpoints of protocol `tcp`. A second one on the same connection closes it.",
+        "`error` is always empty: a handshake that failed leaves no connection for later rules.",
+    ],
     fields: &[
         Field::optional(MIN, Shape::Enum(VERSIONS), "The oldest version of TLS.").or("1.2"),
         Field::optional(MAX, Shape::Enum(VERSIONS), "The newest version of TLS.").or("1.3"),
@@ -179,13 +194,7 @@ impl TerminateTls {
         };
         let authorities: Result<_, _> =
             self.authorities.iter().map(|text| render(AUTHORITIES, text)).collect();
-        Ok(Terms {
-            min: self.min,
-            max: self.max,
-            identity,
-            client: self.client,
-            authorities: authorities?,
-        })
+        Ok(Terms { min: self.min, max: self.max, identity, client: self.client, authorities: authorities? })
     }
 }
 

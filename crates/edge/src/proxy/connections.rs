@@ -140,8 +140,7 @@ impl Connections {
         let logs: Vec<Box<RawValue>> =
             logs.iter().filter_map(|entry| to_raw_value(&entry.to_json()).ok()).collect();
         let target = self.listener.pass.as_ref().map(ToString::to_string).unwrap_or_default();
-        let passed =
-            ended.passed.map(|[received, sent]| PassedBytes { upstream: &target, received, sent });
+        let passed = ended.passed.map(|[received, sent]| PassedBytes { upstream: &target, received, sent });
         self.listener.access_log.write_connection(&ConnectionRecord {
             time: started,
             client_ip: client.ip(),

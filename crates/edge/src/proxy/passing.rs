@@ -27,7 +27,9 @@ pub struct PassTarget {
 
 /// A text that names no such server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is no server that bytes can be passed to: {why}; write tcp://HOST:PORT, HOST:PORT or a PORT")]
+#[error(
+    "'{text}' is no server that bytes can be passed to: {why}; write tcp://HOST:PORT, HOST:PORT or a PORT"
+)]
 pub struct BadPassTarget {
     text: String,
     why: &'static str,

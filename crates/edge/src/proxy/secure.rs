@@ -30,7 +30,8 @@ impl Secure {
     pub(super) fn new(tls: TlsStream<Stream>, took: Duration) -> Self {
         let (_, session) = tls.get_ref();
         // Pingora asks whether there is one; what rules read of it is in the notes of the connection.
-        let digest = SslDigest::new(cipher_suite(session), version(session).to_owned(), None, None, Vec::new());
+        let digest =
+            SslDigest::new(cipher_suite(session), version(session).to_owned(), None, None, Vec::new());
         let timing = TimingDigest {
             established_ts: SystemTime::now(),
             establishment_duration: Some(took),
@@ -79,11 +80,7 @@ fn iana(name: &str) -> String {
 }
 
 impl AsyncRead for Secure {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.tls).poll_read(cx, buf)
     }
 }

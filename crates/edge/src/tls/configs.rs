@@ -68,10 +68,8 @@ impl Configs {
             None => builder.with_no_client_auth(),
             Some(Strategy::RequireAndVerify) => {
                 let roots = authorities(terms.authorities.iter().map(String::as_str))?;
-                let made = WebPkiClientVerifier::builder_with_provider(
-                    Arc::new(roots),
-                    Arc::clone(&self.provider),
-                );
+                let made =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider));
                 builder.with_client_cert_verifier(made.build().map_err(|_| BadPem::Authority)?)
             }
             Some(strategy) => {

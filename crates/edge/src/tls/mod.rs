@@ -85,7 +85,13 @@ pub struct Terms {
 impl Default for Terms {
     /// Those of a listener without a rule about it.
     fn default() -> Self {
-        Self { min: Version::Tls12, max: Version::Tls13, identity: None, client: None, authorities: Vec::new() }
+        Self {
+            min: Version::Tls12,
+            max: Version::Tls13,
+            identity: None,
+            client: None,
+            authorities: Vec::new(),
+        }
     }
 }
 

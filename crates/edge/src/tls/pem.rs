@@ -23,7 +23,9 @@ pub enum BadPem {
     )]
     Key,
     /// A key of a kind that cannot sign.
-    #[error("this kind of private key is not supported: RSA of 2048 bits and more, ECDSA P-256, P-384, Ed25519 are")]
+    #[error(
+        "this kind of private key is not supported: RSA of 2048 bits and more, ECDSA P-256, P-384, Ed25519 are"
+    )]
     KeyKind,
     /// They do not belong together.
     #[error("the private key does not belong to the certificate")]

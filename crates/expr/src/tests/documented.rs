@@ -2,7 +2,7 @@
 //! known, and is refused outside its phases.
 
 use super::world::{World, faults};
-use crate::Scope::{Connect, Event, KeyStrategy, ModelStrategy, Request, Response, Retry};
+use crate::Scope::{Connect, Event, KeyStrategy, ModelStrategy, Request, Response, Retry, Terminated};
 use crate::{Activation, NoSecrets, Program, Scope, Value};
 
 /// What a variable is when the engine knows nothing.
@@ -40,6 +40,7 @@ const ALWAYS: &[(&str, Zero)] = &[
     ("conn.k8s.pod.metadata.error_code", Text),
     ("conn.k8s.pod.metadata.error_message", Text),
     ("conn.tls.sni", Text),
+    ("conn.tls.ja4_fingerprint", Text),
     ("endpoint.addr", Text),
     ("endpoint.host", Text),
     ("endpoint.id", Text),
@@ -108,15 +109,18 @@ const CERTIFICATE: &[(&str, Zero)] = &[
     ("validity.not_after", Never),
 ];
 
-const HTTP: &[(&str, Zero)] = &[
-    ("conn.bytes_in", Int),
-    ("conn.bytes_out", Int),
+/// What is known once a handshake is over.
+const SHAKEN: &[(&str, Zero)] = &[
     ("conn.tls.cipher_suite", Text),
-    ("conn.tls.ja4_fingerprint", Text),
     ("conn.tls.negotiated_alpn", Text),
     ("conn.tls.session_resumed", Bool),
     ("conn.tls.version", Text),
     ("conn.tls.client.pem", Text),
+];
+
+const HTTP: &[(&str, Zero)] = &[
+    ("conn.bytes_in", Int),
+    ("conn.bytes_out", Int),
     ("req.id", Text),
     ("req.path", Text),
     ("req.method", Text),
@@ -204,7 +208,7 @@ fn is(value: &Value, zero: Zero) -> bool {
 /// Checks that a variable exists in some scopes, empty when there is nothing, and is refused by name in the others.
 fn exists(source: &str, zero: Zero, scopes: &[Scope]) {
     let nothing = Activation::new(&NoSecrets, super::world::now());
-    for scope in [Connect, Request, Response, Event, ModelStrategy, KeyStrategy, Retry] {
+    for scope in EVERYWHERE.iter().copied() {
         if scopes.contains(&scope) {
             let program = Program::compile(source, scope).unwrap_or_else(|e| panic!("{source}: {e:?}"));
             let value = program.eval(&nothing).unwrap_or_else(|e| panic!("{source}: {e}"));
@@ -218,7 +222,9 @@ fn exists(source: &str, zero: Zero, scopes: &[Scope]) {
     }
 }
 
-const EVERYWHERE: &[Scope] = &[Connect, Request, Response, Event, ModelStrategy, KeyStrategy, Retry];
+const EVERYWHERE: &[Scope] =
+    &[Connect, Terminated, Request, Response, Event, ModelStrategy, KeyStrategy, Retry];
+const SHAKEN_SCOPES: &[Scope] = &[Terminated, Request, Response, Event, ModelStrategy, KeyStrategy, Retry];
 const HTTP_SCOPES: &[Scope] = &[Request, Response, Event, ModelStrategy, KeyStrategy, Retry];
 
 #[test]
@@ -231,8 +237,11 @@ fn variables_exist_in_their_phases_and_nowhere_else() {
         exists(&format!("conn.server_ip.{below}"), zero, EVERYWHERE);
     }
     for (below, zero) in CERTIFICATE.iter().copied() {
-        exists(&format!("conn.tls.client.{below}"), zero, HTTP_SCOPES);
-        exists(&format!("conn.tls.server.{below}"), zero, HTTP_SCOPES);
+        exists(&format!("conn.tls.client.{below}"), zero, SHAKEN_SCOPES);
+        exists(&format!("conn.tls.server.{below}"), zero, SHAKEN_SCOPES);
+    }
+    for (source, zero) in SHAKEN.iter().copied() {
+        exists(source, zero, SHAKEN_SCOPES);
     }
     for (source, zero) in HTTP.iter().copied() {
         exists(source, zero, HTTP_SCOPES);

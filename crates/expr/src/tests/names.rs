@@ -136,7 +136,7 @@ const WRONG: &[(&str, Scope, &str)] = &[
     (
         "conn.tls.version == '1.3'",
         Connect,
-        "1:10: `conn.tls.version` is not available here (help: it exists in `on_http_request`, `on_http_response` and `on_event_stream_message`)",
+        "1:10: `conn.tls.version` is not available here (help: it exists in `on_tcp_connect` behind `terminate-tls`, `on_http_request`, `on_http_response` and `on_event_stream_message`)",
     ),
     (
         "hasReqHeader('x')",

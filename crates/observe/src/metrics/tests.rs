@@ -95,6 +95,7 @@ fn gauges_and_single_counters_appear() {
     metrics.oversized_frames.inc();
     metrics.reload(true, UNIX_EPOCH + Duration::from_secs(77));
     metrics.reload(false, UNIX_EPOCH + Duration::from_secs(99));
+    metrics.handshake_failed(HandshakeFailure::NotTls);
     let text = metrics.encode();
     for (series, value) in [
         ("tollgate_requests_in_flight ", "1"),
@@ -104,6 +105,8 @@ fn gauges_and_single_counters_appear() {
         ("tollgate_oversized_stream_frames_total ", "1"),
         (r#"tollgate_reloads_total{result="ok"}"#, "1"),
         (r#"tollgate_reloads_total{result="error"}"#, "1"),
+        (r#"tollgate_tls_handshakes_failed_total{reason="not_tls"}"#, "1"),
+        (r#"tollgate_tls_handshakes_failed_total{reason="timeout"}"#, "0"),
         ("tollgate_last_good_reload_seconds ", "77"),
     ] {
         assert_eq!(line(&text, series), Some(value), "{series}\n{text}");
@@ -120,7 +123,7 @@ fn every_family_has_a_type_and_a_help_line() {
         let name = line.split(' ').nth(2).unwrap();
         assert!(text.contains(&format!("# HELP {name} ")), "{name}");
     }
-    assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE")).count(), 16);
+    assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE")).count(), 17);
 }
 
 #[test]

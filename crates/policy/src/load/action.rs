@@ -1,7 +1,7 @@
 //! One action.
 
-use super::rule::proposal;
 use super::Loader;
+use super::rule::proposal;
 use crate::action::{ActionSpec, KNOWN_ACTIONS, Phase};
 use crate::codes;
 use crate::config::Config;

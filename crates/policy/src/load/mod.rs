@@ -183,6 +183,5 @@ impl Loader<'_> {
     }
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -58,6 +58,21 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn protocols_are_named() {
+    let read = |name: &str| config(&format!("endpoints: [{{protocol: {name}}}]\n"));
+    for (name, protocol) in
+        [("http", Protocol::Http), ("https", Protocol::Https), ("tcp", Protocol::Tcp), ("tls", Protocol::Tls)]
+    {
+        assert_eq!(read(name).unwrap().endpoints[0].protocol, Some(protocol));
+    }
+    assert_eq!(config("endpoints: [{}]\n").unwrap().endpoints[0].protocol, None);
+    let said = read("udp").unwrap_err();
+    assert!(said.contains("endpoints[0].protocol") && said.contains("http, https, tcp or tls"), "{said}");
+    let said = config("endpoints: [{url: 'https://a.internal', upstream: 1, protocol: tcp}]\n").unwrap_err();
+    assert!(said.contains("both `url` and `protocol`"), "{said}");
+}
+
+#[test]
 fn targets_are_hosts() {
     let said = config("http_request_targets: [a.example, 'http://b']\n").unwrap_err();
     assert!(said.contains("http_request_targets[1]") && said.contains("10.0.0.0/8"), "{said}");
