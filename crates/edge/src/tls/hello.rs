@@ -16,7 +16,7 @@ const HANDSHAKE: u8 = 22;
 pub struct Hello {
     /// The bytes as they came: whole records, and nothing beyond the one that the hello ends in.
     pub raw: Vec<u8>,
-    /// The server's name that the client asks for; empty for none.
+    /// The server's name that the client asks for, in small letters, without a dot at its end; empty for none.
     pub sni: String,
     /// Its fingerprint; empty when it has none.
     pub ja4: String,
@@ -72,7 +72,8 @@ where
         raw.extend_from_slice(&body);
         message.append(&mut body);
         if let Some(accepted) = accepted {
-            let sni = accepted.client_hello().server_name().unwrap_or_default().to_owned();
+            let sni = accepted.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
+            let sni = sni.trim_end_matches('.').to_owned();
             return Ok(Hello { raw, sni, ja4: ja4(&message).unwrap_or_default(), accepted });
         }
     }

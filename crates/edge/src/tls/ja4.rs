@@ -256,6 +256,23 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_read_without_harm(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            at in 0_usize..200,
+        ) {
+            let mut message = hello(CIPHERS, EXTENSIONS, SIGNATURES, b"h2");
+            let end = (at + bytes.len()).min(message.len());
+            message.splice(at.min(end)..end, bytes.iter().copied());
+            for message in [&message[..], &bytes[..]] {
+                if let Some(fingerprint) = ja4(message) {
+                    assert_eq!(fingerprint.chars().count(), 36, "{fingerprint}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_hello_that_breaks_off_has_none() {
         let message = hello(CIPHERS, EXTENSIONS, SIGNATURES, b"h2");
