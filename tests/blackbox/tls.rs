@@ -165,8 +165,11 @@ async fn who_names_authorities_wants_them_checked() {
         async move { client.get(gateway.addr, "/").await.is_ok() }
     };
     assert!(get(Some(&ann)).await);
-    assert!(!get(Some(&eve)).await);
-    assert!(!get(None).await);
+    for (shown, why) in [(Some(&eve), "UnknownIssuer"), (None, "no certificate")] {
+        assert!(!get(shown).await);
+        let said = |line: &str| (line.contains("\"handshake\":") && line.contains(why)).then_some(());
+        gateway.out.find(why, said).await;
+    }
 }
 
 #[tokio::test]

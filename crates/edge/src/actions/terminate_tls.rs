@@ -42,6 +42,7 @@ static SPEC: ActionSpec = ActionSpec {
          those it does not find.",
         "`require-any` and `request` need no authorities. Neither looks at the chain or the dates of a certificate; that \
          the client has its key is checked always.",
+        "Certificates must be of X.509's version 3; `openssl x509 -req` makes version 1 where no extension is asked for.",
         "Where clients are asked for certificates no TLS session is resumed, so that each connection is checked anew.",
         "It also runs on endpoints of protocol `tcp`. A second one on the same connection closes it.",
         "`error` is always empty: a handshake that failed leaves no connection for later rules.",

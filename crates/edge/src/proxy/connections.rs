@@ -42,11 +42,13 @@ struct Ruled {
 struct Ended {
     outcome: Outcome,
     passed: Option<[u64; 2]>,
+    /// Why there was no handshake.
+    handshake: Option<String>,
 }
 
 impl Ended {
     fn with(outcome: Outcome) -> Self {
-        Self { outcome, passed: None }
+        Self { outcome, passed: None, handshake: None }
     }
 }
 
@@ -69,8 +71,7 @@ impl ServerApp for Connections {
         let ended = if open {
             self.serve(incoming, Noted { facts, results }, shutdown).await
         } else {
-            drop(incoming);
-            Ended::with(Outcome::Refused)
+            Ended { handshake: incoming.failure(), ..Ended::with(Outcome::Refused) }
         };
         self.log(started, client, &ended, &logs);
         None
@@ -104,7 +105,9 @@ impl Connections {
         if protocol == Protocol::Https && !incoming.is_secure() {
             match incoming.complete(&Terms::default()).await {
                 Ok(facts) => Arc::make_mut(&mut noted.facts).tls = Some(facts),
-                Err(TlsError::Client(_)) => return Ended::with(Outcome::ClientGone),
+                Err(TlsError::Client(why)) => {
+                    return Ended { handshake: Some(why), ..Ended::with(Outcome::ClientGone) };
+                }
                 Err(error) => {
                     tracing::warn!(endpoint = %self.listener.endpoint.id, "a connection is closed: {error}");
                     return Ended::with(Outcome::Internal);
@@ -128,7 +131,7 @@ impl Connections {
             End::Idle => Outcome::Timeout,
             End::Unreachable => Outcome::Exhausted,
         };
-        Ended { outcome, passed: Some([passed.received, passed.sent]) }
+        Ended { outcome, passed: Some([passed.received, passed.sent]), handshake: None }
     }
 
     /// The line of a connection that ended: of one that was passed on, and where a rule has something to say of it or has
@@ -146,6 +149,7 @@ impl Connections {
             client_ip: client.ip(),
             duration: started.elapsed().unwrap_or_default(),
             outcome: ended.outcome,
+            handshake: ended.handshake.as_deref(),
             passed,
             logs: &logs,
         });

@@ -38,6 +38,7 @@ pub(super) struct Incoming<'a> {
     stage: Stage,
     until: Instant,
     facts: ConnectionFacts,
+    failure: Option<String>,
 }
 
 /// What is known of a connection, for the requests on it. It travels with the connection.
@@ -62,7 +63,8 @@ impl<'a> Incoming<'a> {
         } else {
             stream
         };
-        Self { listener, stage: Stage::Fresh(stream), until: Instant::now() + LONGEST_HANDSHAKE, facts }
+        let until = Instant::now() + LONGEST_HANDSHAKE;
+        Self { listener, stage: Stage::Fresh(stream), until, facts, failure: None }
     }
 
     /// `conn.*`, as far as it is known before the rules.
@@ -73,6 +75,11 @@ impl<'a> Incoming<'a> {
     /// The client's end.
     pub(super) fn client(&self) -> SocketAddr {
         self.facts.client
+    }
+
+    /// Why there was no handshake.
+    pub(super) fn failure(&mut self) -> Option<String> {
+        self.failure.take()
     }
 
     /// Whether the handshake is over.
@@ -114,7 +121,8 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    fn failed(&self, failure: HandshakeFailure, why: &str) -> TlsError {
+    fn failed(&mut self, failure: HandshakeFailure, why: &str) -> TlsError {
+        self.failure = Some(why.to_owned());
         self.listener.shared.metrics.handshake_failed(failure);
         let (client, endpoint) = (self.facts.client, &self.listener.endpoint.id);
         tracing::debug!(%client, %endpoint, "no handshake: {why}");

@@ -57,6 +57,9 @@ fn visit_connection(fields: &mut impl Fields, record: &ConnectionRecord<'_>) {
         fields.plain("bytes_out", passed.sent);
     }
     fields.text("outcome", record.outcome.name());
+    if let Some(why) = record.handshake {
+        fields.text("handshake", escape::cut(why));
+    }
     if !record.logs.is_empty() {
         fields.logs(record.logs);
     }

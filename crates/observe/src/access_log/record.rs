@@ -122,6 +122,8 @@ pub struct ConnectionRecord<'a> {
     pub duration: Duration,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why there was no TLS handshake.
+    pub handshake: Option<&'a str>,
     /// What went through, where a connection was passed on to another server.
     pub passed: Option<PassedBytes<'a>>,
     /// Entries of `log` actions.
