@@ -34,6 +34,8 @@ mod failover;
 #[cfg(test)]
 mod forwarding;
 #[cfg(test)]
+mod forwarding_config;
+#[cfg(test)]
 mod gaps;
 #[cfg(test)]
 mod gates;

@@ -186,7 +186,7 @@ async fn what_cannot_be_is_refused_at_the_start() {
         ("udp", "", &nothing, "`endpoints[0].protocol`"),
         ("http", own, &nothing, "protocol `http` has no use for a certificate"),
         ("https", "upstream: 1", &nothing, "the endpoint has no certificate"),
-        ("tcp", "", &nothing, "protocol `tcp` passes connections on, so it needs an upstream"),
+        ("tcp", "", &nothing, "protocol `tcp` passes connections on, and there is nowhere to pass them to"),
         ("tls", "upstream: 'http://x.test'", &nothing, "the scheme must be tcp"),
         (
             "tcp",
@@ -220,4 +220,125 @@ async fn a_changed_policy_must_fit_the_endpoint_too() {
     client.write_all(b"x").await.unwrap();
     let mut heard = [0];
     soon(server.accept().await.read_exact(&mut heard)).await.unwrap();
+}
+
+/// A gateway with one endpoint of a protocol, and internal ones beside it.
+async fn with_internal(protocol: &str, connect: Value, internal: Value) -> Gateway {
+    let first =
+        json!({"listen": "127.0.0.1:0", "protocol": protocol, "traffic_policy": {"on_tcp_connect": connect}});
+    let mut endpoints = vec![first];
+    endpoints.extend(internal.as_array().unwrap().iter().cloned());
+    Gateway::builder("{}").config(&json!({"endpoints": endpoints}).to_string()).start().await
+}
+
+fn onward(url: &str, on_error: &str) -> Value {
+    json!({"type": "forward-internal", "config": {"url": url, "on_error": on_error}})
+}
+
+#[tokio::test]
+async fn a_connection_is_forwarded_to_the_first_endpoint_that_can_be_reached() {
+    let (server, gone) = (Server::start().await, nobody());
+    let gateway = with_internal(
+        "tcp",
+        json!([
+            onward("tcp://unknown.internal:1", "continue"),
+            onward("tcp://gone.internal:1", "continue"),
+            {"type": "log", "config": {"metadata": {"code": "${actions.ngrok.forward_internal.error.code}"}}},
+            onward("tcp://db.internal:5432", "halt"),
+        ]),
+        json!([
+            {"url": "tcp://gone.internal:1", "upstream": format!("tcp://{gone}")},
+            {"name": "db", "url": "tcp://db.internal:5432", "upstreams": [format!("tcp://{gone}"), server.url()],
+             "traffic_policy": {"on_tcp_connect": [
+                {"type": "restrict-ips", "config": {"allow": ["127.0.0.0/8"]}},
+                {"type": "log", "config": {"metadata": {"inner": "${endpoint.url}"}}},
+            ]}},
+        ]),
+    )
+    .await;
+    let mut client = TcpStream::connect(gateway.addr).await.unwrap();
+    client.write_all(b"hello").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut behind = server.accept().await;
+    let mut heard = String::new();
+    soon(behind.read_to_string(&mut heard)).await.unwrap();
+    assert_eq!(heard, "hello");
+    behind.write_all(b"back").await.unwrap();
+    drop(behind);
+    let mut got = String::new();
+    soon(client.read_to_string(&mut got)).await.unwrap();
+    assert_eq!(got, "back");
+    let line = gateway.log_lines(1).await.remove(0);
+    assert_eq!(line["upstream"], json!(server.url().trim_start_matches("tcp://")), "{line}");
+    let logs = line.to_string();
+    assert!(logs.contains("ERR_NGROK_3006") && logs.contains("tcp://db.internal:5432"), "{logs}");
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_forwarded_is_closed() {
+    let gateway = with_internal(
+        "tcp",
+        json!([onward("tcp://loop.internal:1", "halt")]),
+        json!([{"url": "tcp://loop.internal:1", "traffic_policy": {"on_tcp_connect": [onward("tcp://loop.internal:1", "halt")]}}]),
+    )
+    .await;
+    let mut client = TcpStream::connect(gateway.addr).await.unwrap();
+    let mut got = Vec::new();
+    let _ = soon(client.read_to_end(&mut got)).await;
+    assert!(got.is_empty());
+    gateway.err.find("a warning", |line| line.contains("forwarded 5 times").then_some(())).await;
+}
+
+#[tokio::test]
+async fn the_name_that_a_client_asks_for_chooses_the_server() {
+    let (one, two) = (Server::start().await, Server::start().await);
+    let gateway = with_internal(
+        "tls",
+        json!([onward("tls://${conn.tls.sni.split('.')[0]}.internal", "halt")]),
+        json!([
+            {"url": "tls://one.internal", "upstream": one.url()},
+            {"url": "tls://two.internal", "upstream": two.url()},
+        ]),
+    )
+    .await;
+    for (name, server) in [("one.example", &one), ("two.example", &two)] {
+        let client = tokio::spawn({
+            let addr = gateway.addr;
+            let name = name.to_owned();
+            async move { hello(addr, &name).await }
+        });
+        let mut behind = server.accept().await;
+        let mut head = [0; 5];
+        soon(behind.read_exact(&mut head)).await.unwrap();
+        assert_eq!(head[0], 22, "the client's hello, as it came");
+        drop(behind);
+        let _ = client.await;
+    }
+}
+
+/// Begins a handshake under a name.
+async fn hello(addr: std::net::SocketAddr, name: &str) {
+    let stream = TcpStream::connect(addr).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
+    let config = rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty());
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config.with_no_client_auth()));
+    let _ = connector.connect(name, stream).await;
+}
+
+#[tokio::test]
+async fn endpoints_that_do_not_fit_are_refused() {
+    for (protocol, connect, internal, said) in [
+        ("http", json!([onward("tcp://a.internal:1", "halt")]), json!([]), "cannot be forwarded as it is"),
+        ("tcp", json!([]), json!([]), "there is nowhere to pass them to"),
+        ("tcp", json!([onward("https://a.internal", "halt")]), json!([]), "tcp and tls endpoints only"),
+    ] {
+        let first = json!({"listen": "127.0.0.1:0", "protocol": protocol, "traffic_policy": {"on_tcp_connect": connect}});
+        let mut endpoints = vec![first];
+        endpoints.extend(internal.as_array().unwrap().iter().cloned());
+        let config = json!({"endpoints": endpoints}).to_string();
+        match Gateway::builder("{}").config(&config).try_start().await {
+            Ok(_) => panic!("it started: {config}"),
+            Err(exit) => assert!(exit.stderr.contains(said), "{config}: {}", exit.stderr),
+        }
+    }
 }

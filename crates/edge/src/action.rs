@@ -4,6 +4,7 @@ use crate::answer::{Answer, Fault};
 use crate::client::{BodyError, Client};
 use crate::events::EventFilter;
 use crate::exchange::{Ending, Exchange};
+use crate::proxy::passing::Reached;
 use crate::response::ResponseBody;
 use crate::tls::Handshake;
 use crate::upstream::Upstream;
@@ -140,15 +141,19 @@ pub struct ConnectCx<'a> {
     pub exchange: &'a mut Exchange,
     /// The connection's TLS, which waits for its handshake to be completed.
     pub tls: &'a mut dyn Handshake,
+    /// The policy that runs.
+    pub engine: &'a Arc<crate::engine::Engine>,
 }
 
 /// What happens after an action of a new connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum ConnectFlow {
     /// The next action runs.
     Continue,
     /// The connection is closed.
     Close,
+    /// It is passed on to this server; the phase ends.
+    Pass(Box<Reached>),
 }
 
 /// What an action of the request phase works on.

@@ -1,5 +1,6 @@
 //! Whether a policy fits the endpoint it is for.
 
+use crate::action::Action;
 use crate::engine::{Engine, LoadedEngine, Shared, diagnostic};
 use crate::listener::Protocol;
 use crate::phase::Rule;
@@ -7,6 +8,8 @@ use tollgate_policy::{Diagnostic, Location, Severity, Source};
 
 /// The action that needs TLS.
 const TERMINATE_TLS: &str = "terminate-tls";
+/// The action that takes the place of an upstream.
+const FORWARD: &str = "forward-internal";
 
 /// What an endpoint is, as far as its policy has to fit it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub struct Place {
     pub certificate: bool,
     /// Whether only other endpoints reach it.
     pub internal: bool,
+    /// Whether there are servers behind it.
+    pub upstream: bool,
 }
 
 /// Loads a policy for an endpoint. What does not fit is an error where it is written.
@@ -36,7 +41,7 @@ fn unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
         diagnostic(source, at, Severity::Error, code, message, Some(help.to_owned()))
     };
     let mut found = Vec::new();
-    if place.internal {
+    if place.internal && place.protocol.is_http() {
         let rule = engine.connect.first();
         return Vec::from_iter(rule.map(|rule| {
             let message =
@@ -58,8 +63,23 @@ fn unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
             found.push(error(rule.at, "ERR_NGROK_2230", message, help));
         }
     }
+    let forwards = of_kind(&engine.connect, FORWARD).map(|(_, at)| at).next();
+    if let Some(at) = forwards.filter(|_| place.protocol.is_http()) {
+        let message = format!(
+            "a connection of an endpoint of protocol `{protocol}` is HTTP, and cannot be forwarded as it is"
+        );
+        let help = "move the rule to `on_http_request`, or write `protocol: tcp` or `tls` at the endpoint";
+        found.push(error(at, "ERR_NGROK_2205", message, help));
+    }
+    if !place.protocol.is_http() && !place.upstream && forwards.is_none() {
+        let message =
+            format!("protocol `{protocol}` passes connections on, and there is nowhere to pass them to");
+        let help =
+            "add `upstream: tcp://HOST:PORT` to the endpoint, or `forward-internal` to `on_tcp_connect`";
+        found.push(error(Location::START, "ERR_NGROK_2235", message, help));
+    }
     let terminates = terminations(&engine.connect).next().is_some();
-    if place.protocol == Protocol::Https && !place.certificate && !terminates {
+    if place.protocol == Protocol::Https && !place.internal && !place.certificate && !terminates {
         let message = "the endpoint has no certificate, and no `terminate-tls` brings one".to_owned();
         let help = "add `tls:` to the endpoint, or `terminate-tls` with a certificate to `on_tcp_connect`";
         found.push(error(Location::START, "ERR_NGROK_2234", message, help));
@@ -82,10 +102,13 @@ fn unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
 
 /// Where handshakes are completed by rules, and whether with the endpoint's certificate.
 fn terminations(rules: &[Rule]) -> impl Iterator<Item = (Location, bool)> {
+    of_kind(rules, TERMINATE_TLS).map(|(action, at)| (at, action.needs_certificate()))
+}
+
+/// The actions of a type, and where they stand.
+fn of_kind<'r>(rules: &'r [Rule], kind: &'static str) -> impl Iterator<Item = (&'r dyn Action, Location)> {
     let actions = rules.iter().flat_map(|rule| rule.actions.iter().zip(&rule.kinds));
-    actions
-        .filter(|(_, (kind, _))| *kind == TERMINATE_TLS)
-        .map(|(action, (_, at))| (*at, action.needs_certificate()))
+    actions.filter(move |(_, (name, _))| *name == kind).map(|(action, (_, at))| (&**action, *at))
 }
 
 #[cfg(test)]
@@ -95,7 +118,8 @@ mod tests {
 
     fn loaded(policy: &str, protocol: Protocol, certificate: bool) -> Result<(), String> {
         let source = Source::new("test.yml", policy);
-        let loaded = load(&source, &shared(&[]), Place { protocol, certificate, internal: false });
+        let loaded =
+            load(&source, &shared(&[]), Place { protocol, certificate, internal: false, upstream: true });
         let text = loaded.diagnostics.render_text(&source);
         loaded.engine.map(|_| ()).ok_or(text)
     }

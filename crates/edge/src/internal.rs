@@ -1,6 +1,6 @@
 //! Endpoints that only other endpoints of the process can reach, by names that end in `.internal`.
 
-use crate::listener::Listener;
+use crate::listener::{Listener, Protocol};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
@@ -48,6 +48,17 @@ impl Scheme {
     #[must_use]
     pub fn is_http(self) -> bool {
         matches!(self, Self::Http | Self::Https)
+    }
+
+    /// The same, as listeners have it.
+    #[must_use]
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Self::Http => Protocol::Http,
+            Self::Https => Protocol::Https,
+            Self::Tcp => Protocol::Tcp,
+            Self::Tls => Protocol::Tls,
+        }
     }
 
     fn port(self) -> Option<u16> {

@@ -4,7 +4,7 @@ use crate::engine::{Engine, Shared};
 use crate::fit::Place;
 use crate::limits::{Budget, Limits};
 use crate::pool::Pool;
-use crate::proxy::passing::PassTarget;
+use crate::proxy::passing::{BadPassTarget, PassTarget};
 use crate::proxy::targets::{Target, Targets};
 use crate::tls::{Certificates, Configs};
 use crate::upstream::Upstream;
@@ -27,7 +27,7 @@ pub struct Listener {
     pub budget: Arc<Budget>,
     /// The way to providers.
     pub upstream: Arc<dyn Upstream>,
-    /// Where traffic goes that no rule answers.
+    /// Where traffic goes that no rule answers: requests, or connections that are not HTTP.
     pub plain: Option<Pool>,
     /// The access log.
     pub access_log: Arc<AccessLog>,
@@ -39,8 +39,6 @@ pub struct Listener {
     pub certificates: Option<Arc<Certificates>>,
     /// Settings of handshakes; none where there are no handshakes.
     pub configs: Option<Configs>,
-    /// Where connections go that are not HTTP.
-    pub pass: Option<PassTarget>,
 }
 
 /// What a listener speaks.
@@ -111,6 +109,15 @@ pub struct BadUpstream {
 }
 
 impl PlainUpstream {
+    /// A server that connections are passed to: `tcp://host:port`, `host:port`, or a port of this machine.
+    ///
+    /// # Errors
+    /// Another scheme, a path, no host or no port.
+    pub fn of_bytes(text: &str, targets: &Targets) -> Result<Self, BadPassTarget> {
+        let PassTarget { host, port } = PassTarget::parse(text)?;
+        Ok(Self { target: targets.get(false, &host, port), https: false, host, port, prefix: String::new() })
+    }
+
     /// Reads a URL, `host:port`, or a port of this machine.
     pub fn parse(text: &str, targets: &Targets) -> Result<Self, BadUpstream> {
         let bad = |why| BadUpstream { text: text.to_owned(), why };

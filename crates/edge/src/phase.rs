@@ -68,23 +68,27 @@ pub struct EndedAt {
 }
 
 /// Runs `on_tcp_connect`. An error of an expression or action closes the connection.
-pub async fn run_connect(rules: &[Rule], exchange: &mut Exchange, tls: &mut dyn Handshake) -> ConnectFlow {
+pub async fn run_connect(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange,
+    tls: &mut dyn Handshake,
+) -> ConnectFlow {
     exchange.vars.clear();
     let close = |exchange: &Exchange, fault: &Fault| {
         let client = exchange.connection.client;
         tracing::warn!(%client, code = fault.code, "the connection is closed: {}", fault.message);
         ConnectFlow::Close
     };
-    for rule in rules {
+    for rule in &engine.connect {
         match matches(rule, &exchange.activation()) {
             Ok(true) => {}
             Ok(false) => continue,
             Err(fault) => return close(exchange, &fault),
         }
         for action in &rule.actions {
-            match action.on_connect(&mut ConnectCx { exchange, tls }).await {
+            match action.on_connect(&mut ConnectCx { exchange, tls, engine }).await {
                 Ok(ConnectFlow::Continue) => {}
-                Ok(ConnectFlow::Close) => return ConnectFlow::Close,
+                Ok(ended) => return ended,
                 Err(fault) => return close(exchange, &fault),
             }
         }

@@ -245,10 +245,10 @@ impl Tested {
         let engine = engine(&self.policy, &self.shared);
         let mut exchange = self.exchange(&engine, "GET / HTTP/1.1\r\n\r\n");
         let mut tls = crate::tls::NoHandshake;
-        let run = std::pin::pin!(phase::run_connect(&engine.connect, &mut exchange, &mut tls));
+        let run = std::pin::pin!(phase::run_connect(&engine, &mut exchange, &mut tls));
         // Nothing is waited for without a handshake.
         match run.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(flow) => flow == crate::action::ConnectFlow::Continue,
+            Poll::Ready(flow) => matches!(flow, crate::action::ConnectFlow::Continue),
             Poll::Pending => panic!("a rule of a connection waits"),
         }
     }

@@ -266,10 +266,9 @@ impl Decoder<'_> {
                 self.reader.error(key.at, format!("`{path}` has both `url` and `{}`", key.text), Some(help));
             }
         }
-        let parse = |text: &str| match text.parse::<InternalUrl>() {
-            Ok(url) if url.scheme.is_http() => Ok(url),
-            Ok(_) => Err("internal endpoints speak http or https here".to_owned()),
-            Err(wrong) => Err(format!("{wrong}; write `listen` for an endpoint that clients reach")),
+        let parse = |text: &str| {
+            let read = text.parse::<InternalUrl>();
+            read.map_err(|wrong| format!("{wrong}; write `listen` for an endpoint that clients reach"))
         };
         self.reader.parsed(url, &joined(path, "url"), parse)
     }

@@ -1,12 +1,13 @@
 //! `forward-internal`: sends the request on to another endpoint of the same configuration.
 
-use crate::action::{Action, ActionType, BuildContext, BuildError, Flow, RequestCx};
+use crate::action::{Action, ActionType, BuildContext, BuildError, ConnectCx, ConnectFlow, Flow, RequestCx};
 use crate::answer::Fault;
 use crate::exchange::{Ending, Exchange};
 use crate::forward::{Forward, forward, nobody, refused};
 use crate::internal::{BadInternalUrl, Directory, InternalUrl, Scheme};
 use crate::listener::Listener;
 use crate::phase::{self, Onward, Outcome};
+use crate::proxy::passing::reach;
 use crate::proxy::plain::mark_forwarded;
 use crate::upstream::{Addresses, Call};
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
 use tollgate_dialect::url::JoinedUrl;
-use tollgate_expr::{EndpointFacts, Map, Template, Value, nearest};
+use tollgate_expr::{EndpointFacts, Map, Scope, Template, Value, nearest};
 use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType { spec: &SPEC, build };
@@ -31,9 +32,9 @@ const TOO_MANY: u16 = 3501;
 static SPEC: ActionSpec = ActionSpec {
     name: "forward-internal",
     result_name: "forward_internal",
-    summary: "Sends the request on to an endpoint of the same configuration, whose own policy then runs. What that endpoint \
-              answers goes through the response phase here as well.",
-    phases: &[Phase::HttpRequest],
+    summary: "Sends the request, or the connection, on to an endpoint of the same configuration, whose own policy then runs. \
+              What that endpoint answers to a request goes through the response phase here as well.",
+    phases: &[Phase::TcpConnect, Phase::HttpRequest],
     terminating: Terminating::OnSuccess,
     results: &[
         ResultVar::new("url", Holds::Text, "Where the request was to go, as `scheme://host:port`; there after a failure with `on_error: continue`.").or_absent(),
@@ -48,8 +49,8 @@ static SPEC: ActionSpec = ActionSpec {
         Field::required(
             "url",
             Shape::Template,
-            "The endpoint: `http://` or `https://`, a name that ends in `.internal`, and perhaps a port. It may be computed, as \
-             in `https://${req.host.split('.')[0]}.internal`; only endpoints of the configuration file can be reached so.",
+            "The endpoint: `http://` or `https://`, for connections `tcp://` or `tls://`; a name that ends in `.internal`; \
+             and perhaps a port. It may be computed, as in `https://${req.host.split('.')[0]}.internal`; only endpoints of the configuration file can be reached so.",
         ),
         Field::optional(
             "on_error",
@@ -71,9 +72,13 @@ fn check(config: &Config<'_>, checker: &mut Checker) {
     if text.contains("${") {
         return;
     }
+    let connection = matches!(config.scope(), Scope::Connect | Scope::Terminated);
     let wrong = match text.parse::<InternalUrl>() {
-        Ok(url) if !url.scheme.is_http() => {
+        Ok(url) if !connection && !url.scheme.is_http() => {
             "requests can be sent to http and https endpoints only".to_owned()
+        }
+        Ok(url) if connection && url.scheme.is_http() => {
+            "connections can be sent to tcp and tls endpoints only".to_owned()
         }
         Ok(url) if url.is_wildcard() => {
             "name one endpoint; a `*` is for the endpoint's own address".to_owned()
@@ -118,28 +123,31 @@ struct ForwardInternal {
 }
 
 impl ForwardInternal {
-    fn target(&self, cx: &RequestCx<'_>) -> Result<InternalUrl, Fault> {
-        let text = self.url.render(&cx.exchange.activation()).map_err(|e| Fault::interpolation("url", &e))?;
+    fn target(&self, exchange: &Exchange, connection: bool) -> Result<InternalUrl, Fault> {
+        let text = self.url.render(&exchange.activation()).map_err(|e| Fault::interpolation("url", &e))?;
         let bad = |wrong: BadInternalUrl| offline(format!("the request cannot be forwarded: {wrong}"));
         let url: InternalUrl = text.parse().map_err(bad)?;
-        if url.is_wildcard() || !url.scheme.is_http() {
-            return Err(offline(format!(
-                "the request cannot be forwarded to {url}: it is no address of an HTTP endpoint"
-            )));
+        if url.is_wildcard() || url.scheme.is_http() == connection {
+            return Err(offline(format!("{url} is no address of an endpoint that it can be forwarded to")));
         }
         Ok(url)
+    }
+
+    /// The endpoint of an address, if what is forwarded has not come through too many already.
+    fn find(&self, exchange: &Exchange, url: &InternalUrl) -> Result<&Arc<Listener>, Fault> {
+        let found = self.directory.find(url).ok_or_else(|| offline(format!("there is no endpoint {url}")))?;
+        if exchange.enclosing.len() >= MOST_FORWARDS {
+            let message = format!("it was forwarded {MOST_FORWARDS} times; {url} would be one more");
+            return Err(Fault { code: TOO_MANY, status: StatusCode::LOOP_DETECTED, message });
+        }
+        Ok(found)
     }
 
     async fn forward(&self, cx: &mut RequestCx<'_>, url: &InternalUrl) -> Result<Flow, Fault> {
         if !self.directory.is_known() {
             return outside(cx, url).await;
         }
-        let listener =
-            self.directory.find(url).ok_or_else(|| offline(format!("there is no endpoint {url}")))?;
-        if cx.exchange.enclosing.len() >= MOST_FORWARDS {
-            let message = format!("the request was forwarded {MOST_FORWARDS} times; {url} would be one more");
-            return Err(Fault { code: TOO_MANY, status: StatusCode::LOOP_DETECTED, message });
-        }
+        let listener = self.find(cx.exchange, url)?;
         let inner = listener.engine.load_full();
         let endpoint =
             EndpointFacts { host: url.host.as_str().into(), ..EndpointFacts::clone(&listener.endpoint) };
@@ -157,6 +165,39 @@ impl ForwardInternal {
             }
         }
         passed
+    }
+
+    /// Sends a connection on: the endpoint's rules run, then one of its servers is connected to.
+    async fn connect(&self, cx: &mut ConnectCx<'_>, url: &InternalUrl) -> Result<ConnectFlow, Fault> {
+        let listener = self.find(cx.exchange, url)?;
+        let inner = listener.engine.load_full();
+        let endpoint =
+            EndpointFacts { host: url.host.as_str().into(), ..EndpointFacts::clone(&listener.endpoint) };
+        cx.exchange.enter(Arc::clone(cx.engine), Arc::new(endpoint), inner.wants_results);
+        let flow = Box::pin(phase::run_connect(&inner, cx.exchange, cx.tls)).await;
+        cx.exchange.leave();
+        if !matches!(flow, ConnectFlow::Continue) {
+            return Ok(flow);
+        }
+        let Some(pool) = &listener.plain else {
+            let id = &listener.endpoint.id;
+            return Err(offline(format!(
+                "no rule of {id} has sent the connection on, and it has no upstream"
+            )));
+        };
+        let refused = |why| Fault {
+            code: 3006,
+            status: StatusCode::BAD_GATEWAY,
+            message: format!("no server of {url} could be connected to: {why}"),
+        };
+        reach(pool).await.map(|reached| ConnectFlow::Pass(Box::new(reached))).map_err(refused)
+    }
+
+    /// What a failure comes to: the next action, or the end.
+    fn failed(&self, exchange: &mut Exchange, url: Result<&InternalUrl, &Fault>, fault: &Fault) {
+        tracing::warn!(request_id = %exchange.request.id, code = fault.code, "{}", fault.message);
+        let url = url.map(|url| format!("{}://{}:{}", url.scheme.name(), url.host, url.port));
+        exchange.set_result(SPEC.result_name, || result(url.as_deref().unwrap_or(""), fault));
     }
 
     /// Runs the endpoint's policy, and carries out what comes of it as far as it can be done here.
@@ -280,8 +321,23 @@ fn result(url: &str, fault: &Fault) -> Value {
 
 #[async_trait]
 impl Action for ForwardInternal {
+    async fn on_connect(&self, cx: &mut ConnectCx<'_>) -> Result<ConnectFlow, Fault> {
+        let url = self.target(cx.exchange, true);
+        let forwarded = match &url {
+            Ok(url) => self.connect(cx, url).await,
+            Err(fault) => Err(fault.clone()),
+        };
+        match forwarded {
+            Err(fault) if self.continues => {
+                self.failed(cx.exchange, url.as_ref(), &fault);
+                Ok(ConnectFlow::Continue)
+            }
+            done => done,
+        }
+    }
+
     async fn on_request(&self, cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
-        let url = self.target(cx);
+        let url = self.target(cx.exchange, false);
         if self.continues && url.is_ok() && !is_upgrade(cx.exchange) {
             cx.body().await?; // the next action may need it
         }
@@ -291,9 +347,7 @@ impl Action for ForwardInternal {
         };
         match forwarded {
             Err(fault) if self.continues && cx.exchange.record.outcome != Ending::ClientGone => {
-                tracing::warn!(request_id = %cx.exchange.request.id, code = fault.code, "{}", fault.message);
-                let url = url.map(|url| format!("{}://{}:{}", url.scheme.name(), url.host, url.port));
-                cx.exchange.set_result(SPEC.result_name, || result(url.as_deref().unwrap_or(""), &fault));
+                self.failed(cx.exchange, url.as_ref(), &fault);
                 Ok(Flow::Continue)
             }
             Err(fault) => {

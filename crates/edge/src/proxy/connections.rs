@@ -1,7 +1,7 @@
 //! New connections: the rules of `on_tcp_connect`, before anything of a request is read and before clients are answered.
 
 use super::incoming::{Incoming, Noted, note};
-use super::passing::{End, pass};
+use super::passing::{End, Reached, pass, reach};
 use crate::action::ConnectFlow;
 use crate::engine::Engine;
 use crate::exchange::Exchange;
@@ -35,13 +35,14 @@ struct Ruled {
     facts: Arc<ConnectionFacts>,
     results: Map,
     logs: Vec<Value>,
-    open: bool,
+    flow: ConnectFlow,
 }
 
 /// How a connection ended.
 struct Ended {
     outcome: Outcome,
-    passed: Option<[u64; 2]>,
+    /// The server it was passed to, and how many bytes came and went.
+    passed: Option<(String, [u64; 2])>,
     /// Why there was no handshake.
     handshake: Option<String>,
 }
@@ -67,11 +68,15 @@ impl ServerApp for Connections {
         if protocol.greets() && !incoming.greet().await {
             return None;
         }
-        let Ruled { facts, results, logs, open } = rule(listener, &engine, &mut incoming).await;
-        let ended = if open {
-            self.serve(incoming, Noted { facts, results }, shutdown).await
-        } else {
-            Ended { handshake: incoming.failure(), ..Ended::with(Outcome::Refused) }
+        let Ruled { facts, results, logs, flow } = rule(listener, &engine, &mut incoming).await;
+        let ended = match flow {
+            ConnectFlow::Continue => self.serve(incoming, Noted { facts, results }, shutdown).await,
+            ConnectFlow::Pass(reached) => self.pass(incoming, Ok(*reached)).await,
+            ConnectFlow::Close => {
+                let handshake = incoming.failure();
+                drop(incoming);
+                Ended { handshake, ..Ended::with(Outcome::Refused) }
+            }
         };
         self.log(started, client, &ended, &logs);
         None
@@ -83,19 +88,19 @@ impl ServerApp for Connections {
 }
 
 /// Runs the rules.
-async fn rule(listener: &Listener, engine: &Engine, incoming: &mut Incoming<'_>) -> Ruled {
+async fn rule(listener: &Listener, engine: &Arc<Engine>, incoming: &mut Incoming<'_>) -> Ruled {
     let facts = incoming.facts();
     if engine.connect.is_empty() {
-        return Ruled { facts: Arc::new(facts), results: Map::new(), logs: Vec::new(), open: true };
+        return Ruled {
+            facts: Arc::new(facts),
+            results: Map::new(),
+            logs: Vec::new(),
+            flow: ConnectFlow::Continue,
+        };
     }
     let mut exchange = exchange(listener, engine, facts);
-    let flow = phase::run_connect(&engine.connect, &mut exchange, incoming).await;
-    Ruled {
-        facts: exchange.connection,
-        results: exchange.results,
-        logs: exchange.logs,
-        open: flow == ConnectFlow::Continue,
-    }
+    let flow = phase::run_connect(engine, &mut exchange, incoming).await;
+    Ruled { facts: exchange.connection, results: exchange.results, logs: exchange.logs, flow }
 }
 
 impl Connections {
@@ -114,24 +119,43 @@ impl Connections {
                 }
             }
         }
-        let Some((mut stream, first)) = incoming.into_stream() else {
+        if !protocol.is_http() {
+            let reached = match &self.listener.plain {
+                Some(pool) => reach(pool).await,
+                None => Err("no rule has sent it on, and the endpoint has no upstream".to_owned()),
+            };
+            return self.pass(incoming, reached).await;
+        }
+        let Some((mut stream, _)) = incoming.into_stream() else {
             return Ended::with(Outcome::ClientGone);
         };
-        if protocol.is_http() {
-            note(&mut stream, noted);
-            self.http.process_new(stream, shutdown).await;
-            return Ended::with(Outcome::Success);
-        }
-        let Some(target) = &self.listener.pass else { return Ended::with(Outcome::Internal) };
+        note(&mut stream, noted);
+        self.http.process_new(stream, shutdown).await;
+        Ended::with(Outcome::Success)
+    }
+
+    /// Passes a connection on to a server, if there is one.
+    async fn pass(&self, incoming: Incoming<'_>, reached: Result<Reached, String>) -> Ended {
+        let reached = match reached {
+            Ok(reached) => reached,
+            Err(why) => {
+                let endpoint = &self.listener.endpoint.id;
+                tracing::warn!(%endpoint, "a connection could not be passed on: {why}");
+                return Ended { passed: Some((String::new(), [0, 0])), ..Ended::with(Outcome::Exhausted) };
+            }
+        };
+        let Some((stream, first)) = incoming.into_stream() else {
+            return Ended::with(Outcome::ClientGone);
+        };
         let _in_flight = self.listener.in_flight.enter();
-        let passed = pass(stream, &first, target).await;
+        let name = reached.name.clone();
+        let passed = pass(stream, &first, reached).await;
         let outcome = match passed.end {
             End::Done => Outcome::Success,
             End::Broken => Outcome::Interrupted,
             End::Idle => Outcome::Timeout,
-            End::Unreachable => Outcome::Exhausted,
         };
-        Ended { outcome, passed: Some([passed.received, passed.sent]), handshake: None }
+        Ended { passed: Some((name, [passed.received, passed.sent])), ..Ended::with(outcome) }
     }
 
     /// The line of a connection that ended: of one that was passed on, and where a rule has something to say of it or has
@@ -142,8 +166,12 @@ impl Connections {
         }
         let logs: Vec<Box<RawValue>> =
             logs.iter().filter_map(|entry| to_raw_value(&entry.to_json()).ok()).collect();
-        let target = self.listener.pass.as_ref().map(ToString::to_string).unwrap_or_default();
-        let passed = ended.passed.map(|[received, sent]| PassedBytes { upstream: &target, received, sent });
+        let passed = ended.passed.as_ref();
+        let passed = passed.map(|(to, [received, sent])| PassedBytes {
+            upstream: to,
+            received: *received,
+            sent: *sent,
+        });
         self.listener.access_log.write_connection(&ConnectionRecord {
             time: started,
             client_ip: client.ip(),

@@ -1,7 +1,9 @@
 //! Bytes of a connection, passed to another server and back as they are.
 
 use super::counted::Counted;
+use crate::pool::Pool;
 use pingora_core::protocols::Stream;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes};
@@ -80,8 +82,6 @@ pub enum End {
     Broken,
     /// Nobody said anything for too long.
     Idle,
-    /// The server could not be reached.
-    Unreachable,
 }
 
 /// How it ended, and how much went through.
@@ -95,32 +95,52 @@ pub struct Passed {
     pub sent: u64,
 }
 
-/// Passes a connection's bytes to a server and the server's back, each side's end included, until both have said that they
-/// are done. `first` is what was read of the client already.
-pub async fn pass(client: Stream, first: &[u8], target: &PassTarget) -> Passed {
-    pass_within(client, first, target, IDLE).await
+/// A connection to a server.
+#[derive(Debug)]
+pub struct Reached {
+    server: TcpStream,
+    /// Which one it is, for the log.
+    pub name: String,
 }
 
-async fn pass_within<S>(client: S, first: &[u8], target: &PassTarget, idle: Duration) -> Passed
+/// Connects to one of the servers of a pool: the next, when one cannot be reached. The error says why there is none.
+///
+/// # Errors
+/// None takes a connection, or none is healthy.
+pub async fn reach(pool: &Pool) -> Result<Reached, String> {
+    let mut tried: SmallVec<[usize; 4]> = SmallVec::new();
+    let mut why = "none of them is healthy".to_owned();
+    while let Some((index, member)) = pool.pick(&tried) {
+        let to = &member.upstream;
+        let connecting = TcpStream::connect((to.host.as_str(), to.port));
+        why = match timeout(CONNECT, connecting).await {
+            Ok(Ok(server)) => {
+                // A server that does not want it gets small writes late.
+                let _ = server.set_nodelay(true);
+                let name = PassTarget { host: to.host.clone(), port: to.port }.to_string();
+                return Ok(Reached { server, name });
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the server did not accept the connection in {CONNECT:?}"),
+        };
+        pool.unreachable(index);
+        tried.push(index);
+    }
+    Err(why)
+}
+
+/// Passes a connection's bytes to a server and the server's back, each side's end included, until both have said that they
+/// are done. `first` is what was read of the client already.
+pub async fn pass(client: Stream, first: &[u8], reached: Reached) -> Passed {
+    pass_within(client, first, reached.server, IDLE).await
+}
+
+async fn pass_within<S>(client: S, first: &[u8], mut server: TcpStream, idle: Duration) -> Passed
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let traffic = Arc::new(Traffic::default());
     let ended = |end| Passed { end, received: traffic.received(), sent: traffic.sent() };
-    let connecting = TcpStream::connect((target.host.as_str(), target.port));
-    let mut server = match timeout(CONNECT, connecting).await {
-        Ok(Ok(server)) => server,
-        Ok(Err(error)) => {
-            tracing::warn!(%target, "a connection could not be passed on: {error}");
-            return ended(End::Unreachable);
-        }
-        Err(_) => {
-            tracing::warn!(%target, "a connection could not be passed on: the server did not accept it in {CONNECT:?}");
-            return ended(End::Unreachable);
-        }
-    };
-    // A server that does not want it gets small writes late.
-    let _ = server.set_nodelay(true);
     traffic.add_received(first.len() as u64);
     if server.write_all(first).await.is_err() {
         return ended(End::Broken);
@@ -150,6 +170,9 @@ async fn silence(traffic: &Traffic, idle: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Monotonic;
+    use crate::listener::PlainUpstream;
+    use crate::pool::Member;
     use tokio::io::{AsyncReadExt, duplex};
     use tokio::net::TcpListener;
 
@@ -178,10 +201,24 @@ mod tests {
         }
     }
 
-    async fn server() -> (TcpListener, PassTarget) {
+    async fn server() -> (TcpListener, Pool) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        (listener, PassTarget { host: "127.0.0.1".into(), port })
+        (listener, pool(&[port]))
+    }
+
+    fn pool(ports: &[u16]) -> Pool {
+        let targets = crate::proxy::targets::Targets::default();
+        let member = |port: &u16| {
+            let url = format!("tcp://127.0.0.1:{port}");
+            Member::new(PlainUpstream::of_bytes(&url, &targets).expect("a server"), &url, 1)
+        };
+        Pool::new(ports.iter().map(member).collect(), None, Arc::new(Monotonic::default()))
+    }
+
+    async fn through(client: tokio::io::DuplexStream, first: &[u8], pool: &Pool, idle: Duration) -> Passed {
+        let reached = reach(pool).await.expect("a server");
+        pass_within(client, first, reached.server, idle).await
     }
 
     #[tokio::test]
@@ -189,7 +226,7 @@ mod tests {
         let (listener, target) = server().await;
         let (mut client, inner) = duplex(64);
         let passing =
-            tokio::spawn(async move { pass_within(inner, b"he", &target, Duration::from_secs(60)).await });
+            tokio::spawn(async move { through(inner, b"he", &target, Duration::from_secs(60)).await });
         client.write_all(b"llo").await.expect("written");
         client.shutdown().await.expect("ended");
         let (mut behind, _) = listener.accept().await.expect("a connection");
@@ -210,7 +247,7 @@ mod tests {
         let (listener, target) = server().await;
         let (mut client, inner) = duplex(64);
         let idle = Duration::from_millis(800);
-        let passing = tokio::spawn(async move { pass_within(inner, b"", &target, idle).await });
+        let passing = tokio::spawn(async move { through(inner, b"", &target, idle).await });
         let (_behind, _) = listener.accept().await.expect("a connection");
         let began = std::time::Instant::now();
         for _ in 0..10 {
@@ -223,11 +260,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_is_not_there() {
-        let (listener, target) = server().await;
-        drop(listener);
-        let (_client, inner) = duplex(64);
-        let passed = pass_within(inner, b"lost", &target, IDLE).await;
-        assert_eq!(passed, Passed { end: End::Unreachable, received: 0, sent: 0 });
+    async fn the_next_server_is_taken_when_one_is_not_there() {
+        let (gone, _) = server().await;
+        let (here, _) = server().await;
+        let port = |listener: &TcpListener| listener.local_addr().expect("an address").port();
+        let ports = [port(&gone), port(&here)];
+        drop(gone);
+        let reached = reach(&pool(&ports)).await.expect("the second");
+        assert_eq!(reached.name, format!("127.0.0.1:{}", port(&here)));
+        drop(here);
+        let why = reach(&pool(&ports)).await.expect_err("nobody is left");
+        assert!(why.contains("refused"), "{why}");
     }
 }

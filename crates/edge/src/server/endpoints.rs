@@ -8,7 +8,6 @@ use crate::internal::InternalUrl;
 use crate::limits::{Budget, Limits};
 use crate::listener::{Listener, PlainUpstream, Protocol};
 use crate::pool::{HealthCheck, Member, Pool};
-use crate::proxy::passing::PassTarget;
 use crate::proxy::targets::Targets;
 use crate::tls::{Certificates, Configs};
 use crate::upstream::Upstream;
@@ -64,9 +63,12 @@ impl Maker {
         let mut made = Vec::new();
         let mut watched = Vec::new();
         for endpoint in options {
-            let plain = pool(&endpoint.upstreams, endpoint.health_check.as_ref(), &self.targets)?;
-            let place = Place { internal: true, ..Place::default() };
-            let ways = Ways { place, plain, pass: None, certificates: None };
+            let wrong = |why: String| StartError::Endpoint { endpoint: endpoint.name.clone(), why };
+            let protocol = endpoint.url.scheme.protocol();
+            let (servers, check) = (&endpoint.upstreams, endpoint.health_check.as_ref());
+            let plain = pool(protocol, servers, check, &self.targets).map_err(wrong)?;
+            let place = Place { protocol, internal: true, upstream: plain.is_some(), certificate: false };
+            let ways = Ways { place, plain, certificates: None };
             let listener = self.make(&endpoint.policy, internal_facts(endpoint), Limits::default(), ways)?;
             made.push((endpoint.url.clone(), Arc::clone(&listener)));
             watched.push((endpoint.file.clone(), endpoint.policy.clone(), listener));
@@ -93,7 +95,7 @@ impl Maker {
         limits: Limits,
         ways: Ways,
     ) -> Result<Arc<Listener>, StartError> {
-        let Ways { place, plain, pass, certificates } = ways;
+        let Ways { place, plain, certificates } = ways;
         let handshakes = place.protocol != Protocol::Http;
         Ok(Arc::new(Listener {
             engine: ArcSwap::from_pointee(load(policy, &self.shared, place)?),
@@ -108,7 +110,6 @@ impl Maker {
             place,
             certificates,
             configs: handshakes.then(|| Configs::new(place.protocol.is_http())),
-            pass,
         }))
     }
 }
@@ -117,14 +118,13 @@ impl Maker {
 struct Ways {
     place: Place,
     plain: Option<Pool>,
-    pass: Option<PassTarget>,
     certificates: Option<Arc<Certificates>>,
 }
 
 /// These of an endpoint with a socket, if what is said of it goes together.
 fn ways(endpoint: &EndpointOptions, targets: &Targets) -> Result<Ways, StartError> {
     let wrong = |why: String| StartError::Endpoint { endpoint: endpoint.name.clone(), why };
-    let (protocol, name) = (endpoint.protocol, endpoint.protocol.name());
+    let protocol = endpoint.protocol;
     let certificates = match &endpoint.tls {
         Some(_) if protocol == Protocol::Http => {
             let why = "protocol `http` has no use for a certificate; write `protocol: https`, or remove the certificate";
@@ -136,21 +136,10 @@ fn ways(endpoint: &EndpointOptions, targets: &Targets) -> Result<Ways, StartErro
         }
         None => None,
     };
-    let place = Place { protocol, certificate: certificates.is_some(), internal: false };
-    if protocol.is_http() {
-        let plain = pool(&endpoint.upstreams, endpoint.health_check.as_ref(), targets)?;
-        return Ok(Ways { place, plain, pass: None, certificates });
-    }
-    if endpoint.health_check.is_some() {
-        return Err(wrong(format!("`health_check` does not go together with protocol `{name}`")));
-    }
-    let [upstream] = endpoint.upstreams.as_slice() else {
-        return Err(wrong(format!(
-            "protocol `{name}` passes connections on, so it needs an upstream, and one only: tcp://HOST:PORT"
-        )));
-    };
-    let pass = PassTarget::parse(&upstream.url).map_err(|why| wrong(why.to_string()))?;
-    Ok(Ways { place, plain: None, pass: Some(pass), certificates })
+    let plain =
+        pool(protocol, &endpoint.upstreams, endpoint.health_check.as_ref(), targets).map_err(wrong)?;
+    let (certificate, upstream) = (certificates.is_some(), plain.is_some());
+    Ok(Ways { place: Place { protocol, certificate, internal: false, upstream }, plain, certificates })
 }
 
 fn load(policy: &Source, shared: &Shared, place: Place) -> Result<Engine, StartError> {
@@ -185,14 +174,25 @@ fn internal_facts(endpoint: &InternalOptions) -> EndpointFacts {
     }
 }
 
-/// The servers behind an endpoint; `None` when there are none.
+/// The servers behind an endpoint; `None` when there are none. The error is what is wrong with one of them.
 fn pool(
+    protocol: Protocol,
     upstreams: &[UpstreamOptions],
     check: Option<&HealthCheck>,
     targets: &Targets,
-) -> Result<Option<Pool>, StartError> {
-    let member = |one: &UpstreamOptions| {
-        PlainUpstream::parse(&one.url, targets).map(|upstream| Member::new(upstream, &one.url, one.weight))
+) -> Result<Option<Pool>, String> {
+    if check.is_some_and(|check| check.path.is_some()) && !protocol.is_http() {
+        let name = protocol.name();
+        return Err(format!(
+            "`health_check.path` does not go together with protocol `{name}`: nothing is asked there"
+        ));
+    }
+    let member = |one: &UpstreamOptions| -> Result<Member, String> {
+        let upstream = match protocol.is_http() {
+            true => PlainUpstream::parse(&one.url, targets).map_err(|why| why.to_string())?,
+            false => PlainUpstream::of_bytes(&one.url, targets).map_err(|why| why.to_string())?,
+        };
+        Ok(Member::new(upstream, &one.url, one.weight))
     };
     let members: Vec<Member> = upstreams.iter().map(member).collect::<Result<_, _>>()?;
     let clock = Arc::new(Monotonic::default());
