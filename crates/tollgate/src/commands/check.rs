@@ -5,7 +5,7 @@ use crate::cli::{CheckArgs, LogForm};
 use crate::error::CliError;
 use crate::naming::Naming;
 use crate::secrets::Secrets;
-use crate::{output, wiring};
+use crate::{output, settings, wiring};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,7 +29,10 @@ struct Checked {
 /// None of a policy's own: those are printed.
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let secrets = Secrets::open(&args.secrets, None, &Catalog::builtin())?;
-    let shared = wiring::shared(Arc::new(secrets), &Naming::default())?;
+    let mut shared = wiring::shared(Arc::new(secrets), &Naming::default())?;
+    if let Some(config) = &args.config {
+        (shared.addressing, _) = wiring::addressing(settings::read_config(config)?.addresses)?;
+    }
     let checked: Vec<Checked> = args.policy.iter().map(|path| check(path, &shared)).collect();
     match args.format {
         LogForm::Json => {
