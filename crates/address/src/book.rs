@@ -18,7 +18,14 @@ pub struct AddressBook {
     /// Of each network, the index of its category.
     categories: ArcSwap<NetworkMap<u32>>,
     /// What the map is made of, kept so that one list can be replaced.
-    lists: Mutex<Vec<NetworkList>>,
+    lists: Mutex<Lists>,
+}
+
+/// The lists, in the order of their categories.
+struct Lists {
+    all: Vec<NetworkList>,
+    /// Whether one is newer than the map.
+    changed: bool,
 }
 
 impl fmt::Debug for AddressBook {
@@ -40,7 +47,7 @@ impl AddressBook {
         Self {
             places: ArcSwapOption::empty(),
             systems: ArcSwapOption::empty(),
-            lists: Mutex::new(vec![NetworkList::default(); names.len()]),
+            lists: Mutex::new(Lists { all: vec![NetworkList::default(); names.len()], changed: false }),
             names,
             categories: ArcSwap::default(),
         }
@@ -58,15 +65,19 @@ impl AddressBook {
     /// Keeps the list of the category with this index, for the next [`Self::build`].
     pub fn keep_list(&self, index: usize, list: NetworkList) {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = lists.get_mut(index) {
+        if let Some(place) = lists.all.get_mut(index) {
             *place = list;
+            lists.changed = true;
         }
     }
 
-    /// Puts the lists into force. Takes a fraction of a second for a million networks.
+    /// Puts the lists into force, if one has changed. Takes a fraction of a second for a million networks.
     pub fn build(&self) {
-        let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = lists.iter().zip(0_u32..);
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::take(&mut lists.changed) {
+            return;
+        }
+        let named = lists.all.iter().zip(0_u32..);
         let map = named.flat_map(|(list, index)| list.iter().map(move |network| (network, index))).collect();
         self.categories.store(Arc::new(map));
     }

@@ -4,7 +4,7 @@
 mod record;
 
 use self::record::{Place as PlaceRecord, System};
-use maxminddb::{MaxMindDbError, Reader};
+use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
 use std::net::IpAddr;
 use tollgate_expr::{AddressFacts, Place};
 
@@ -38,10 +38,23 @@ pub enum BadDatabase {
         /// What is wanted in its place.
         wanted: &'static str,
     },
+    /// Its records have other fields.
+    #[error(
+        "is a database of the type `{found}`, and none of its first records has {wanted} where MaxMind's databases have it"
+    )]
+    OtherFields {
+        /// What it says it is.
+        found: String,
+        /// What was looked for.
+        wanted: &'static str,
+    },
 }
 
+/// Records that are looked at for fields.
+const SAMPLE: usize = 1000;
+
 impl Database {
-    /// Reads a database and checks the whole of it, which takes a second for a large one. All of it stays in memory.
+    /// Reads a database and checks the whole of it, in a time that grows with its size. All of it stays in memory.
     ///
     /// # Errors
     /// It is damaged, or has other facts than it should hold.
@@ -61,7 +74,33 @@ impl Database {
             return Err(BadDatabase::OtherType { found: found.clone(), wanted });
         }
         reader.verify()?;
-        Ok(Self { reader, holds })
+        let database = Self { reader, holds };
+        let wanted = match holds {
+            Holds::Places => "a country",
+            Holds::Systems => "the number of an autonomous system",
+        };
+        match database.is_of_use()? {
+            true => Ok(database),
+            false => Err(BadDatabase::OtherFields { found: database.kind().to_owned(), wanted }),
+        }
+    }
+
+    /// Whether something can be read of one of the first records, if there is any. Other publishers have databases with
+    /// such types and other fields, of which nothing would ever be known.
+    fn is_of_use(&self) -> Result<bool, MaxMindDbError> {
+        let mut empty = true;
+        for network in self.reader.networks(WithinOptions::default())?.take(SAMPLE) {
+            let mut facts = AddressFacts::default();
+            self.read(&network?, &mut facts);
+            if !facts.location.country_code.is_empty()
+                || !facts.location.country.is_empty()
+                || facts.as_number != 0
+            {
+                return Ok(true);
+            }
+            empty = false;
+        }
+        Ok(empty)
     }
 
     /// Its type, as it names itself: `GeoLite2-City`.
@@ -79,7 +118,12 @@ impl Database {
     /// Adds what it knows of an address; an address that it does not have, or a record that cannot be read, adds nothing.
     pub fn add(&self, address: IpAddr, facts: &mut AddressFacts) {
         // An error is an IPv6 address in a database of IPv4, or a record of another form.
-        let Ok(found) = self.reader.lookup(address) else { return };
+        if let Ok(found) = self.reader.lookup(address) {
+            self.read(&found, facts);
+        }
+    }
+
+    fn read(&self, found: &LookupResult<'_, Vec<u8>>, facts: &mut AddressFacts) {
         match self.holds {
             Holds::Places => {
                 if let Ok(Some(record)) = found.decode::<PlaceRecord<'_>>() {

@@ -99,7 +99,6 @@ impl AddressFiles {
         for (index, (category, path)) in self.categories.iter().enumerate() {
             let name = format!("addresses.categories[{index}] ({category})");
             let book = Arc::clone(&book);
-            let mut first = true;
             opened.push(DataFile::open(name, path, move |path| {
                 let list = NetworkList::parse(&read(path)?).map_err(|bad| bad.in_file(path))?;
                 let holds = match list.len() {
@@ -107,10 +106,6 @@ impl AddressFiles {
                     count => format!("{count} networks"),
                 };
                 book.keep_list(index, list);
-                // At the start all lists are put into force together.
-                if !std::mem::take(&mut first) {
-                    book.build();
-                }
                 Ok(holds)
             }));
         }
@@ -118,8 +113,14 @@ impl AddressFiles {
         if !bad.is_empty() {
             return Err(bad.into_iter().filter_map(Result::err).collect::<Vec<_>>().join("\n"));
         }
+        let mut files: Vec<DataFile> = good.into_iter().flatten().collect();
+        // Lists that change together are put into force together.
         book.build();
-        Ok((Some(book), good.into_iter().flatten().collect()))
+        if let Some(last) = files.pop() {
+            let book = Arc::clone(&book);
+            files.push(last.then(move || book.build()));
+        }
+        Ok((Some(book), files))
     }
 }
 

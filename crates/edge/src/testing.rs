@@ -122,7 +122,7 @@ pub(crate) async fn run_request(policy: &str, head: &str) -> Run {
     let mut cx =
         RequestCx { exchange: &mut exchange, client: &mut client, upstream: &upstream, engine: &engine };
     let (outcome, _) = phase::run_request(&engine.request, &mut cx).await;
-    Run { exchange, engine: Arc::new(engine), outcome }
+    Run { exchange, engine, outcome }
 }
 
 /// Runs a response through `on_http_response` of a policy; its headers afterwards.
@@ -231,7 +231,7 @@ impl Tested {
     }
 
     fn engine(&self) -> Arc<Engine> {
-        self.built.clone().unwrap_or_else(|| Arc::new(engine(&self.policy, &self.shared)))
+        self.built.clone().unwrap_or_else(|| engine(&self.policy, &self.shared))
     }
 
     /// What clients send.

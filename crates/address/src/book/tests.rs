@@ -106,8 +106,12 @@ fn what_is_no_database_is_refused() {
 
 #[test]
 fn numbers_may_have_any_width() {
-    let odd = Mmdb::new("X-City")
-        .with("10.0.0.0/8", &json!({"location": {"latitude": 52, "longitude": 7, "accuracy_radius": 2.5}}));
+    let odd = Mmdb::new("X-City").with(
+        "10.0.0.0/8",
+        &json!({
+            "country": {"iso_code": "DE"}, "location": {"latitude": 52, "longitude": 7, "accuracy_radius": 2.5},
+        }),
+    );
     let book = AddressBook::new([""; 0]);
     book.set_database(Database::new(odd.bytes(), Holds::Places).unwrap(), Holds::Places);
     let facts = facts(&book, "10.1.2.3");
@@ -116,10 +120,24 @@ fn numbers_may_have_any_width() {
 }
 
 #[test]
+fn a_database_with_other_fields_is_refused() {
+    for record in [json!({"country_code": "DE", "city": "Berlin"}), json!({"country": "DE"})] {
+        let odd = Mmdb::new("x-City").with("10.0.0.0/8", &record);
+        let said =
+            Database::new(odd.bytes(), Holds::Places).map(|_| ()).expect_err("other fields").to_string();
+        assert!(said.contains("`x-City`") && said.contains("a country"), "{said}");
+    }
+    let odd = Mmdb::new("x-ASN").with("10.0.0.0/8", &json!({"asn": "AS1"}));
+    assert!(matches!(Database::new(odd.bytes(), Holds::Systems), Err(BadDatabase::OtherFields { .. })));
+    // Nothing in it at all is no mistake.
+    assert!(Database::new(Mmdb::new("x-ASN").bytes(), Holds::Systems).is_ok());
+}
+
+#[test]
 fn a_record_of_another_form_adds_nothing() {
-    let odd =
-        Mmdb::new("X-City").with("10.0.0.0/8", &json!({"country": "DE", "location": {"latitude": "north"}}));
+    let odd = places().with("11.0.0.0/8", &json!({"country": "DE", "location": {"latitude": "north"}}));
     let book = AddressBook::new([""; 0]);
     book.set_database(Database::new(odd.bytes(), Holds::Places).unwrap(), Holds::Places);
-    assert_eq!(*facts(&book, "10.1.2.3"), AddressFacts::default());
+    assert_eq!(*facts(&book, "11.1.2.3"), AddressFacts::default());
+    assert_eq!(facts(&book, "10.1.2.3").location.country_code, "DE");
 }

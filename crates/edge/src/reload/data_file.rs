@@ -15,6 +15,7 @@ pub struct DataFile {
     seen: Option<Fingerprint>,
     holds: String,
     load: Load,
+    settle: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl DataFile {
@@ -31,21 +32,23 @@ impl DataFile {
         // Looked at before it is read: what changes in between is seen later.
         let seen = fingerprint(path);
         let holds = load(path)?;
-        Ok(Self { name: name.into(), path: path.to_owned(), seen, holds, load })
+        Ok(Self { name: name.into(), path: path.to_owned(), seen, holds, load, settle: None })
+    }
+
+    /// What is done whenever this file, and so all before it, have been looked at.
+    #[must_use]
+    pub fn then(mut self, settle: impl FnMut() + Send + 'static) -> Self {
+        self.settle = Some(Box::new(settle));
+        self
     }
 
     /// What is in force, for the status page.
     pub(super) fn announce(&self, run: &RunState) {
         run.data_file_loaded(&self.name, &self.path, &self.holds, SystemTime::now());
     }
-}
 
-impl Reload for DataFile {
-    fn file(&self) -> Option<&Path> {
-        Some(&self.path)
-    }
-
-    fn look(&mut self, why: Why, run: &RunState) -> bool {
+    /// Loads the file if it has changed.
+    fn follow(&mut self, why: Why, run: &RunState) -> bool {
         let now = fingerprint(&self.path);
         if !why.asked && now == self.seen {
             return false;
@@ -66,6 +69,20 @@ impl Reload for DataFile {
                 false
             }
         }
+    }
+}
+
+impl Reload for DataFile {
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn look(&mut self, why: Why, run: &RunState) -> bool {
+        let news = self.follow(why, run);
+        if let Some(settle) = &mut self.settle {
+            settle();
+        }
+        news
     }
 }
 
