@@ -131,6 +131,15 @@ async fn an_id_that_does_not_exist_is_refused_at_load() {
     );
     let exit = run(&["check", policy, "--config", config]).await;
     assert!(exit.code == Some(1) && exit.stdout.contains("did you mean `ipp_office`?"), "{exit:?}");
+    let broken = builder.file("broken.yml", "ip_policies: {ipp_office: {}}\nregion: a b\n");
+    let args = ["check", policy, "--format", "json", "--config", broken.to_str().unwrap()];
+    let exit = run(&args).await;
+    let found: Value = serde_json::from_str(&exit.stdout).unwrap_or_else(|e| panic!("{e}: {exit:?}"));
+    let message = found["diagnostics"][0]["message"].as_str().unwrap_or_default();
+    assert!(
+        exit.code == Some(1) && message.contains("rules` is missing") && message.contains("`region`"),
+        "{found}"
+    );
     let good = builder.file("good.yml", &restricted(&["ipp_office"], json!({})));
     let exit = run(&["check", good.to_str().unwrap(), "--config", config]).await;
     assert!(exit.code == Some(0) && exit.stdout.contains(": good"), "{exit:?}");

@@ -57,15 +57,15 @@ impl DataFile {
         let file = self.path.display();
         match (self.load)(&self.path) {
             Ok(holds) => {
-                tracing::info!(%file, "{} loaded: {holds}", self.name);
                 self.holds = holds;
                 self.announce(run);
+                tracing::info!(%file, "{} loaded: {}", self.name, self.holds);
                 true
             }
             Err(message) => {
                 let name = &self.name;
-                tracing::error!(%file, "the changed file of {name} is not used; the one before stays in force:\n{message}");
                 run.data_file_failed(name, &message, SystemTime::now());
+                tracing::error!(%file, "the changed file of {name} is not used; the one before stays in force:\n{message}");
                 false
             }
         }
