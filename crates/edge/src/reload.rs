@@ -173,14 +173,16 @@ fn changes(wake: Sender<Wake>) -> Sender<()> {
     tell
 }
 
-/// Turns SIGHUP into a wake-up.
+/// Turns SIGHUP into a wake-up. Returns when the signal is listened for: before that it ends the process.
 fn hang_up(wake: Sender<Wake>) {
+    let (ready, listening) = channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async move {
             let hang_ups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
             let Ok(mut hang_ups) = hang_ups else { return };
+            drop(ready);
             while hang_ups.recv().await.is_some() {
                 if wake.send(Wake::Asked).is_err() {
                     return;
@@ -188,4 +190,6 @@ fn hang_up(wake: Sender<Wake>) {
             }
         });
     });
+    // An error: nothing is ever sent, the sender goes away when the thread listens, or cannot.
+    let _: Result<(), _> = listening.recv();
 }

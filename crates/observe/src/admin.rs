@@ -194,7 +194,7 @@ mod tests {
             json!({
                 "version": "1.2.3", "policy_file": "p.yml", "revision": "r1",
                 "loaded_at": "1970-01-01T00:00:00.000Z", "last_reload_error": null,
-                "in_flight": 0, "draining": false,
+                "in_flight": 0, "draining": false, "endpoints": [],
                 "data_files": [{
                     "name": "categories[0]", "file": "tor.txt", "holds": "2 networks",
                     "loaded_at": "1970-01-01T00:00:00.000Z",
