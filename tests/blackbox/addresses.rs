@@ -145,6 +145,31 @@ async fn every_fact_is_read() {
 }
 
 #[tokio::test]
+async fn facts_are_read_over_tls_and_after_rules_of_the_connection() {
+    let certificate = Certificate::new("gateway.test");
+    let seen =
+        json!({"expressions": ["!conn.client_ip.is_tor_node"], "actions": [{"type": "close-connection"}]});
+    for connect in [json!([]), json!([seen])] {
+        let words = says("${conn.geo.city} ${string(conn.client_ip.as.number)} ${conn.server_region}");
+        let policy = json!({"on_tcp_connect": connect, "on_http_request": [words]}).to_string();
+        let gateway = with_files(&policy, ALL_FILES).start().await;
+        assert_eq!(gateway.send(get("/")).await.text(), "Berlin 7922 eu");
+
+        let builder = with_files(&policy, ALL_FILES);
+        let cert = builder.file("cert.pem", &certificate.cert_pem);
+        let key = builder.file("key.pem", &certificate.key_pem);
+        let tls = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+        let gateway = builder.args(&tls).start().await;
+        for (alpn, h2) in [("h2", true), ("http/1.1", false)] {
+            let tls = certificate.connect(gateway.addr, "gateway.test", alpn).await;
+            let ask = if h2 { get("/").h2() } else { get("/") };
+            let answer = soon(soon(ask.over(tls, "https://gateway.test")).await.answer()).await;
+            assert_eq!(answer.text(), "Berlin 7922 eu", "{alpn}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_files_everything_is_empty() {
     let empty = json!([
         "",
