@@ -5,6 +5,8 @@
 mod support;
 
 #[cfg(test)]
+mod addresses;
+#[cfg(test)]
 mod admin;
 #[cfg(test)]
 mod bad_input;
@@ -41,6 +43,8 @@ mod gaps;
 mod gates;
 #[cfg(test)]
 mod http_request;
+#[cfg(test)]
+mod ip_policies;
 #[cfg(test)]
 mod jwt;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tollgate_expr::ResponseFacts;
-use tollgate_policy::{ActionDef, ActionSpec, Checker, Config};
+use tollgate_policy::{ActionDef, ActionSpec, Checker, Config, Severity};
 
 /// The declaration of an action and how to make one from its configuration: one static per file of
 /// [`crate::actions`].
@@ -42,23 +42,28 @@ pub struct BuildContext<'a> {
     pub rule: Option<&'a str>,
     /// Actions with state that were built before it, of the same policy.
     pub seen: &'a Seen,
-    /// What is worth saying although the action can be built.
+    /// What is to be said beside, or instead of, one [`BuildError`].
     pub warnings: &'a Warnings,
 }
 
-/// Warnings of actions that were built.
+/// What was found while actions were built.
 #[derive(Debug, Default)]
-pub struct Warnings(RefCell<Vec<BuildError>>);
+pub struct Warnings(RefCell<Vec<(Severity, BuildError)>>);
 
 impl Warnings {
-    /// One more.
+    /// A warning more.
     pub fn add(&self, at: tollgate_policy::Location, code: &'static str, message: String, help: String) {
-        self.0.borrow_mut().push(BuildError { at, code, message, help: Some(help) });
+        self.0.borrow_mut().push((Severity::Warning, BuildError { at, code, message, help: Some(help) }));
+    }
+
+    /// An error more: for actions that can have several.
+    pub fn error(&self, at: tollgate_policy::Location, code: &'static str, message: String, help: String) {
+        self.0.borrow_mut().push((Severity::Error, BuildError { at, code, message, help: Some(help) }));
     }
 
     /// All of them, once.
     #[must_use]
-    pub fn take(&self) -> Vec<BuildError> {
+    pub fn take(&self) -> Vec<(Severity, BuildError)> {
         self.0.take()
     }
 }

@@ -45,6 +45,8 @@ pub struct Shared {
     pub names: tollgate_select::Names,
     /// Who is said to be behind requests; a policy may say something else.
     pub identity: crate::gateway::identity::Identity,
+    /// Facts about addresses, this place's name, IP policies.
+    pub addressing: crate::Addressing,
 }
 
 impl Shared {
@@ -121,8 +123,8 @@ impl Engine {
             wants_traffic: ["bytes_in", "bytes_out"].iter().any(|name| source.text.contains(name)),
             loaded: SystemTime::now(),
         };
-        for w in warnings.take() {
-            found.push(diagnostic(source, w.at, Severity::Warning, w.code, w.message, w.help));
+        for (severity, what) in warnings.take() {
+            found.push(diagnostic(source, what.at, severity, what.code, what.message, what.help));
         }
         for (vault, name, at) in policy.secrets() {
             if let Err(missing) = shared.secrets.secret(&vault, &name) {

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tollgate_expr::{ConnectionFacts, EndpointFacts, RequestFacts};
+use tollgate_expr::{EndpointFacts, RequestFacts};
 
 /// A request that is only thought of.
 #[derive(Clone, Debug)]
@@ -149,7 +149,7 @@ pub(crate) fn exchange(shared: &Shared, request: &DryRequest, id: Arc<str>, want
         body_received: None,
     };
     let client = SocketAddr::new(request.client_ip, 0);
-    let connection = ConnectionFacts::new(client, SocketAddr::from(([127, 0, 0, 1], 8080)), now);
+    let connection = shared.addressing.connection(client, SocketAddr::from(([127, 0, 0, 1], 8080)), now);
     let endpoint = Arc::new(EndpointFacts {
         id: "ep_explain".into(),
         protocol: "http",

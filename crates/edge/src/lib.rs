@@ -4,6 +4,7 @@
 mod accounts;
 pub mod action;
 pub mod actions;
+mod addressing;
 pub mod answer;
 pub mod client;
 pub mod clock;
@@ -42,6 +43,7 @@ pub mod watch;
 mod web_url;
 
 pub use accounts::Accounts;
+pub use addressing::{AddressFiles, Addressing, IpPolicies, IpPolicySet, Opened};
 pub use gates::Gates;
 pub use jwks::Jwks;
 pub use late_costs::LateCosts;

@@ -1,7 +1,11 @@
-//! Swaps a policy when its file changes, or on SIGHUP. A bad one leaves the old one serving.
+//! Swaps what was made of a file when the file changes, or on SIGHUP: policies, and facts about addresses.
 
-use crate::fit;
+mod data_file;
+mod policy;
+
+use self::policy::Policy;
 use crate::listener::Listener;
+pub use data_file::{DataFile, read};
 use notify::{RecursiveMode, Watcher};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, SystemTime};
 use tollgate_observe::RunState;
-use tollgate_policy::{Diagnostics, Source};
+use tollgate_policy::Source;
 
 /// The file is looked at this often even if the system reports no change (network file systems report none).
 const POLL: Duration = Duration::from_secs(2);
@@ -18,7 +22,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 
 /// What wakes the reloader.
 enum Wake {
-    /// Something changed beside a policy.
+    /// Something changed beside a file.
     Changed,
     /// SIGHUP: load even if nothing seems to have changed.
     Asked,
@@ -26,47 +30,58 @@ enum Wake {
     Catalog,
 }
 
-/// A policy that is watched.
-struct Watched {
-    /// None for a policy that is not in a file of its own; it changes only with the catalogue.
-    file: Option<PathBuf>,
-    name: String,
-    text: Arc<str>,
-    seen: Option<Fingerprint>,
-    listener: Arc<Listener>,
-}
-
 /// Enough of a file's state to tell that it may have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Fingerprint {
+pub(crate) struct Fingerprint {
     modified: Option<SystemTime>,
     length: u64,
     target: Option<PathBuf>,
 }
 
-/// Watches the policies that are in files of their own, on a thread of its own.
+/// Something made of a file, made anew when the file changes.
+pub(crate) trait Reload: Send {
+    /// The file.
+    fn file(&self) -> Option<&Path>;
+
+    /// Looks whether the file has changed, and loads it then. Whether facts are in force that policies may need.
+    fn look(&mut self, why: Why, run: &RunState) -> bool;
+
+    /// The catalogue has changed.
+    fn rebuild(&self) {}
+}
+
+/// Why files are looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Why {
+    /// Somebody asked: load even if nothing seems to have changed.
+    pub asked: bool,
+    /// A file that was looked at before has new facts.
+    pub new_facts: bool,
+}
+
+/// Watches files, on a thread of its own. Facts are looked at before policies, which may need them.
 pub fn watch(
+    data_files: Vec<DataFile>,
     policies: Vec<(Option<PathBuf>, Source, Arc<Listener>)>,
     run: Arc<RunState>,
     shared: &crate::engine::Shared,
 ) {
-    let watched: Vec<Watched> = policies
+    data_files.iter().for_each(|file| file.announce(&run));
+    let facts = data_files.into_iter().map(|file| Box::new(file) as Box<dyn Reload>);
+    let policies = policies
         .into_iter()
-        .map(|(file, source, listener)| {
-            let seen = file.as_deref().and_then(fingerprint);
-            Watched { file, name: source.name, text: source.text, seen, listener }
-        })
-        .collect();
+        .map(|(file, source, listener)| Box::new(Policy::new(file, source, listener)) as Box<dyn Reload>);
+    let watched: Vec<Box<dyn Reload>> = facts.chain(policies).collect();
     let (wake, woken) = channel();
     shared.lists.tell(changes(wake.clone()));
-    if watched.iter().any(|policy| policy.file.is_some()) {
+    if watched.iter().any(|one| one.file().is_some()) {
         hang_up(wake.clone());
     }
     std::thread::spawn(move || reloader(watched, &run, wake, &woken));
 }
 
-fn reloader(mut watched: Vec<Watched>, run: &RunState, wake: Sender<Wake>, woken: &Receiver<Wake>) {
-    let names: Vec<OsString> = watched.iter().filter_map(|w| w.file.as_deref()).flat_map(names).collect();
+fn reloader(mut watched: Vec<Box<dyn Reload>>, run: &RunState, wake: Sender<Wake>, woken: &Receiver<Wake>) {
+    let names: Vec<OsString> = watched.iter().filter_map(|w| w.file()).flat_map(names).collect();
     let on_event = move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| concerns(&event, &names)) {
             // The receiver lives as long as this thread.
@@ -76,7 +91,7 @@ fn reloader(mut watched: Vec<Watched>, run: &RunState, wake: Sender<Wake>, woken
     let mut watcher = notify::recommended_watcher(on_event).ok();
     loop {
         if let Some(watcher) = &mut watcher {
-            for folder in watched.iter().filter_map(|w| w.file.as_deref()).flat_map(folders) {
+            for folder in watched.iter().filter_map(|w| w.file()).flat_map(folders) {
                 // A folder that is watched already, or cannot be: polling sees changes there too.
                 let _ = watcher.watch(&folder, RecursiveMode::NonRecursive);
             }
@@ -94,96 +109,23 @@ fn reloader(mut watched: Vec<Watched>, run: &RunState, wake: Sender<Wake>, woken
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        for policy in &mut watched {
-            policy.look(asked, run);
+        let mut why = Why { asked, new_facts: false };
+        for one in &mut watched {
+            why.new_facts |= one.look(why, run);
             if catalog {
-                policy.rebuild();
+                one.rebuild();
             }
         }
     }
 }
 
-impl Watched {
-    /// Builds the live policy anew, over a catalogue that has changed. Its text is the same, and so is its revision.
-    fn rebuild(&self) {
-        let source = Source::new(self.name.clone(), self.text.to_string());
-        let loaded = fit::load(&source, &self.listener.shared, self.listener.place);
-        let live = self.listener.engine.load_full();
-        match loaded.engine {
-            Some(engine) if engine.revision == live.revision => {
-                for (new, old) in engine.gateways().zip(live.gateways()) {
-                    new.remember_keys_of(old);
-                }
-                self.listener.engine.store(Arc::new(engine));
-            }
-            // The file has changed into something that is not in force.
-            Some(_) => {}
-            None => tracing::error!(
-                policy = %self.name,
-                "the policy cannot be built over the new list of models; the one before stays in force:\n{}",
-                findings(&loaded.diagnostics)
-            ),
-        }
-    }
-
-    fn look(&mut self, asked: bool, run: &RunState) {
-        let Some(file) = self.file.clone() else { return };
-        let now = fingerprint(&file);
-        if !asked && now == self.seen {
-            return;
-        }
-        self.seen = now;
-        let text = match std::fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) => {
-                let message = format!("{}: {error}; the policy loaded before stays in force", file.display());
-                return self.report(&file, run, &message);
-            }
-        };
-        if !asked && *text == *self.text {
-            return;
-        }
-        let source = Source::new(file.display().to_string(), text);
-        let loaded = fit::load(&source, &self.listener.shared, self.listener.place);
-        self.text = Arc::clone(&source.text);
-        let said = findings(&loaded.diagnostics);
-        match loaded.engine {
-            Some(engine) => {
-                if !said.is_empty() {
-                    tracing::warn!("{said}");
-                }
-                tracing::info!(file = %file.display(), revision = %engine.revision, "policy reloaded");
-                run.loaded(&engine.revision, SystemTime::now());
-                self.listener.shared.metrics.reload(true, SystemTime::now());
-                self.listener.engine.store(Arc::new(engine));
-            }
-            None => self.report(&file, run, &said),
-        }
-    }
-
-    fn report(&self, file: &Path, run: &RunState, message: &str) {
-        tracing::error!(file = %file.display(), "the changed policy is not used; the one before stays in force:\n{message}");
-        run.reload_failed(message, SystemTime::now());
-        self.listener.shared.metrics.reload(false, SystemTime::now());
-    }
-}
-
-/// What was found, a line each, without the lines of the file: a log or a status page must not show what a policy
-/// holds, which may be a key.
-fn findings(diagnostics: &Diagnostics) -> String {
-    let line = |d: &tollgate_policy::Diagnostic| {
-        format!("{}:{}:{}: {}: {} [{}]", d.file, d.at.line, d.at.column, d.severity, d.message, d.code)
-    };
-    diagnostics.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn fingerprint(file: &Path) -> Option<Fingerprint> {
+pub(crate) fn fingerprint(file: &Path) -> Option<Fingerprint> {
     let metadata = std::fs::metadata(file).ok()?;
     let target = std::fs::canonicalize(file).ok();
     Some(Fingerprint { modified: metadata.modified().ok(), length: metadata.len(), target })
 }
 
-/// The names under which changes of a policy are reported: its own and, when it is a link, that of its target.
+/// The names under which changes of a file are reported: its own and, when it is a link, that of its target.
 fn names(file: &Path) -> Vec<OsString> {
     let target = std::fs::canonicalize(file).ok();
     [Some(file), target.as_deref()]
@@ -194,7 +136,7 @@ fn names(file: &Path) -> Vec<OsString> {
         .collect()
 }
 
-/// Whether an event may mean a changed policy. What is written to other files of the folder (a log, say) does not;
+/// Whether an event may mean a changed file. What is written to other files of the folder (a log, say) does not;
 /// files that come, go or are renamed may be the links of a swapped folder.
 fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
     use notify::EventKind;
@@ -231,14 +173,16 @@ fn changes(wake: Sender<Wake>) -> Sender<()> {
     tell
 }
 
-/// Turns SIGHUP into a wake-up.
+/// Turns SIGHUP into a wake-up. Returns when the signal is listened for: before that it ends the process.
 fn hang_up(wake: Sender<Wake>) {
+    let (ready, listening) = channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async move {
             let hang_ups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
             let Ok(mut hang_ups) = hang_ups else { return };
+            drop(ready);
             while hang_ups.recv().await.is_some() {
                 if wake.send(Wake::Asked).is_err() {
                     return;
@@ -246,4 +190,6 @@ fn hang_up(wake: Sender<Wake>) {
             }
         });
     });
+    // An error: nothing is ever sent, the sender goes away when the thread listens, or cannot.
+    let _: Result<(), _> = listening.recv();
 }

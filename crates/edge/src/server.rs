@@ -15,7 +15,7 @@ use crate::proxy::pools::Pools;
 use crate::proxy::provider::Providers;
 use crate::proxy::service::EdgeProxy;
 use crate::proxy::targets::Targets;
-use crate::reload;
+use crate::reload::{self, DataFile};
 use crate::tls;
 use crate::upstream::Upstream;
 use endpoints::{Maker, Watched};
@@ -63,6 +63,8 @@ pub struct ServerOptions {
     pub upgrade: bool,
     /// The version shown in `/status`.
     pub version: &'static str,
+    /// Facts about addresses, and IP policies: watched too.
+    pub data_files: Vec<DataFile>,
 }
 
 /// One listener.
@@ -187,7 +189,7 @@ pub fn serve(
     lines.extend(watched.iter().map(policy_line));
     check_health(&mut server, &watched)?;
     tls::watch(watched.iter().filter_map(|(_, _, listener)| listener.certificates.clone()).collect());
-    reload::watch(watched, Arc::clone(&run), &shared);
+    reload::watch(options.data_files, watched, Arc::clone(&run), &shared);
     drain_on_stop(&server, run, in_flight, access_log);
     announce_when_listening(addresses, reserved, move || announce(lines));
     server.run(RunArgs::default());

@@ -48,13 +48,18 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
         key_salt: [7; 16],
         names: tollgate_select::Names::default(),
         identity: crate::gateway::identity::Identity::default(),
+        addressing: crate::Addressing::default(),
     }
 }
 
 /// Loads a policy; the warnings, or the errors as text.
 pub(crate) fn loads(policy: &str) -> Result<String, String> {
+    loads_with(policy, &shared(&[]))
+}
+
+fn loads_with(policy: &str, shared: &Shared) -> Result<String, String> {
     let source = Source::new("test.yml", policy);
-    let loaded = Engine::load(&source, &shared(&[]));
+    let loaded = Engine::load(&source, shared);
     let text = loaded.diagnostics.render_text(&source);
     if loaded.engine.is_some() { Ok(text) } else { Err(text) }
 }
@@ -168,7 +173,7 @@ pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange
         received: now,
         body_received: None,
     };
-    let connection = ConnectionFacts::new(address, address, now);
+    let connection = shared.addressing.connection(address, address, now);
     let endpoint = Arc::new(EndpointFacts {
         id: "ep_test".into(),
         protocol: "http",
@@ -185,6 +190,8 @@ pub(crate) struct Tested {
     clock: Arc<crate::clock::Manual>,
     client: std::net::IpAddr,
     body: Bytes,
+    /// Built once, for tests of what changes below a policy.
+    built: Option<Arc<Engine>>,
 }
 
 impl Tested {
@@ -197,13 +204,34 @@ impl Tested {
         let gates = crate::Gates::new(&(Arc::clone(&clock) as Arc<dyn crate::clock::Clock>));
         let shared = Shared { gates, ..shared(secrets) };
         let client = [127, 0, 0, 1].into();
-        Self { shared, policy: policy.to_owned(), clock, client, body: Bytes::new() }
+        Self { shared, policy: policy.to_owned(), clock, client, body: Bytes::new(), built: None }
     }
 
     /// Where clients come from.
     pub(crate) fn from(mut self, client: &str) -> Self {
         self.client = client.parse().expect("an address");
         self
+    }
+
+    /// Facts about addresses, and IP policies.
+    pub(crate) fn addressing(mut self, addressing: crate::Addressing) -> Self {
+        self.shared.addressing = addressing;
+        self
+    }
+
+    /// From now on the policy as it is built now serves.
+    pub(crate) fn built(mut self) -> Self {
+        self.built = Some(self.engine());
+        self
+    }
+
+    /// Loads the policy; the warnings, or the errors as text.
+    pub(crate) fn loads(&self) -> Result<String, String> {
+        loads_with(&self.policy, &self.shared)
+    }
+
+    fn engine(&self) -> Arc<Engine> {
+        self.built.clone().unwrap_or_else(|| engine(&self.policy, &self.shared))
     }
 
     /// What clients send.
@@ -230,7 +258,7 @@ impl Tested {
 
     /// Sends a request. Each goes through a policy built anew.
     pub(crate) async fn run(&self, head: &str) -> Run {
-        let engine = engine(&self.policy, &self.shared);
+        let engine = self.engine();
         let mut exchange = self.exchange(&engine, head);
         let mut client = DryClient::new(self.body.clone());
         let upstream = ScriptedUpstream::default();

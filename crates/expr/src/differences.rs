@@ -5,7 +5,7 @@ pub const DIFFERENCES: &[(&str, &str)] = &[
     ("`conn.k8s.pod.*`", "Always empty: pods are known to ngrok's operator for Kubernetes only."),
     (
         "`conn.client_ip.*`, `conn.server_ip.*`, `conn.geo.*`",
-        "Empty where the operator gives no data: nothing of the kind is delivered.",
+        "Empty where the operator names no files with such facts: none are delivered.",
     ),
     (
         "`conn.tls.*` in `on_tcp_connect`",

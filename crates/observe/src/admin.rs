@@ -181,7 +181,11 @@ mod tests {
 
     #[test]
     fn the_status_page_is_this_json() {
-        let (_, content_type, body) = get("/status", None, &state(None));
+        let state = state(None);
+        let tor = std::path::Path::new("tor.txt");
+        state.run.data_file_loaded("categories[0]", tor, "2 networks", std::time::UNIX_EPOCH);
+        state.run.data_file_failed("categories[0]", "tor.txt:1: no", std::time::UNIX_EPOCH);
+        let (_, content_type, body) = get("/status", None, &state);
         assert_eq!(content_type, "application/json");
         let mut status: Value = serde_json::from_str(&body).unwrap();
         assert!(status.as_object_mut().unwrap().remove("uptime_seconds").unwrap().is_u64());
@@ -190,7 +194,12 @@ mod tests {
             json!({
                 "version": "1.2.3", "policy_file": "p.yml", "revision": "r1",
                 "loaded_at": "1970-01-01T00:00:00.000Z", "last_reload_error": null,
-                "in_flight": 0, "draining": false,
+                "in_flight": 0, "draining": false, "endpoints": [],
+                "data_files": [{
+                    "name": "categories[0]", "file": "tor.txt", "holds": "2 networks",
+                    "loaded_at": "1970-01-01T00:00:00.000Z",
+                    "error": {"at": "1970-01-01T00:00:00.000Z", "message": "tor.txt:1: no"},
+                }],
                 "providers": [{
                     "id": "openrouter", "health": "closed",
                     "models": [{"id": "a/b", "request_count": 4, "error_rate": 0.25, "fault_rate": 0.0}],

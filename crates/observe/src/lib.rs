@@ -6,6 +6,7 @@
 mod access_log;
 mod admin;
 mod clock;
+mod data_files;
 mod in_flight;
 mod logging;
 mod metrics;
@@ -16,6 +17,7 @@ pub use access_log::{
 };
 pub use admin::{AdminAnswer, AdminState, AdminToken, respond};
 pub use clock::rfc3339_millis;
+pub use data_files::DataFile;
 pub use in_flight::{InFlight, InFlightGuard};
 pub use logging::{LoggingError, init_tracing};
 pub use metrics::{AttemptOutcome, COST_PARTS, HandshakeFailure, MAX_PROVIDERS, Metrics, ProviderMetrics};

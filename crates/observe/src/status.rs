@@ -1,9 +1,11 @@
 //! What the status page shows.
 
 use crate::clock;
+use crate::data_files::{DataFile, DataFiles};
 use crate::in_flight::InFlight;
 use arc_swap::ArcSwapOption;
 use serde::Serialize;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
@@ -17,6 +19,7 @@ pub struct RunState {
     in_flight: Arc<InFlight>,
     loaded: ArcSwapOption<Loaded>,
     last_error: ArcSwapOption<ReloadError>,
+    data_files: DataFiles,
     draining: AtomicBool,
 }
 
@@ -46,6 +49,7 @@ impl RunState {
             in_flight,
             loaded: ArcSwapOption::empty(),
             last_error: ArcSwapOption::empty(),
+            data_files: DataFiles::default(),
             draining: AtomicBool::new(false),
         }
     }
@@ -61,6 +65,16 @@ impl RunState {
     pub fn reload_failed(&self, message: &str, now: SystemTime) {
         let error = ReloadError { at: clock::rfc3339_millis(now), message: message.to_owned() };
         self.last_error.store(Some(Arc::new(error)));
+    }
+
+    /// A file of facts is in force: what it is for, where it is, what it holds.
+    pub fn data_file_loaded(&self, name: &str, file: &Path, holds: &str, now: SystemTime) {
+        self.data_files.loaded(name, file, holds, now);
+    }
+
+    /// A file of facts could not be loaded; the one before stays in force.
+    pub fn data_file_failed(&self, name: &str, message: &str, now: SystemTime) {
+        self.data_files.failed(name, message, now);
     }
 
     /// Stopping: no longer ready, and never again.
@@ -105,6 +119,7 @@ impl RunState {
             in_flight: self.in_flight.count(),
             uptime_seconds: self.started.elapsed().as_secs(),
             draining: self.draining(),
+            data_files: self.data_files.all(),
             providers,
             endpoints,
         }
@@ -133,6 +148,8 @@ pub struct Status {
     pub uptime_seconds: u64,
     /// Stopping.
     pub draining: bool,
+    /// Databases and lists of addresses, IP policies.
+    pub data_files: Vec<DataFile>,
     /// Providers in the order of the policy.
     pub providers: Vec<ProviderStatus>,
     /// The endpoints that have servers behind them.

@@ -82,6 +82,7 @@ const HTTP_EXAMPLES: &str = "Examples:
 const CHECK_EXAMPLES: &str = "Examples:
   tollgate check policies/*.yml
   tollgate check --format json - < policy.yml
+  tollgate check policy.yml --config tollgate.yml     also the configuration file, and the IP policies it has
 
 Secrets need not exist: one that is missing is a warning.
 Exit code 0: good (there may be warnings), 1: errors, 2: wrong usage.";
@@ -182,6 +183,9 @@ pub(crate) struct ServeArgs {
     /// Largest request body, such as 32MiB [default: 32MiB]
     #[arg(long, value_name = "SIZE", env = "TOLLGATE_MAX_BODY", value_parser = parse_bytes)]
     pub(crate) max_body: Option<usize>,
+    /// What `conn.server_region` says in expressions, such as eu
+    #[arg(long, value_name = "LABEL", env = "TOLLGATE_REGION", value_parser = crate::config::parse_region)]
+    pub(crate) region: Option<String>,
     /// Take the listeners over from a running process, which is then stopped with SIGQUIT
     #[arg(long)]
     pub(crate) upgrade: bool,
@@ -230,6 +234,9 @@ pub(crate) struct CheckArgs {
     /// How the findings are written
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: LogForm,
+    /// Configuration file: it is checked as well, with the files it names, and policies against its IP policies
+    #[arg(long, value_name = "FILE", env = "TOLLGATE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) secrets: SecretArgs,
 }
@@ -267,7 +274,7 @@ pub(crate) struct ExplainArgs {
     pub(crate) secrets: SecretArgs,
     #[command(flatten)]
     pub(crate) names: NameArgs,
-    /// Configuration file; only what it says of names and identity counts here
+    /// Configuration file; only what it says of names, identity and addresses counts here
     #[arg(long, value_name = "FILE", env = "TOLLGATE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 }

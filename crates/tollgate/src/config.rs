@@ -2,12 +2,14 @@
 //!
 //! Paths in it are relative to the file's folder.
 
+mod addresses;
 mod inline;
 mod names;
 #[cfg(test)]
 mod tests;
 mod upstreams;
 
+pub(crate) use self::addresses::{FileAddresses, FileIpPolicies, parse_region, read_ip_policies};
 use crate::cli::{Admin, LogForm, parse_address, parse_admin};
 use crate::decode::{Reader, joined};
 use crate::naming::FileNames;
@@ -45,6 +47,8 @@ pub(crate) struct ConfigFile {
     pub(crate) limits: FileLimits,
     /// `http_request_targets`
     pub(crate) targets: Outbound,
+    /// `addresses`, `region` and the IP policies.
+    pub(crate) addresses: FileAddresses,
 }
 
 /// One endpoint: a listener, or an internal one.
@@ -117,7 +121,7 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     fn file(&mut self, root: &Node) -> ConfigFile {
         let mut config = ConfigFile::default();
-        const KEYS: [&str; 14] = [
+        const KEYS: [&str; 18] = [
             "endpoints",
             "admin",
             "secrets",
@@ -132,6 +136,10 @@ impl Decoder<'_> {
             "uri_params",
             "identity",
             "http_request_targets",
+            "addresses",
+            "region",
+            "ip_policies",
+            "ip_policies_file",
         ];
         if !self.reader.mapping(root, "", &KEYS) {
             return config;
@@ -165,6 +173,7 @@ impl Decoder<'_> {
         if let Some(node) = root.get("http_request_targets") {
             config.targets = self.targets(node);
         }
+        config.addresses = addresses::read(self.reader, root, self.folder);
         config
     }
 

@@ -1,7 +1,7 @@
 //! What is served: flags and environment variables (clap merges these two), then the configuration file, then defaults.
 
 use crate::cli::{Admin, LogForm, ServeArgs};
-use crate::config::{self, ConfigFile, FilePolicy};
+use crate::config::{self, ConfigFile, FileAddresses, FilePolicy};
 use crate::error::CliError;
 use crate::naming::{self, Naming};
 use crate::secrets::Secrets;
@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) buffered_bodies: usize,
     /// Which servers actions may call beside those a policy names.
     pub(crate) targets: Outbound,
+    /// Facts about addresses, the region, IP policies.
+    pub(crate) addresses: FileAddresses,
 }
 
 /// What the command line says of the first endpoint.
@@ -111,6 +113,7 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
         threads: args.threads.or(file.threads).map_or_else(cpus, usize::from),
         buffered_bodies,
         targets: file.targets,
+        addresses: FileAddresses { region: args.region.clone().or(file.addresses.region), ..file.addresses },
     })
 }
 

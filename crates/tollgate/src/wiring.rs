@@ -1,5 +1,6 @@
 //! Puts the parts together: policies, shared state, runtimes.
 
+use crate::config::{FileAddresses, FileIpPolicies, read_ip_policies};
 use crate::error::CliError;
 use crate::naming::Naming;
 use arc_swap::ArcSwap;
@@ -8,6 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use tollgate_catalog::Catalog;
 use tollgate_edge::engine::{Engine, Shared};
+use tollgate_edge::reload::{self, DataFile};
+use tollgate_edge::{Addressing, IpPolicies, IpPolicySet};
 use tollgate_expr::SecretSource;
 use tollgate_expr::nearest;
 use tollgate_policy::Source;
@@ -71,7 +74,40 @@ pub(crate) fn shared(
         key_salt: salt()?,
         names: naming.names.clone(),
         identity: naming.identity.clone(),
+        addressing: tollgate_edge::Addressing::default(),
     })
+}
+
+/// Opens what a configuration file says of addresses: for the state of a process, and to be watched.
+///
+/// # Errors
+/// What is wrong with which file.
+pub(crate) fn addressing(addresses: FileAddresses) -> Result<(Addressing, Vec<DataFile>), CliError> {
+    let FileAddresses { files, region, ip_policies } = addresses;
+    let (source, mut watched) =
+        files.open().map_err(|said| CliError::failed(said.replace('\n', "\nerror: ")))?;
+    let store = Arc::new(IpPolicies::known(IpPolicySet::default()));
+    match ip_policies {
+        None => {}
+        Some(FileIpPolicies::Inline(policies)) => store.replace(policies),
+        Some(FileIpPolicies::File(path)) => {
+            let store = Arc::clone(&store);
+            let opened = DataFile::open("ip_policies_file", &path, move |path| {
+                let text = String::from_utf8(reload::read(path)?)
+                    .map_err(|_| format!("cannot read {}: it is not UTF-8", path.display()))?;
+                let policies = read_ip_policies(Source::new(path.display().to_string(), text))?;
+                let count = policies.len();
+                store.replace(policies);
+                Ok(if count == 1 { "1 IP policy".to_owned() } else { format!("{count} IP policies") })
+            });
+            watched.push(opened.map_err(|said| match said.starts_with("cannot read") {
+                true => CliError::failed(said),
+                false => CliError::Said(said),
+            })?);
+        }
+    }
+    let region = region.unwrap_or_default().into();
+    Ok((Addressing { source, region, ip_policies: store }, watched))
 }
 
 /// An engine, with its warnings; or all of its errors.

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Crates without I/O, clock and runtime.
-pub(super) const PURE: [&str; 6] = [
+pub(super) const PURE: [&str; 7] = [
+    "tollgate-address",
     "tollgate-policy",
     "tollgate-expr",
     "tollgate-catalog",
@@ -30,7 +31,8 @@ const RUNTIMES: [&str; 4] = ["tokio", "hyper", "mio", "pingora-core"];
 const BROUGHT_ALONG: [(&str, &str); 1] = [("tollgate-cloud", "tokio")];
 
 /// The arrows: a package, and the packages of ours its code may use. Tests may use the mock as well.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
+    ("tollgate-address", &["tollgate-expr"]),
     ("tollgate-cloud", &[]),
     ("tollgate-expr", &[]),
     ("tollgate-dialect", &[]),
@@ -44,6 +46,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     (
         PROXY,
         &[
+            "tollgate-address",
             "tollgate-catalog",
             "tollgate-cloud",
             "tollgate-dialect",
@@ -58,6 +61,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     (
         "tollgate",
         &[
+            "tollgate-address",
             "tollgate-catalog",
             "tollgate-dialect",
             "tollgate-edge",

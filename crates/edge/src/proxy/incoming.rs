@@ -55,7 +55,7 @@ impl<'a> Incoming<'a> {
         let digest = stream.get_socket_digest();
         let client = inet(digest.as_ref().and_then(|digest| digest.peer_addr()));
         let server = inet(digest.as_ref().and_then(|digest| digest.local_addr()));
-        let mut facts = ConnectionFacts::new(client, server, started);
+        let mut facts = listener.shared.addressing.connection(client, server, started);
         let stream = if counted {
             let traffic = Arc::new(Traffic::default());
             facts.traffic = Some(Arc::clone(&traffic));

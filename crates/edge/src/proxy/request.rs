@@ -34,7 +34,7 @@ pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> 
     };
     let noted = noted(session.digest());
     let connection =
-        noted.map_or_else(|| Arc::new(connection(session, now)), |noted| Arc::clone(&noted.facts));
+        noted.map_or_else(|| Arc::new(connection(session, listener, now)), |noted| Arc::clone(&noted.facts));
     let (endpoint, secrets) = (Arc::clone(&listener.endpoint), Arc::clone(&listener.shared.secrets));
     let mut exchange = Exchange::new(request, connection, endpoint, secrets, engine.wants_results);
     if let Some(noted) = noted.filter(|noted| !noted.results.is_empty()) {
@@ -97,12 +97,13 @@ pub(super) fn inet(address: Option<&pingora_core::protocols::l4::socket::SocketA
 }
 
 /// A connection that nobody has noted anything of: one without TLS on which no rule ran.
-fn connection(session: &Session, now: SystemTime) -> ConnectionFacts {
+fn connection(session: &Session, listener: &Listener, now: SystemTime) -> ConnectionFacts {
     let digest = session.digest();
     let started = digest
         .and_then(|d| d.timing_digest.first().and_then(Option::as_ref))
         .map_or(now, |timing| timing.established_ts);
-    ConnectionFacts::new(inet(session.client_addr()), inet(session.server_addr()), started)
+    let (client, server) = (inet(session.client_addr()), inet(session.server_addr()));
+    listener.shared.addressing.connection(client, server, started)
 }
 
 /// Path and query with dot segments removed and unreserved characters decoded (RFC 3986 section 6.2.2);

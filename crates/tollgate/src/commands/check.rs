@@ -5,7 +5,7 @@ use crate::cli::{CheckArgs, LogForm};
 use crate::error::CliError;
 use crate::naming::Naming;
 use crate::secrets::Secrets;
-use crate::{output, wiring};
+use crate::{output, settings, wiring};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,8 +29,15 @@ struct Checked {
 /// None of a policy's own: those are printed.
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let secrets = Secrets::open(&args.secrets, None, &Catalog::builtin())?;
-    let shared = wiring::shared(Arc::new(secrets), &Naming::default())?;
-    let checked: Vec<Checked> = args.policy.iter().map(|path| check(path, &shared)).collect();
+    let mut shared = wiring::shared(Arc::new(secrets), &Naming::default())?;
+    let mut checked: Vec<Checked> = Vec::new();
+    if let Some(config) = &args.config {
+        match settings::read_config(config).and_then(|file| wiring::addressing(file.addresses)) {
+            Ok((addressing, _)) => shared.addressing = addressing,
+            Err(wrong) => checked.push(unusable(config, "config", &wrong)),
+        }
+    }
+    checked.extend(args.policy.iter().map(|path| check(path, &shared)));
     match args.format {
         LogForm::Json => {
             let all: Vec<&Value> = checked.iter().flat_map(|file| &file.json).collect();
@@ -52,22 +59,24 @@ fn check(path: &Path, shared: &Shared) -> Checked {
             };
             checked(source.name.clone(), found.render_text(&source), &found)
         }
-        // In the JSON form this, too, is a finding: a program reads nothing else.
-        Err(wrong) => {
-            let name = path.display().to_string();
-            let said = wrong.to_string();
-            let finding = Diagnostic {
-                severity: Severity::Error,
-                file: name.clone(),
-                at: Location::START,
-                code: "unreadable",
-                message: said.trim_start_matches("error: ").to_owned(),
-                help: None,
-            };
-            let found = Diagnostics::new(vec![finding]);
-            checked(name, format!("{said}\n"), &found)
-        }
+        Err(wrong) => unusable(path, "unreadable", &wrong),
     }
+}
+
+/// A file that cannot be checked. In the JSON form this, too, is a finding: a program reads nothing else.
+fn unusable(path: &Path, code: &'static str, wrong: &CliError) -> Checked {
+    let name = path.display().to_string();
+    let said = wrong.to_string();
+    let finding = Diagnostic {
+        severity: Severity::Error,
+        file: name.clone(),
+        at: Location::START,
+        code,
+        message: said.trim_start_matches("error: ").trim_end().to_owned(),
+        help: None,
+    };
+    let found = Diagnostics::new(vec![finding]);
+    checked(name, format!("{}\n", said.trim_end()), &found)
 }
 
 fn checked(name: String, text: String, found: &Diagnostics) -> Checked {

@@ -106,6 +106,7 @@ fn start(stage: &Stage, listen: SocketAddr, admin: Option<SocketAddr>) -> Result
         upgrade_sock: None,
         upgrade: false,
         version: wiring::VERSION,
+        data_files: Vec::new(),
     };
     let (say, said) = channel::<Result<Vec<String>, StartError>>();
     let failed = say.clone();

@@ -30,7 +30,10 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode, CliError> {
     let secrets = Arc::new(StandIns::new(real));
     let file = args.config.as_deref().map(settings::read_config).transpose()?.unwrap_or_default();
     let naming = naming::settle(&args.names, file.names)?;
-    let shared = wiring::shared(Arc::<StandIns<Secrets>>::clone(&secrets), &naming)?;
+    let mut shared = wiring::shared(Arc::<StandIns<Secrets>>::clone(&secrets), &naming)?;
+    if args.config.is_some() {
+        (shared.addressing, _) = wiring::addressing(file.addresses)?;
+    }
     let source = wiring::source(&args.policy)?;
     let engine = check::good(&source, &shared)?;
     wiring::known_backends(&shared, &engine)?;

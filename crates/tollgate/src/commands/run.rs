@@ -49,6 +49,8 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
     shared.outbound = Arc::new(settings.targets.clone());
     let urls = settings.internal.iter().map(|endpoint| endpoint.url.clone()).collect();
     shared.internal = Arc::new(Directory::declare(urls));
+    let data_files;
+    (shared.addressing, data_files) = wiring::addressing(settings.addresses)?;
     let shared = Arc::new(shared);
     // Engines are made again when they serve; only a backend has to be looked for in them.
     let named = shared.names.default_backend.is_some() || shared.names.replaced.is_some();
@@ -70,6 +72,7 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
         upgrade_sock: args.upgrade_sock.clone(),
         upgrade: args.upgrade,
         version: wiring::VERSION,
+        data_files,
     };
     serve(options, shared, Arc::new(log), |lines| lines.iter().for_each(|line| output::say(line)))
         .map_err(start_error)?;

@@ -24,15 +24,20 @@ pub(crate) fn findings(source: Source, path: &Path) -> Diagnostics {
         Ok(file) => file,
         Err(findings) => return findings.found,
     };
-    let missing = (!file.policy.is_file()).then(|| Diagnostic {
-        severity: Severity::Error,
-        file: name,
-        at: Location::START,
-        code: "test-file",
-        message: format!("there is no policy {}", file.policy.display()),
-        help: Some("`policy` is relative to this file".to_owned()),
+    let named = [("policy", Some(&file.policy)), ("config", file.config.as_ref())];
+    let missing = named.into_iter().filter_map(|(key, path)| {
+        let path = path.filter(|path| !path.is_file())?;
+        let what = if key == "policy" { "policy" } else { "configuration file" };
+        Some(Diagnostic {
+            severity: Severity::Error,
+            file: name.clone(),
+            at: Location::START,
+            code: "test-file",
+            message: format!("there is no {what} {}", path.display()),
+            help: Some(format!("`{key}` is relative to this file")),
+        })
     });
-    Diagnostics::new(missing.into_iter().collect())
+    Diagnostics::new(missing.collect())
 }
 
 /// What came of some tests.

@@ -21,6 +21,8 @@ pub(super) struct TestFile {
     pub(super) path: PathBuf,
     /// The policy under test.
     pub(super) policy: PathBuf,
+    /// A configuration file; what it says of addresses counts.
+    pub(super) config: Option<PathBuf>,
     /// Vault, name and value.
     pub(super) secrets: Vec<(String, String, SecretString)>,
     /// In order.
@@ -78,10 +80,11 @@ pub(super) fn parse(source: Source, path: &Path) -> Result<TestFile, Findings> {
 }
 
 fn decode(reader: &mut Reader, root: &Node, path: &Path) -> Option<TestFile> {
-    if !reader.mapping(root, "", &["policy", "secrets", "tests"]) {
+    if !reader.mapping(root, "", &["policy", "config", "secrets", "tests"]) {
         return None;
     }
     let policy = reader.required(root, "", "policy").and_then(|node| reader.text(node, "policy"));
+    let config = reader.text_at(root, "", "config");
     let secrets = root.get("secrets").map(|node| secrets(reader, node)).unwrap_or_default();
     let tests = reader.required(root, "", "tests").and_then(|node| {
         let items = reader.list(node, "tests")?;
@@ -100,7 +103,8 @@ fn decode(reader: &mut Reader, root: &Node, path: &Path) -> Option<TestFile> {
         cases.push(case);
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    Some(TestFile { path: path.to_owned(), policy: folder.join(policy?), secrets, cases })
+    let config = config.map(|config| folder.join(config));
+    Some(TestFile { path: path.to_owned(), policy: folder.join(policy?), config, secrets, cases })
 }
 
 fn secrets(reader: &mut Reader, node: &Node) -> Vec<(String, String, SecretString)> {
