@@ -50,19 +50,7 @@ fn unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
             error(rule.at, "ERR_NGROK_2262", message, help)
         }));
     }
-    let phases = [
-        ("on_http_request", &engine.request),
-        ("on_http_response", &engine.response),
-        ("on_event_stream_message", &engine.events),
-    ];
-    for (phase, rules) in phases {
-        if let Some(rule) = rules.first().filter(|_| !place.protocol.is_http()) {
-            let message = format!("`{phase}` cannot run on an endpoint of protocol `{protocol}`");
-            let help =
-                "such an endpoint runs `on_tcp_connect` only; remove the rules, or write `protocol: https`";
-            found.push(error(rule.at, "ERR_NGROK_2230", message, help));
-        }
-    }
+    found.extend(phases_unfit(engine, source, place));
     let forwards = of_kind(&engine.connect, FORWARD).map(|(_, at)| at).next();
     if let Some(at) = forwards.filter(|_| place.protocol.is_http()) {
         let message = format!(
@@ -98,6 +86,26 @@ fn unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
         }
     }
     found
+}
+
+/// The phases of requests, on an endpoint that reads none.
+fn phases_unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
+    if place.protocol.is_http() {
+        return Vec::new();
+    }
+    let phases = [
+        ("on_http_request", &engine.request),
+        ("on_http_response", &engine.response),
+        ("on_event_stream_message", &engine.events),
+    ];
+    let first = |(phase, rules): (&'static str, &Vec<Rule>)| Some((phase, rules.first()?.at));
+    let found = phases.into_iter().filter_map(first).map(|(phase, at)| {
+        let message = format!("`{phase}` cannot run on an endpoint of protocol `{}`", place.protocol.name());
+        let help =
+            "such an endpoint runs `on_tcp_connect` only; remove the rules, or write `protocol: https`";
+        diagnostic(source, at, Severity::Error, "ERR_NGROK_2230", message, Some(help.to_owned()))
+    });
+    found.collect()
 }
 
 /// Where handshakes are completed by rules, and whether with the endpoint's certificate.
