@@ -84,6 +84,11 @@ async fn a_request_goes_through_both_policies_and_back() {
         assert!(!told.to_string().contains(".internal\"") || header("host") != "api.internal", "{told}");
         assert_eq!(got.header("x-both"), "inner outer", "the inner rules come first");
         assert_eq!(got.header("x-end"), "ep_public");
+        assert_eq!(
+            got.header("x-tollgate-policy"),
+            gateway.revision,
+            "the first line of a policy is the listener's"
+        );
         assert_eq!(got.header("x-tollgate-policy"), gateway.status().await["revision"].as_str().unwrap());
     }
 }

@@ -186,6 +186,8 @@ pub fn serve(
         addresses.push(address);
     }
     lines.extend(options.internal.iter().map(|endpoint| format!("internal endpoint {}", endpoint.url)));
+    // First those that clients reach.
+    watched.rotate_left(options.internal.len());
     lines.extend(watched.iter().map(policy_line));
     check_health(&mut server, &watched)?;
     tls::watch(watched.iter().filter_map(|(_, _, listener)| listener.certificates.clone()).collect());
