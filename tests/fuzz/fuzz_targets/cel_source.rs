@@ -6,8 +6,9 @@ use libfuzzer_sys::fuzz_target;
 use std::time::UNIX_EPOCH;
 use tollgate_expr::{Activation, NoSecrets, Program, Scope, Template};
 
-const SCOPES: [Scope; 7] = [
+const SCOPES: [Scope; 8] = [
     Scope::Connect,
+    Scope::Terminated,
     Scope::Request,
     Scope::Response,
     Scope::Event,

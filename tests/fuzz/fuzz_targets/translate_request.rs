@@ -38,6 +38,7 @@ fuzz_target!(|input: (u8, &[u8])| {
                 max_output_tokens: (way % 3 == 0).then_some(4096),
                 thinking: WAYS[usize::from(way) % WAYS.len()],
                 strip_state: way % 2 == 0,
+                completion_tokens: way % 5 == 0,
             };
             let Ok(written) = conversation.write(&target) else { continue };
             serde_json::from_slice::<Value>(&written.body).expect("what is written is no JSON");
