@@ -23,6 +23,8 @@ mod commands;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod cost;
 mod cost_attempts;
 #[cfg(test)]

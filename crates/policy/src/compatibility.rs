@@ -12,7 +12,7 @@ const DOCUMENT: &[(&str, &str)] = &[
     ),
     (
         "unknown keys",
-        "Refused with their place and the nearest right name, because a misspelt limit must not be no limit. `tollgate check --lenient` warns instead.",
+        "Refused with their place and the nearest right name, because a misspelt limit must not be no limit.",
     ),
     (
         "`if:`, `code:` beside `deny`, an action in `expressions:`",

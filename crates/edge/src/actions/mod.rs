@@ -8,11 +8,15 @@ use tollgate_policy::ActionSpec;
 
 mod add_headers;
 mod ai_gateway;
+#[cfg(test)]
+mod bad_input;
 mod basic_auth;
 pub(crate) mod circuit_breaker;
 mod close_connection;
 mod compress_response;
 mod custom_response;
+#[cfg(test)]
+mod declared_results;
 mod deny;
 mod find_replace;
 mod forward_internal;

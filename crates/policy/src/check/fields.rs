@@ -120,7 +120,7 @@ impl Checker {
         }
         match rule {
             KeyRule::Any => {}
-            KeyRule::HeaderName => self.header_name(key.at, &key.text),
+            KeyRule::HeaderName => self.header_name(key.at, path, &key.text),
             KeyRule::Identifier => {
                 let first_is_digit = key.text.starts_with(|c: char| c.is_ascii_digit());
                 if first_is_digit || !key.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -133,15 +133,17 @@ impl Checker {
     }
 
     /// RFC 9110 section 5.1 and 5.6.2: a token.
-    pub(super) fn header_name(&mut self, at: Location, name: &str) {
+    pub(super) fn header_name(&mut self, at: Location, path: &str, name: &str) {
         if name.len() > LONGEST_HEADER_NAME {
-            let message = format!("the name of a header is at most {LONGEST_HEADER_NAME} characters long");
+            let message =
+                format!("the name of a header in `{path}` is at most {LONGEST_HEADER_NAME} characters long");
             return self.error(at, codes::HEADER_NAME_LENGTH, message, None);
         }
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || !name.chars().all(token) {
             let help = Some("use letters, digits and `-`; `${}` is for values only".into());
-            self.error(at, codes::HEADER_NAME, format!("`{name}` is not the name of a header"), help);
+            let message = format!("`{name}` in `{path}` is not the name of a header");
+            self.error(at, codes::HEADER_NAME, message, help);
         }
     }
 

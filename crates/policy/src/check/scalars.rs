@@ -25,7 +25,7 @@ impl Checker {
             Shape::Size { min, max } => self.size(node, (*min, *max), path),
             Shape::HeaderName => {
                 if let Some(name) = self.text(node, shape, path) {
-                    self.header_name(node.at, name);
+                    self.header_name(node.at, path, name);
                 }
             }
             _ => {
