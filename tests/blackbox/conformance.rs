@@ -1,7 +1,8 @@
 //! The language, case by case: policies of `tests/conformance/*.yml`, and what the built binary does with them.
 //!
 //! A file has a list of `cases`. A case has a `policy` as text and either `refused` (what `tollgate check` says) or `requests`
-//! with what must come back. What a case does not say is not compared.
+//! with what must come back. What a case does not say is not compared. `UPSTREAM` in a policy is the URL of the server
+//! behind the gateway.
 
 use crate::support::*;
 use serde_json::{Map, Value};
@@ -13,6 +14,28 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance")
 }
 
+/// `<<ab*3>>` is `ababab`: for what is too long to be written out.
+fn expanded(text: &str) -> String {
+    let mut parts = text.split("<<");
+    let mut out = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        let (repeated, rest) = part.split_once(">>").expect("`<<` is closed by `>>`");
+        let (what, times) = repeated.rsplit_once('*').expect("`<<what*times>>`");
+        out.push_str(&what.repeat(times.parse().expect("a number")));
+        out.push_str(rest);
+    }
+    out
+}
+
+fn expand(value: Value) -> Value {
+    match value {
+        Value::String(text) => expanded(&text).into(),
+        Value::Array(items) => items.into_iter().map(expand).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, expand(value))).collect(),
+        other => other,
+    }
+}
+
 /// The cases of a file, and keys that nobody reads refused: a misspelt expectation must not pass.
 fn cases(file: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(folder().join(file)).unwrap();
@@ -20,7 +43,7 @@ fn cases(file: &str) -> Vec<Value> {
     let tree = parse(&source)
         .unwrap_or_else(|wrong| panic!("{file}:{}: {}", wrong.at.line, wrong.message))
         .to_json();
-    let cases = tree["cases"].as_array().expect("a list of cases").clone();
+    let cases = expand(tree["cases"].clone()).as_array().expect("a list of cases").clone();
     for case in &cases {
         only(case, &["name", "policy", "json", "upstream", "secrets", "warns", "refused", "requests"]);
         for request in case["requests"].as_array().into_iter().flatten() {
@@ -65,7 +88,7 @@ async fn conforms(file: &str) {
 async fn one(case: &Value, policy: &str) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("policy.yml");
-    std::fs::write(&file, policy).unwrap();
+    std::fs::write(&file, policy.replace("UPSTREAM", "http://127.0.0.1:1")).unwrap();
     let checked = run(&["check", file.to_str().unwrap()]).await;
     let said = format!("{}{}", checked.stdout, checked.stderr);
     if case["refused"].is_object() {
@@ -143,7 +166,8 @@ impl Behind {
 
 async fn requests(case: &Value, policy: &str) -> Vec<String> {
     let behind = Behind::new(case).await;
-    let mut builder = Gateway::builder(policy);
+    let policy = policy.replace("UPSTREAM", &behind.url().unwrap_or_default());
+    let mut builder = Gateway::builder(&policy);
     if let Some(url) = behind.url() {
         builder = builder.args(&["--upstream", &url]);
     }
@@ -193,7 +217,7 @@ async fn compared(gateway: &Gateway, request: &Value) -> Vec<String> {
         }
     }
     let answer = gateway.send(if request["h2"] == true { ask.h2() } else { ask }).await;
-    let text = answer.text();
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
     let mut wrong = Vec::new();
     let mut same = |what: &str, wanted: &Value, came: Value| {
         if !wanted.is_null() && *wanted != came {
@@ -260,7 +284,8 @@ files! {
     the_document: "document.yml",
     conditions: "conditions.yml",
     values: "values.yml",
-    what_is_refused_at_load: "refused.yml",
+    documents_that_are_refused: "refused-documents.yml",
+    fields_that_are_refused: "refused-fields.yml",
     actions: "actions.yml",
     errors: "errors.yml",
 }

@@ -3,14 +3,11 @@
 use super::Checker;
 use crate::cel::Scope;
 use crate::codes;
-use crate::shape::{Field, KeyRule, Shape, alternatives};
+use crate::shape::{CelScope, Field, KeyRule, Shape, alternatives};
 use crate::source::Location;
 use crate::tree::{Key, Node, NodeValue};
 use crate::typo;
 use tollgate_expr::nearest;
-
-/// The longest name of a header field that is accepted, in bytes.
-const LONGEST_HEADER_NAME: usize = 256;
 
 impl Checker {
     /// Checks the keys of a mapping and their values. `owner` is where a missing field is reported.
@@ -71,7 +68,11 @@ impl Checker {
             Shape::Json => self.json(node, scope),
             Shape::Cel(reads) => {
                 if let Some(text) = self.text(node, shape, path) {
-                    self.program(node, text, reads.within(scope));
+                    let scope = reads.within(scope);
+                    match reads {
+                        CelScope::Retry => self.condition(node, text, scope),
+                        _ => self.program(node, text, scope),
+                    };
                 }
             }
             Shape::Template => {
@@ -107,10 +108,16 @@ impl Checker {
         path: &str,
         scope: Scope,
     ) {
-        self.count(node, node.entries().len(), (min, max), "entry", path);
-        for (key, entry) in node.entries() {
+        let headers = keys == KeyRule::HeaderName;
+        self.count(node, node.entries().len(), (min, max), if headers { "header" } else { "entry" }, path);
+        for (index, (key, entry)) in node.entries().iter().enumerate() {
             self.map_key(key, keys, path);
-            self.shape(entry, value, &joined(path, &key.text), scope);
+            let path = joined(path, &key.text);
+            self.shape(entry, value, &path, scope);
+            if headers {
+                self.header_once(key, node.entries().iter().take(index).map(|(before, _)| before));
+                self.header_value(entry, &path);
+            }
         }
     }
 
@@ -132,21 +139,6 @@ impl Checker {
         }
     }
 
-    /// RFC 9110 section 5.1 and 5.6.2: a token.
-    pub(super) fn header_name(&mut self, at: Location, path: &str, name: &str) {
-        if name.len() > LONGEST_HEADER_NAME {
-            let message =
-                format!("the name of a header in `{path}` is at most {LONGEST_HEADER_NAME} characters long");
-            return self.error(at, codes::HEADER_NAME_LENGTH, message, None);
-        }
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if name.is_empty() || !name.chars().all(token) {
-            let help = Some("use letters, digits and `-`; `${}` is for values only".into());
-            let message = format!("`{name}` in `{path}` is not the name of a header");
-            self.error(at, codes::HEADER_NAME, message, help);
-        }
-    }
-
     fn count(&mut self, node: &Node, have: usize, (min, max): (usize, usize), noun: &str, path: &str) {
         let many = |n: usize| match (n, noun) {
             (1, _) => format!("1 {noun}"),
@@ -159,7 +151,8 @@ impl Checker {
         } else if have > max {
             let verb = if max == 1 { "is" } else { "are" };
             let message = format!("`{path}` has {}; at most {max} {verb} allowed", many(have));
-            self.error(node, codes::TOO_MANY, message, None);
+            let code = if noun == "header" { codes::TOO_MANY_HEADERS } else { codes::TOO_MANY };
+            self.error(node, code, message, None);
         }
     }
 
