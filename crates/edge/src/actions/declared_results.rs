@@ -4,17 +4,22 @@ use super::{ALL, find};
 use crate::action::RequestCx;
 use crate::answer::Answer;
 use crate::dry::{DryClient, ScriptedUpstream};
+use crate::engine::Shared;
+use crate::internal::Directory;
 use crate::phase;
 use crate::testing::{engine, exchange, shared};
 use bytes::Bytes;
 use http::StatusCode;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tollgate_expr::{Map, Value};
 use tollgate_policy::{Holds, ResultVar};
 
 /// Runs a request, and then an answer with this body, through a policy; what the actions left.
 async fn left(rules: &str, head: &str, body: &str, answer: &str) -> Map {
-    let shared = shared(&[("v", "k", "secret")]);
+    // A configuration without internal endpoints.
+    let internal = Arc::new(Directory::declare(Vec::new()));
+    let shared = Shared { internal, ..shared(&[("v", "k", "secret")]) };
     // The comment makes the engine record results.
     let engine = engine(&format!("# actions.ngrok\n{rules}"), &shared);
     let mut exchange = exchange(&shared, &engine, head);
@@ -103,6 +108,7 @@ fn runs() -> Vec<[String; 6]> {
         run(request, "basic-auth", "{credentials: ['demo:password1']}"),
         run(request, "basic-auth", "{credentials: ['demo:password1'], enforce: false}"),
         run(response, "compress-response", "{algorithms: [gzip]}"),
+        run(request, "forward-internal", "{url: 'https://a.internal', on_error: continue}"),
         run(request, "http-request", "{url: 'http://a.example/', retry_condition: 'attempts < 2'}"),
         run(response, "http-request", "{url: 'http://a.example/'}"),
         run(request, "jwt-validation", JWT),
