@@ -107,3 +107,4 @@ mod upstream_h2;
 mod urls;
 #[cfg(test)]
 mod waf;
+mod webhooks;
