@@ -421,6 +421,48 @@ fn every_action_is_refused_in_every_phase_that_is_not_its_own() {
     }
 }
 
+/// Phases by action, as ngrok documents them: T `on_tcp_connect`, Q `on_http_request`, S `on_http_response`, E
+/// `on_event_stream_message`. <https://ngrok.com/docs/traffic-policy/actions/>
+const DOCUMENTED: &[(&str, &str)] = &[
+    ("add-headers", "QS"),
+    ("ai-gateway", "Q"),
+    ("basic-auth", "Q"),
+    ("circuit-breaker", "Q"),
+    ("close-connection", "TQ"),
+    ("compress-response", "S"),
+    ("custom-response", "QS"),
+    ("deny", "TQ"),
+    ("forward-internal", "TQ"),
+    ("http-request", "QS"),
+    ("jwt-validation", "Q"),
+    ("log", "TQS"),
+    ("owasp-crs-request", "Q"),
+    ("owasp-crs-response", "S"),
+    ("rate-limit", "Q"),
+    ("redirect", "Q"),
+    ("remove-headers", "QS"),
+    ("request-body-find-replace", "Q"),
+    ("response-body-find-replace", "S"),
+    ("restrict-ips", "TQS"),
+    ("set-vars", "TQS"),
+    ("sse-find-replace", "E"),
+    ("url-rewrite", "Q"),
+    ("verify-webhook", "Q"),
+];
+
+#[test]
+fn actions_run_in_the_phases_that_are_documented() {
+    assert_eq!(ALL.len(), DOCUMENTED.len());
+    for (name, letters) in DOCUMENTED {
+        let spec = super::find(name).unwrap_or_else(|| panic!("there is no {name}")).spec;
+        for (phase, letter) in Phase::ALL.iter().zip(['T', 'Q', 'S', 'E']) {
+            // The endpoints it forwards to speak HTTP: a difference its page tells of.
+            let documented = letters.contains(letter) && (*name, letter) != ("forward-internal", 'T');
+            assert_eq!(spec.phases.contains(phase), documented, "{name} in {phase}");
+        }
+    }
+}
+
 #[test]
 fn an_action_that_needs_fields_is_refused_without_config() {
     let world = World { shared: shared(&[]), cases: 0, wrong: Vec::new() };
