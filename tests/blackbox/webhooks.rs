@@ -25,7 +25,12 @@ fn hmac(signed: &str) -> String {
 }
 
 fn refused(answer: &Answer, why: &str) {
-    assert_eq!((answer.status, answer.code(), answer.header("x-from")), (403, "3204", ""), "{}", answer.text());
+    assert_eq!(
+        (answer.status, answer.code(), answer.header("x-from")),
+        (403, "3204", ""),
+        "{}",
+        answer.text()
+    );
     assert!(answer.text().contains(why), "{}", answer.text());
 }
 
@@ -49,7 +54,9 @@ async fn a_signature_is_good_for_five_minutes() {
     let renewed = format!("t={},v1={}", now(), hmac(&format!("{old}.{body}")));
     refused(&gateway.send(post_bytes("/same", body).header("stripe-signature", &renewed)).await, "");
     refused(&gateway.send(post_bytes("/same", body)).await, "no header");
-    for bad in ["", "t=,v1=", "v1=00", "t=soon,v1=00", "t=99999999999999999999,v1=00", "t=1,t=2,v1=zz", "\u{e9}"] {
+    for bad in
+        ["", "t=,v1=", "v1=00", "t=soon,v1=00", "t=99999999999999999999,v1=00", "t=1,t=2,v1=zz", "\u{e9}"]
+    {
         refused(&gateway.send(post_bytes("/same", body).header("stripe-signature", bad)).await, "");
     }
 }
@@ -89,7 +96,10 @@ async fn what_is_not_enforced_is_told_to_the_rules() {
     let gateway = Gateway::start(&json!({ "on_http_request": [action, says] }).to_string()).await;
     let answer = gateway.send(post_bytes("/", "{}")).await;
     let told: Value = answer.json();
-    assert_eq!((answer.status, &told["verified"], &told["error"]["code"]), (200, &json!(false), &json!("ERR_NGROK_3204")));
+    assert_eq!(
+        (answer.status, &told["verified"], &told["error"]["code"]),
+        (200, &json!(false), &json!("ERR_NGROK_3204"))
+    );
     let signature = format!("t={},v1={}", now(), hmac(&format!("{}.{{}}", now())));
     let told: Value = gateway.send(post_bytes("/", "{}").header("stripe-signature", &signature)).await.json();
     assert_eq!((&told["verified"], &told["error"]["code"]), (&json!(true), &json!("")), "{told}");

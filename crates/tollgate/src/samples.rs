@@ -100,7 +100,9 @@ fn loads(text: &str, tree: &Node, shared: &Shared) -> Result<(), String> {
             Some(item) if item.get("type").is_some() || item.get("actions").is_some() => rules(text, shared),
             _ => gateway(&format!("providers:\n{}", indented(text, 2)), shared),
         },
-        _ if has("traffic_policy") || Phase::ALL.iter().any(|phase| has(phase.key())) => policy(&source, shared),
+        _ if has("traffic_policy") || Phase::ALL.iter().any(|phase| has(phase.key())) => {
+            policy(&source, shared)
+        }
         _ if has("tests") => {
             let found = test::findings(source.clone(), &root().join("policies/sample.test.yml"));
             if found.has_errors() { Err(found.render_text(&source)) } else { Ok(()) }

@@ -15,7 +15,8 @@ impl Checker {
     /// RFC 9110 section 5.1 and 5.6.2: a token.
     pub(super) fn header_name(&mut self, at: Location, path: &str, name: &str) {
         if name.len() > LONGEST_NAME {
-            let message = format!("the name of a header in `{path}` is at most {LONGEST_NAME} characters long");
+            let message =
+                format!("the name of a header in `{path}` is at most {LONGEST_NAME} characters long");
             return self.error(at, codes::HEADER_NAME_LENGTH, message, None);
         }
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
