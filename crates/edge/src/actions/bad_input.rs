@@ -446,6 +446,7 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ("restrict-ips", "TQS"),
     ("set-vars", "TQS"),
     ("sse-find-replace", "E"),
+    ("terminate-tls", "T"),
     ("url-rewrite", "Q"),
     ("verify-webhook", "Q"),
 ];
