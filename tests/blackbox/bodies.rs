@@ -239,6 +239,12 @@ async fn rules_on_connections_close_them_or_tell_requests() {
         assert_eq!(told["headers"]["x-from"], "127.0.0.1", "{h2}");
     }
     let mut raw = RawConnection::open(gateway.addr).await;
+    for path in ["/first", "/second"] {
+        raw.write(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+        let told = raw.answer().await.expect("an answer").json();
+        assert_eq!((&told["headers"]["x-from"], &told["uri"]), (&json!("127.0.0.1"), &json!(path)));
+    }
+    let mut raw = RawConnection::open(gateway.addr).await;
     raw.write(b"GET /hang-up HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert_eq!(raw.everything().await, b"", "no answer at all");
     let closed = |line: &str| line.contains("/hang-up").then(|| line.contains("refused"));

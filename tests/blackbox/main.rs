@@ -31,6 +31,7 @@ mod cost_attempts;
 mod crowd;
 #[cfg(test)]
 mod delivery;
+mod endpoints;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]

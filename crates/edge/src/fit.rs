@@ -171,7 +171,8 @@ mod tests {
             assert!(loaded.engine.is_some());
             loaded.diagnostics.render_text(&source)
         };
-        let guard = "on_http_request:\n  - expressions: [\"req.method == 'PUT'\"]\n    actions: [{type: deny}]\n";
+        let guard =
+            "on_http_request:\n  - expressions: [\"req.method == 'PUT'\"]\n    actions: [{type: deny}]\n";
         let text = said(guard, false);
         assert!(text.contains("p.yml:2:5: warning:") && text.contains("ERR_NGROK_2235"), "{text}");
         assert_eq!(said(guard, true), "");

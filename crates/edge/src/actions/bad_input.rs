@@ -97,7 +97,7 @@ fn sample(shape: &Shape) -> Value {
             .collect::<Map<_, _>>()
             .into(),
         Shape::OneOf(shapes) => sample(shapes.first().expect("a shape")),
-        Shape::Json => json!({ "any": "thing" }),
+        Shape::Json | Shape::Data => json!({ "any": "thing" }),
         Shape::StatusCode { min, .. } => json!(min),
         Shape::HeaderName => json!("x-some-header"),
     }
@@ -137,7 +137,7 @@ fn of_wrong_types(shape: &Shape) -> Vec<Value> {
             ));
             all
         }
-        Shape::Json => vec![],
+        Shape::Json | Shape::Data => vec![],
     }
 }
 
@@ -197,6 +197,7 @@ fn interpolated(shape: &Shape) -> Option<Value> {
             | Shape::Template
             | Shape::Cel(_)
             | Shape::Json
+            | Shape::Data
             | Shape::List { .. }
             | Shape::Map { .. }
             | Shape::Object(_)

@@ -24,6 +24,8 @@ mod gate;
 pub(crate) mod header_names;
 mod held_text;
 mod http_request;
+#[cfg(test)]
+mod interpolated;
 mod jwt_validation;
 mod log;
 mod owasp_crs;

@@ -66,6 +66,7 @@ impl Checker {
             }
             Shape::OneOf(shapes) => self.one_of(node, shape, shapes, path, scope),
             Shape::Json => self.json(node, scope),
+            Shape::Data => self.data(node, path),
             Shape::Cel(reads) => {
                 if let Some(text) = self.text(node, shape, path) {
                     let scope = reads.within(scope);
@@ -199,15 +200,27 @@ impl Checker {
         }
     }
 
+    fn data(&mut self, node: &Node, path: &str) {
+        match &node.value {
+            NodeValue::Text(text) if text.contains("${") => self.not_an_expression(node, path),
+            NodeValue::List(items) => items.iter().for_each(|item| self.data(item, path)),
+            NodeValue::Map(entries) => entries.iter().for_each(|(_, value)| self.data(value, path)),
+            _ => self.writable(node),
+        }
+    }
+
     fn json(&mut self, node: &Node, scope: Scope) {
         match &node.value {
             NodeValue::Text(text) => self.template(node, text, scope),
             NodeValue::List(items) => items.iter().for_each(|item| self.json(item, scope)),
             NodeValue::Map(entries) => entries.iter().for_each(|(_, value)| self.json(value, scope)),
-            NodeValue::Float(value) if !value.is_finite() => {
-                self.error(node, codes::VALUE, "this number cannot be written in JSON".into(), None);
-            }
-            _ => {}
+            _ => self.writable(node),
+        }
+    }
+
+    fn writable(&mut self, node: &Node) {
+        if matches!(node.value, NodeValue::Float(value) if !value.is_finite()) {
+            self.error(node, codes::VALUE, "this number cannot be written in JSON".into(), None);
         }
     }
 
@@ -248,7 +261,7 @@ fn fits(node: &Node, shape: &Shape) -> bool {
         Shape::List { .. } => matches!(node.value, NodeValue::List(_)),
         Shape::Map { .. } | Shape::Object(_) => matches!(node.value, NodeValue::Map(_)),
         Shape::OneOf(shapes) => shapes.iter().any(|shape| fits(node, shape)),
-        Shape::Json => true,
+        Shape::Json | Shape::Data => true,
         _ => node.text().is_some(),
     }
 }
