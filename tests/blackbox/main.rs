@@ -10,6 +10,7 @@ mod addresses;
 mod admin;
 #[cfg(test)]
 mod bad_input;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod bound_state;
@@ -31,6 +32,7 @@ mod cost_attempts;
 mod crowd;
 #[cfg(test)]
 mod delivery;
+#[cfg(test)]
 mod endpoints;
 #[cfg(test)]
 mod explain;
@@ -108,4 +110,5 @@ mod upstream_h2;
 mod urls;
 #[cfg(test)]
 mod waf;
+#[cfg(test)]
 mod webhooks;

@@ -66,7 +66,7 @@ fn check(config: &Config<'_>, checker: &mut Checker) {
     }
     for item in config.get("vars").map(|vars| vars.as_list()).unwrap_or_default() {
         if item.entries().len() != 1 {
-            checker.recode(&item, "ERR_NGROK_2252");
+            checker.recode(item, "ERR_NGROK_2252");
         }
     }
     for (name, value) in assignments(config) {
