@@ -51,7 +51,7 @@ const DOCUMENT: &[(&str, &str)] = &[
     ("more than one `ai-gateway`", "Possible; ngrok allows one in a policy (`ERR_NGROK_2266`)."),
     (
         "protocols and services",
-        "What belongs to ngrok's service (Kubernetes bindings, stored IP policies and certificates, managed logins) is not here, nor are the codes for it. Internal endpoints speak HTTP and HTTPS only.",
+        "What belongs to ngrok's service (Kubernetes bindings, stored certificates, managed logins) is not here, nor are the codes for it. Endpoints and IP policies stand in the configuration file.",
     ),
     ("limits", "512 rules a phase, 64 actions a rule. ngrok does not publish its numbers."),
 ];

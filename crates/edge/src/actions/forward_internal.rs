@@ -42,7 +42,6 @@ static SPEC: ActionSpec = ActionSpec {
         ResultVar::new("error.message", Holds::Text, "The same for people; there then.").or_absent(),
     ],
     differences: &[
-        "In `on_http_request` only: internal endpoints speak HTTP here.",
         "Endpoints are those of one configuration file, and nothing is encrypted between them: `http` and `https` differ by name only.",
         "`x-forwarded-for` has the client's address once, however often the request is forwarded.",
     ],
