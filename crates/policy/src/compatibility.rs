@@ -30,7 +30,7 @@ const DOCUMENT: &[(&str, &str)] = &[
     ),
     (
         "which answers pass `on_http_response`",
-        "Those of the upstream, of `ai-gateway` and of `custom-response`; those of `deny`, `redirect`, gates and errors do not.",
+        "Those of the upstream, of `ai-gateway`, of `forward-internal` and of `custom-response`; those of `deny`, `redirect`, gates and errors do not.",
     ),
     (
         "errors",
