@@ -39,17 +39,18 @@ async fn request_bodies_are_changed_before_the_upstream_sees_them() {
     assert_eq!((plain.status, &plain.body[..]), (200, &[0xff, 0xfe][..]), "what is no text stays");
 }
 
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    flate2::read::GzEncoder::new(text, flate2::Compression::fast()).read_to_end(&mut out).unwrap();
+    out
+}
+
 #[tokio::test]
 async fn packed_request_bodies_are_searched_too_and_broken_ones_are_refused() {
     let (_echo, gateway) = stage(json!({"on_http_request": [
         {"type": "request-body-find-replace", "config": {"replacements": [{"from": "secret", "to": "-"}]}},
     ]}))
     .await;
-    let gzip = |text: &[u8]| {
-        let mut out = Vec::new();
-        flate2::read::GzEncoder::new(text, flate2::Compression::fast()).read_to_end(&mut out).unwrap();
-        out
-    };
     let twice = post_bytes("/same", gzip(&gzip(b"a secret b"))).header("content-encoding", "gzip, gzip");
     assert_eq!(gateway.send(twice).await.text(), "a - b", "what is packed twice is no hiding place");
     let send = async |body: Vec<u8>| {
@@ -81,6 +82,36 @@ async fn response_bodies_are_changed_and_their_length_is_right() {
     let long = gateway.send(post_bytes("/same", vec![b'x'; 11 << 20])).await;
     assert_eq!((long.status, long.body.len()), (200, 11 << 20), "too long to be searched: it passes");
     assert_eq!(gateway.send(get("/x").method("HEAD")).await.status, 200);
+}
+
+#[tokio::test]
+async fn packed_answers_are_searched_too_and_broken_ones_do_not_reach_the_client() {
+    let replace = json!({"type": "response-body-find-replace", "config": {"replacements": [{"from": "secret", "to": "-"}]}});
+    let policy = json!({ "on_http_response": [replace] }).to_string();
+    let raw = RawUpstream::start("", Then::Close).await;
+    let gateway = Gateway::builder(&policy).args(&["--upstream", &raw.url()]).start().await;
+    let ask = async |coding: &str, body: &[u8]| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        raw.set([head.as_bytes(), body].concat(), Then::Close);
+        let answer = gateway.send(get("/x").header("accept-encoding", "gzip")).await;
+        (answer.status, answer.code().to_owned(), String::from_utf8_lossy(&answer.body).into_owned())
+    };
+    let packed = gzip(b"a secret b");
+    assert_eq!(ask("gzip", &packed).await, (200, String::new(), "a - b".into()));
+    assert_eq!(ask("gzip, gzip", &gzip(&packed)).await, (200, String::new(), "a - b".into()));
+    for broken in [b"no gzip at all".as_slice(), &packed[..packed.len() - 9], b""] {
+        let (status, code, text) = ask("gzip", broken).await;
+        let empty = broken.is_empty();
+        assert!(empty || (status, code.as_str()) == (500, "3904"), "{status} {code} {text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+    let bomb = gzip(&vec![b'a'; 64 << 20]);
+    let (status, code, text) = ask("gzip", &bomb).await;
+    assert_eq!((status, code.as_str()), (500, "3903"), "{text}");
+    assert!(gateway.memory_kib("VmHWM") < 256 * 1024, "{}", gateway.memory_kib("VmHWM"));
 }
 
 #[tokio::test]
@@ -206,6 +237,12 @@ async fn rules_on_connections_close_them_or_tell_requests() {
     for h2 in [false, true] {
         let told = gateway.send(if h2 { get("/x").h2() } else { get("/x") }).await.json();
         assert_eq!(told["headers"]["x-from"], "127.0.0.1", "{h2}");
+    }
+    let mut raw = RawConnection::open(gateway.addr).await;
+    for path in ["/first", "/second"] {
+        raw.write(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+        let told = raw.answer().await.expect("an answer").json();
+        assert_eq!((&told["headers"]["x-from"], &told["uri"]), (&json!("127.0.0.1"), &json!(path)));
     }
     let mut raw = RawConnection::open(gateway.addr).await;
     raw.write(b"GET /hang-up HTTP/1.1\r\nhost: x\r\n\r\n").await;

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 /// Runs `openssl` with this input; its output.
-fn openssl(args: &[&str], input: &[u8]) -> Vec<u8> {
+pub(crate) fn openssl(args: &[&str], input: &[u8]) -> Vec<u8> {
     let mut command = Command::new("openssl");
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("openssl is installed");

@@ -10,6 +10,7 @@ mod addresses;
 mod admin;
 #[cfg(test)]
 mod bad_input;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod bound_state;
@@ -23,12 +24,16 @@ mod commands;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod cost;
 mod cost_attempts;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod delivery;
+#[cfg(test)]
+mod endpoints;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
@@ -105,3 +110,5 @@ mod upstream_h2;
 mod urls;
 #[cfg(test)]
 mod waf;
+#[cfg(test)]
+mod webhooks;

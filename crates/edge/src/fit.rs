@@ -1,10 +1,11 @@
 //! Whether a policy fits the endpoint it is for.
 
 use crate::action::Action;
+use crate::actions;
 use crate::engine::{Engine, LoadedEngine, Shared, diagnostic};
 use crate::listener::Protocol;
 use crate::phase::Rule;
-use tollgate_policy::{Diagnostic, Location, Severity, Source};
+use tollgate_policy::{Diagnostic, Location, Severity, Source, Terminating};
 
 /// The action that needs TLS.
 const TERMINATE_TLS: &str = "terminate-tls";
@@ -24,15 +25,36 @@ pub struct Place {
     pub upstream: bool,
 }
 
-/// Loads a policy for an endpoint. What does not fit is an error where it is written.
+/// Loads a policy for an endpoint. What does not fit is an error where it is written; what is left open, a warning.
 #[must_use]
 pub fn load(source: &Source, shared: &Shared, place: Place) -> LoadedEngine {
     let loaded = Engine::load(source, shared);
-    let found = loaded.engine.as_ref().map(|engine| unfit(engine, source, place)).unwrap_or_default();
-    if found.is_empty() {
-        return loaded;
+    let Some(engine) = loaded.engine else { return loaded };
+    let wrong = unfit(&engine, source, place);
+    let fits = wrong.is_empty();
+    let found = wrong.into_iter().chain(unanswered(&engine, source, place));
+    LoadedEngine { diagnostics: loaded.diagnostics.with(found), engine: fits.then_some(engine) }
+}
+
+/// Requests that may come to their end without an answer.
+fn unanswered(engine: &Engine, source: &Source, place: Place) -> Option<Diagnostic> {
+    if place.upstream || !place.protocol.is_http() || engine.request.iter().any(ends_everything) {
+        return None;
     }
-    LoadedEngine { engine: None, diagnostics: loaded.diagnostics.with(found) }
+    let at = engine.request.last().map_or(Location::START, |rule| rule.at);
+    let message = "requests that no rule ends are answered 404: this endpoint has no upstream".to_owned();
+    let help = "end with a rule without `expressions` that answers, or give the endpoint an upstream";
+    Some(diagnostic(source, at, Severity::Warning, "ERR_NGROK_2235", message, Some(help.to_owned())))
+}
+
+/// Whether a rule is there for every request, and has an action that answers. One that goes on after a failure counts:
+/// what it does then is known only when it fails.
+fn ends_everything(rule: &Rule) -> bool {
+    let ends = |name: &str| {
+        let spec = actions::find(name).map(|action| action.spec);
+        spec.is_some_and(|spec| matches!(spec.terminating, Terminating::Always | Terminating::OnSuccess))
+    };
+    rule.expressions.is_empty() && rule.kinds.iter().any(|(name, _)| ends(name))
 }
 
 fn unfit(engine: &Engine, source: &Source, place: Place) -> Vec<Diagnostic> {
@@ -139,6 +161,25 @@ mod tests {
         let loaded = load(&source, &shared(&[]), place);
         let text = loaded.diagnostics.render_text(&source);
         assert!(loaded.engine.is_none() && text.contains("ERR_NGROK_2262"), "{text}");
+    }
+
+    #[test]
+    fn what_no_rule_ends_needs_an_upstream() {
+        let said = |policy: &str, upstream: bool| {
+            let source = Source::new("p.yml", policy);
+            let loaded = load(&source, &shared(&[]), Place { upstream, ..Place::default() });
+            assert!(loaded.engine.is_some());
+            loaded.diagnostics.render_text(&source)
+        };
+        let guard =
+            "on_http_request:\n  - expressions: [\"req.method == 'PUT'\"]\n    actions: [{type: deny}]\n";
+        let text = said(guard, false);
+        assert!(text.contains("p.yml:2:5: warning:") && text.contains("ERR_NGROK_2235"), "{text}");
+        assert_eq!(said(guard, true), "");
+        for last in ["custom-response", "ai-gateway", "deny"] {
+            assert_eq!(said(&format!("{guard}  - type: {last}\n"), false), "", "{last}");
+        }
+        assert!(said("on_http_response: []\n", false).contains("p.yml:1:1: warning"));
     }
 
     #[test]

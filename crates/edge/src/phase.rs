@@ -11,7 +11,7 @@ use crate::response::{ResponseBody, Settled, changed};
 use crate::tls::Handshake;
 use crate::upstream::Upstream;
 use std::sync::Arc;
-use tollgate_expr::{Activation, Program, ResponseFacts};
+use tollgate_expr::{Activation, Map, Program, ResponseFacts};
 
 /// A compiled rule.
 pub struct Rule {
@@ -159,9 +159,10 @@ async fn respond(
     upstream: &dyn Upstream,
 ) -> Option<Answer> {
     let before = body.changes();
-    if !engine.response.is_empty() {
-        exchange.vars.clear();
-    }
+    let of_request = match engine.response.is_empty() {
+        true => Map::new(),
+        false => std::mem::take(&mut exchange.vars),
+    };
     for rule in &engine.response {
         if !matches_response(rule, exchange, response) {
             continue;
@@ -179,6 +180,10 @@ async fn respond(
         }
     }
     if let Some(events) = EventRules::new(engine, response) {
+        // No action of the event phase sets variables: it reads those of the response, then those of the request.
+        for (name, value) in of_request {
+            exchange.vars.entry(name).or_insert(value);
+        }
         body.change_before(before, Box::new(events));
     }
     None

@@ -21,6 +21,14 @@ pub const DIFFERENCES: &[(&str, &str)] = &[
     ("a name that is missing in `vars` or in decoded JSON", "An error: it is most likely misspelt."),
     ("header names", "In any case, in `[..]`, `in` and functions."),
     (
+        "`req.url`",
+        "Lower-case scheme and host, no dot segments, unreserved characters decoded, double slashes kept: ngrok says \"normalised\" only. The upstream gets the same path; the client's is in `req.url.raw` and `req.url.raw_path`.",
+    ),
+    (
+        "requests that rules have changed",
+        "Later expressions see them as they are now; `req.url.raw` stays the client's.",
+    ),
+    (
         "`vars` in `on_event_stream_message`",
         "Those of the response phase, then those of the request: `set-vars` cannot stand there, and a page of ngrok's reads one.",
     ),
@@ -32,6 +40,10 @@ pub const DIFFERENCES: &[(&str, &str)] = &[
     (
         "comparing a number with a text",
         "An error of `tollgate check`: three examples compare `res.status_code` with `'200'`, which is never true in CEL.",
+    ),
+    (
+        "an expression of a rule that cannot be true or false",
+        "Refused when that is known: `req.method` alone is a text. Else an error when it runs.",
     ),
     ("`list.flatten()`", "One level, as in the examples; `flatten(depth)` for more."),
     ("`text.split(separator, n)`", "The first `n` pieces; the rest is dropped, as ngrok documents it."),

@@ -51,6 +51,7 @@ struct Inner {
     facts: Facts,
     lenient: bool,
     warnings: Vec<Issue>,
+    never_boolean: Option<&'static str>,
     /// The same without the interpreter, when it has such a form.
     direct: Option<Direct>,
     /// Vault and name, when the whole expression is `secrets.get` with literals: keys in policies are, and every request
@@ -110,6 +111,12 @@ impl Program {
     #[must_use]
     pub fn warnings(&self) -> &[Issue] {
         &self.0.warnings
+    }
+
+    /// What its value is, `a text` for example, when that is known without running it and is neither true nor false.
+    #[must_use]
+    pub fn never_boolean(&self) -> Option<&'static str> {
+        self.0.never_boolean
     }
 
     /// What it reads.
@@ -182,7 +189,7 @@ fn compile(source: &str, scope: Scope) -> Result<Inner, Vec<Issue>> {
     let parser: Parser = Env::default().with_optional_support(false).parser();
     let parsed = parser.max_recursion_depth(1000).parse_with_source_info(source);
     let (tree, info) = parsed.map_err(|errors| vec![syntax(source, &errors)])?;
-    let Lowered { tree, slots, facts, lenient } = lower::lower(source, scope, &info, &tree)?;
+    let Lowered { tree, slots, facts, lenient, never_boolean } = lower::lower(source, scope, &info, &tree)?;
     let depth = lower::height(&tree, &slots);
     if depth > MAX_LOWERED {
         return Err(vec![Issue::at(source, 0, "the expression nests too deeply")]);
@@ -197,6 +204,7 @@ fn compile(source: &str, scope: Scope) -> Result<Inner, Vec<Issue>> {
         facts,
         lenient,
         warnings: Vec::new(),
+        never_boolean,
         direct,
         only_secret,
     })

@@ -149,6 +149,14 @@ impl Template {
         })
     }
 
+    /// The texts around its expressions, in order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(&**text),
+            Part::Program(_) => None,
+        })
+    }
+
     /// The text with the values of its expressions, each as [`Value::to_text`] writes it.
     /// A text without expressions is borrowed.
     ///

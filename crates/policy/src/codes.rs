@@ -18,6 +18,14 @@ pub(crate) const UNREACHABLE: &str = "ERR_NGROK_2207";
 pub(crate) const HEADER_NAME_LENGTH: &str = "ERR_NGROK_2208";
 /// A header name with characters it cannot have.
 pub(crate) const HEADER_NAME: &str = "ERR_NGROK_2210";
+/// A header value that is too long.
+pub(crate) const HEADER_VALUE_LENGTH: &str = "ERR_NGROK_2209";
+/// A header value with characters it cannot have.
+pub(crate) const HEADER_VALUE: &str = "ERR_NGROK_2211";
+/// Too many headers.
+pub(crate) const TOO_MANY_HEADERS: &str = "ERR_NGROK_2212";
+/// A header that differs from another by the case of its letters only.
+pub(crate) const HEADER_TWICE: &str = "ERR_NGROK_375";
 /// A number outside of its range.
 pub(crate) const RANGE: &str = "ERR_NGROK_2215";
 /// Too many entries in a field.

@@ -12,7 +12,7 @@ const DOCUMENT: &[(&str, &str)] = &[
     ),
     (
         "unknown keys",
-        "Refused with their place and the nearest right name, because a misspelt limit must not be no limit. `tollgate check --lenient` warns instead.",
+        "Refused with their place and the nearest right name, because a misspelt limit must not be no limit.",
     ),
     (
         "`if:`, `code:` beside `deny`, an action in `expressions:`",
@@ -30,11 +30,28 @@ const DOCUMENT: &[(&str, &str)] = &[
     ),
     (
         "which answers pass `on_http_response`",
-        "Those of the upstream, of `ai-gateway` and of `custom-response`; those of `deny`, `redirect`, gates and errors do not.",
+        "Those of the upstream, of `ai-gateway`, of `forward-internal` and of `custom-response`; those of `deny`, `redirect`, gates and errors do not.",
     ),
     (
         "errors",
         "The codes are ngrok's where it publishes one. The answer has the code in `ngrok-error-code`, which an upstream cannot set; statuses and texts are Tollgate's own.",
+    ),
+    (
+        "an endpoint without an upstream whose rules do not answer everything",
+        "Served, with a warning (`ERR_NGROK_2235`): what no rule ends is answered 404 with `ERR_NGROK_6029`.",
+    ),
+    (
+        "durations",
+        "Go's syntax. A bare number and `1d` are refused with the right form in the help: ngrok does not say what they would mean.",
+    ),
+    (
+        "header values",
+        "Written out: at most 8192 bytes, without line ends and other control characters, each name once. Computed: a line end or NUL in them is 500 with `ERR_NGROK_2211`.",
+    ),
+    ("more than one `ai-gateway`", "Possible; ngrok allows one in a policy (`ERR_NGROK_2266`)."),
+    (
+        "protocols and services",
+        "What belongs to ngrok's service (Kubernetes bindings, stored certificates, managed logins) is not here, nor are the codes for it. Endpoints and IP policies stand in the configuration file.",
     ),
     ("limits", "512 rules a phase, 64 actions a rule. ngrok does not publish its numbers."),
 ];

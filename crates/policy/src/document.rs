@@ -103,6 +103,7 @@ pub(crate) fn holds(shape: &Shape) -> String {
     match shape {
         Shape::Template => "text with `${}`".into(),
         Shape::Json => "any value; text in it with `${}`".into(),
+        Shape::Data => "any value".into(),
         Shape::List { item: Shape::Template, .. } => "a list of texts with `${}`".into(),
         Shape::Map { value: Shape::Template, .. } => "a mapping to texts with `${}`".into(),
         other => other.describe(),

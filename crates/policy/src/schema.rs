@@ -183,7 +183,7 @@ fn shape_schema(shape: &Shape) -> Value {
             let all: Vec<Value> = shapes.iter().map(shape_schema).collect();
             json!({ "anyOf": all })
         }
-        Shape::Json => json!({}),
+        Shape::Json | Shape::Data => json!({}),
         Shape::StatusCode { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Shape::HeaderName => json!({ "type": "string", "pattern": HEADER_NAME }),
     }

@@ -70,6 +70,8 @@ pub enum Shape {
     OneOf(&'static [Shape]),
     /// Any value; text nested in it is a template.
     Json,
+    /// Any value, as it is written: `${}` in it means nothing.
+    Data,
     /// An HTTP status from `min` to `max`.
     StatusCode {
         /// The least.
@@ -197,7 +199,7 @@ impl Shape {
                 let all: Vec<String> = shapes.iter().map(Shape::describe).collect();
                 all.join(", or ")
             }
-            Self::Json => "any value".into(),
+            Self::Json | Self::Data => "any value".into(),
             Self::StatusCode { min, max } => format!("a status from {min} to {max}"),
             Self::HeaderName => "the name of a header".into(),
         }

@@ -7,6 +7,8 @@ mod decode;
 mod error;
 mod naming;
 mod output;
+#[cfg(test)]
+mod samples;
 mod secrets;
 mod settings;
 mod table;

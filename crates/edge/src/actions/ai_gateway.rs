@@ -34,7 +34,7 @@ const TOKENS: Shape = Shape::Int { min: 1, max: 500_000 };
 const POSITIVE: Shape =
     Shape::Duration { min: Duration::from_millis(1), max: Duration::from_secs(24 * 3600) };
 const TEXTS: Shape = Shape::List { item: &Shape::Text, min: 0, max: 1000 };
-const METADATA: Shape = Shape::Map { value: &Shape::Json, min: 0, max: 1000, keys: KeyRule::Any };
+const METADATA: Shape = Shape::Map { value: &Shape::Data, min: 0, max: 1000, keys: KeyRule::Any };
 
 /// `supported_params`, `unsupported_params`: strings, or `{name: …}`.
 const PARAMS: Shape = Shape::List {

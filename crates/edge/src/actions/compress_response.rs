@@ -53,6 +53,9 @@ static SPEC: ActionSpec = ActionSpec {
 fn check(config: &Config<'_>, checker: &mut Checker) {
     let named = config.get("algorithms").map(|list| list.as_list()).unwrap_or_default();
     for (index, item) in named.iter().enumerate() {
+        if item.as_str().is_some_and(|name| !DEFAULT.contains(&name)) {
+            checker.recode(item, "ERR_NGROK_2214");
+        }
         if named.iter().take(index).any(|before| before.as_str() == item.as_str()) {
             let message = format!("`{}` is named twice", item.as_str().unwrap_or_default());
             checker.error(item, "ERR_NGROK_2231", message, Some("name each algorithm once".into()));

@@ -4,7 +4,7 @@ use crate::action::{Action, ActionType, ConnectCx, ConnectFlow, Flow, RequestCx}
 use crate::answer::{Answer, Fault};
 use async_trait::async_trait;
 use http::StatusCode;
-use tollgate_policy::{ActionSpec, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Field, Phase, Scope, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType {
     spec: &SPEC,
@@ -29,7 +29,13 @@ static SPEC: ActionSpec = ActionSpec {
         "The status of the answer; not of a connection.",
     )
     .or("403")],
-    check: None,
+    check: Some(|config, checker| {
+        if let Some(status) = config.get("status_code").filter(|_| config.scope() == Scope::Connect) {
+            let help = Some("leave it out: the connection is closed without an answer".into());
+            let message = "`status_code` means nothing to a connection".into();
+            checker.error(status, "ERR_NGROK_2204", message, help);
+        }
+    }),
     example: "- type: deny\n  config:\n    status_code: 404\n",
 };
 
@@ -63,5 +69,14 @@ mod tests {
         let policy =
             "on_http_request:\n  - type: deny\n    config: {status_code: 418}\n  - type: custom-response\n";
         assert_eq!(run_request(policy, "GET / HTTP/1.1\r\n\r\n").await.status(), Some(418));
+    }
+
+    #[test]
+    fn a_connection_has_no_status() {
+        let said = crate::testing::loads("on_tcp_connect:\n  - type: deny\n    config: {status_code: 404}\n");
+        assert!(
+            said.expect_err("refused").contains("3:27: error: `status_code` means nothing to a connection")
+        );
+        assert!(crate::testing::loads("on_tcp_connect:\n  - type: deny\n").is_ok());
     }
 }

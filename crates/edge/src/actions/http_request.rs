@@ -38,6 +38,8 @@ const RETRIES: usize = 3;
 const HOPS: usize = 3;
 /// Says how often; whoever guesses the value can only shorten his own way.
 const HOPS_HEADER: HeaderName = HeaderName::from_static("x-tollgate-hops");
+/// The most query parameters.
+const MOST_PARAMETERS: usize = 32;
 /// The longest name and value of a query parameter, in characters.
 const LONGEST_KEY: usize = 128;
 const LONGEST_VALUE: usize = 8192;
@@ -68,7 +70,7 @@ static SPEC: ActionSpec = ActionSpec {
         .or("GET"),
         Field::optional(
             "query_params",
-            Shape::List { item: &PARAMETER, min: 0, max: 32 },
+            Shape::List { item: &PARAMETER, min: 0, max: MOST_PARAMETERS },
             "Parameters that are added to the URL's query, encoded.",
         ),
         Field::optional("headers", Shape::HEADERS, "Headers of the request, at most ten."),
@@ -128,6 +130,9 @@ fn check(config: &Config<'_>, checker: &mut Checker) {
         let message = format!("a request with the method {method} has no body");
         let help = "add `method: POST`, or leave `body` out".to_owned();
         checker.error(body, "ERR_NGROK_2204", message, Some(help));
+    }
+    if let Some(all) = config.get("query_params").filter(|all| all.as_list().len() > MOST_PARAMETERS) {
+        checker.recode(all, "ERR_NGROK_2244");
     }
     for parameter in config.get("query_params").map(|list| list.as_list()).unwrap_or_default() {
         for (field, code, most) in

@@ -8,11 +8,15 @@ use tollgate_policy::ActionSpec;
 
 mod add_headers;
 mod ai_gateway;
+#[cfg(test)]
+mod bad_input;
 mod basic_auth;
 pub(crate) mod circuit_breaker;
 mod close_connection;
 mod compress_response;
 mod custom_response;
+#[cfg(test)]
+mod declared_results;
 mod deny;
 mod find_replace;
 mod forward_internal;
@@ -20,6 +24,8 @@ mod gate;
 pub(crate) mod header_names;
 mod held_text;
 mod http_request;
+#[cfg(test)]
+mod interpolated;
 mod jwt_validation;
 mod log;
 mod owasp_crs;

@@ -64,6 +64,11 @@ fn check(config: &Config<'_>, checker: &mut Checker) {
             Some(help.into()),
         );
     }
+    for item in config.get("vars").map(|vars| vars.as_list()).unwrap_or_default() {
+        if item.entries().len() != 1 {
+            checker.recode(item, "ERR_NGROK_2252");
+        }
+    }
     for (name, value) in assignments(config) {
         if depth(&value) > MAX_DEPTH {
             let message = format!("the value of `{name}` is nested deeper than {MAX_DEPTH} levels");

@@ -200,7 +200,7 @@ impl TerminateTls {
 }
 
 /// What the action leaves for later rules.
-fn results(facts: &TlsFacts) -> Value {
+pub(super) fn results(facts: &TlsFacts) -> Value {
     let shown = |certificate: Option<&Arc<Certificate>>| match certificate {
         Some(certificate) => certificate.value(),
         // Every field is there, and empty.

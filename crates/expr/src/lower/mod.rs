@@ -23,6 +23,8 @@ pub(crate) struct Lowered {
     pub(crate) facts: Facts,
     /// Whether it calls [`crate::natives::LENIENT`].
     pub(crate) lenient: bool,
+    /// What its value is, when that is known and is no boolean.
+    pub(crate) never_boolean: Option<&'static str>,
 }
 
 /// Lowers a parsed expression. All faults are reported, in the order of the text.
@@ -50,7 +52,8 @@ pub(crate) fn lower(
     }
     if lowering.issues.is_empty() {
         let Lowering { slots, facts, lenient, .. } = lowering;
-        return Ok(Lowered { tree: lowered.tree, slots, facts, lenient });
+        let never_boolean = lowered.ty.never_boolean();
+        return Ok(Lowered { tree: lowered.tree, slots, facts, lenient, never_boolean });
     }
     lowering.issues.sort_by_key(|issue| (issue.line, issue.column));
     lowering.issues.dedup();

@@ -65,6 +65,23 @@ impl Ty {
         }
     }
 
+    /// What a value of this type is called, when it is known to be no boolean.
+    pub(crate) fn never_boolean(self) -> Option<&'static str> {
+        match self {
+            Self::Scalar(Kind::Text) => Some("a text"),
+            Self::Scalar(Kind::Int) => Some("a number"),
+            Self::Scalar(Kind::Time) => Some("a time"),
+            Self::Lines | Self::CookieList | Self::Entities(_) => Some("a list"),
+            Self::Multimap | Self::Cookies => Some("a map"),
+            Self::Scalar(Kind::Bool)
+            | Self::Any
+            | Self::Soft
+            | Self::Entity(_)
+            | Self::Part
+            | Self::Metadata => None,
+        }
+    }
+
     /// Whether `null` can stand where a list or map is expected, and means an empty one.
     pub(crate) fn is_soft(self) -> bool {
         matches!(self, Self::Soft | Self::Part | Self::Metadata | Self::Entities(_))

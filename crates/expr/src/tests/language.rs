@@ -171,3 +171,44 @@ fn no_debug_output_has_a_value() {
     let program = crate::Program::compile("secrets.get('default', 'token')", crate::Scope::Request).unwrap();
     assert_eq!(format!("{program:?}"), "Program(\"secrets.get('default', 'token')\")");
 }
+
+#[test]
+fn what_is_never_true_or_false_is_known_where_it_can_be() {
+    let never =
+        |source: &str| crate::Program::compile(source, crate::Scope::Response).unwrap().never_boolean();
+    for (source, kind) in [
+        ("req.method", "a text"),
+        ("'a'", "a text"),
+        ("req.headers['x-a'][0]", "a text"),
+        ("conn.client_ip", "a text"),
+        ("req.url", "a text"),
+        ("size([1])", "a number"),
+        ("res.status_code", "a number"),
+        ("conn.ts.start", "a time"),
+        ("req.headers['x-a']", "a list"),
+        ("req.headers", "a map"),
+    ] {
+        assert_eq!(never(source), Some(kind), "{source}");
+    }
+    for source in [
+        "true",
+        "req.method == 'GET'",
+        "vars.anything",
+        "actions.ngrok.rate_limit.limited",
+        "json.decode('true')",
+        "hasReqHeader('a')",
+        "conn.client_ip.is_tor_node",
+        "getReqCookie('a').secure",
+        "req.user_agent.is_bot",
+        "req.method == 'GET' ? true : false",
+        "has(vars.a)",
+        "req.headers.exists(k, k == 'a')",
+        "!vars.a",
+        "'a' in req.headers",
+        "req.url.path.startsWith('/')",
+        "endpoint.host.matches('a')",
+        "[true][0]",
+    ] {
+        assert_eq!(never(source), None, "{source}");
+    }
+}

@@ -3,14 +3,11 @@
 use super::Checker;
 use crate::cel::Scope;
 use crate::codes;
-use crate::shape::{Field, KeyRule, Shape, alternatives};
+use crate::shape::{CelScope, Field, KeyRule, Shape, alternatives};
 use crate::source::Location;
 use crate::tree::{Key, Node, NodeValue};
 use crate::typo;
 use tollgate_expr::nearest;
-
-/// The longest name of a header field that is accepted, in bytes.
-const LONGEST_HEADER_NAME: usize = 256;
 
 impl Checker {
     /// Checks the keys of a mapping and their values. `owner` is where a missing field is reported.
@@ -69,9 +66,14 @@ impl Checker {
             }
             Shape::OneOf(shapes) => self.one_of(node, shape, shapes, path, scope),
             Shape::Json => self.json(node, scope),
+            Shape::Data => self.data(node, path),
             Shape::Cel(reads) => {
                 if let Some(text) = self.text(node, shape, path) {
-                    self.program(node, text, reads.within(scope));
+                    let scope = reads.within(scope);
+                    match reads {
+                        CelScope::Retry => self.condition(node, text, scope),
+                        _ => self.program(node, text, scope),
+                    };
                 }
             }
             Shape::Template => {
@@ -107,10 +109,16 @@ impl Checker {
         path: &str,
         scope: Scope,
     ) {
-        self.count(node, node.entries().len(), (min, max), "entry", path);
-        for (key, entry) in node.entries() {
+        let headers = keys == KeyRule::HeaderName;
+        self.count(node, node.entries().len(), (min, max), if headers { "header" } else { "entry" }, path);
+        for (index, (key, entry)) in node.entries().iter().enumerate() {
             self.map_key(key, keys, path);
-            self.shape(entry, value, &joined(path, &key.text), scope);
+            let path = joined(path, &key.text);
+            self.shape(entry, value, &path, scope);
+            if headers {
+                self.header_once(key, node.entries().iter().take(index).map(|(before, _)| before));
+                self.header_value(entry, &path);
+            }
         }
     }
 
@@ -120,7 +128,7 @@ impl Checker {
         }
         match rule {
             KeyRule::Any => {}
-            KeyRule::HeaderName => self.header_name(key.at, &key.text),
+            KeyRule::HeaderName => self.header_name(key.at, path, &key.text),
             KeyRule::Identifier => {
                 let first_is_digit = key.text.starts_with(|c: char| c.is_ascii_digit());
                 if first_is_digit || !key.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -129,19 +137,6 @@ impl Checker {
                     self.error(key, codes::VALUE, message, help);
                 }
             }
-        }
-    }
-
-    /// RFC 9110 section 5.1 and 5.6.2: a token.
-    pub(super) fn header_name(&mut self, at: Location, name: &str) {
-        if name.len() > LONGEST_HEADER_NAME {
-            let message = format!("the name of a header is at most {LONGEST_HEADER_NAME} characters long");
-            return self.error(at, codes::HEADER_NAME_LENGTH, message, None);
-        }
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if name.is_empty() || !name.chars().all(token) {
-            let help = Some("use letters, digits and `-`; `${}` is for values only".into());
-            self.error(at, codes::HEADER_NAME, format!("`{name}` is not the name of a header"), help);
         }
     }
 
@@ -157,7 +152,8 @@ impl Checker {
         } else if have > max {
             let verb = if max == 1 { "is" } else { "are" };
             let message = format!("`{path}` has {}; at most {max} {verb} allowed", many(have));
-            self.error(node, codes::TOO_MANY, message, None);
+            let code = if noun == "header" { codes::TOO_MANY_HEADERS } else { codes::TOO_MANY };
+            self.error(node, code, message, None);
         }
     }
 
@@ -204,15 +200,27 @@ impl Checker {
         }
     }
 
+    fn data(&mut self, node: &Node, path: &str) {
+        match &node.value {
+            NodeValue::Text(text) if text.contains("${") => self.not_an_expression(node, path),
+            NodeValue::List(items) => items.iter().for_each(|item| self.data(item, path)),
+            NodeValue::Map(entries) => entries.iter().for_each(|(_, value)| self.data(value, path)),
+            _ => self.writable(node),
+        }
+    }
+
     fn json(&mut self, node: &Node, scope: Scope) {
         match &node.value {
             NodeValue::Text(text) => self.template(node, text, scope),
             NodeValue::List(items) => items.iter().for_each(|item| self.json(item, scope)),
             NodeValue::Map(entries) => entries.iter().for_each(|(_, value)| self.json(value, scope)),
-            NodeValue::Float(value) if !value.is_finite() => {
-                self.error(node, codes::VALUE, "this number cannot be written in JSON".into(), None);
-            }
-            _ => {}
+            _ => self.writable(node),
+        }
+    }
+
+    fn writable(&mut self, node: &Node) {
+        if matches!(node.value, NodeValue::Float(value) if !value.is_finite()) {
+            self.error(node, codes::VALUE, "this number cannot be written in JSON".into(), None);
         }
     }
 
@@ -253,7 +261,7 @@ fn fits(node: &Node, shape: &Shape) -> bool {
         Shape::List { .. } => matches!(node.value, NodeValue::List(_)),
         Shape::Map { .. } | Shape::Object(_) => matches!(node.value, NodeValue::Map(_)),
         Shape::OneOf(shapes) => shapes.iter().any(|shape| fits(node, shape)),
-        Shape::Json => true,
+        Shape::Json | Shape::Data => true,
         _ => node.text().is_some(),
     }
 }

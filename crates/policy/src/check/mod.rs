@@ -1,6 +1,7 @@
 //! Collects findings, and checks values against their shapes.
 
 mod fields;
+mod headers;
 mod scalars;
 
 use crate::cel::{Issue, Program, Scope, Template, secrets_of, secrets_of_template};
@@ -72,6 +73,12 @@ impl Checker {
         self.found.extend(fresh.into_iter().filter(|found| !said.contains(&found.at.line)));
     }
 
+    /// Gives what was found at a place the code that is published for just this mistake.
+    pub fn recode(&mut self, at: impl Into<Location>, code: &'static str) {
+        let at = at.into();
+        self.found.iter_mut().filter(|found| found.at == at).for_each(|found| found.code = code);
+    }
+
     /// The place in the file of a line and column (from 1, in characters) inside the text of a scalar: for a
     /// regular expression or a URL that went wrong in the middle.
     #[must_use]
@@ -102,6 +109,17 @@ impl Checker {
                 None
             }
         }
+    }
+
+    /// The same for one that must be true or false, as far as that is known without running it.
+    pub(crate) fn condition(&mut self, node: &Node, text: &str, scope: Scope) -> Option<Program> {
+        let program = self.program(node, text, scope)?;
+        let Some(other) = program.never_boolean() else { return Some(program) };
+        let at = self.locate(&self.map(node, text), text, 1, 1);
+        let help = Some("compare it with something, for example with `==`".into());
+        let message = format!("an expression must be true or false; this is {other}");
+        self.error(at, codes::EXPRESSION, message, help);
+        None
     }
 
     /// Compiles a template; reports what is wrong where it is written.

@@ -25,7 +25,7 @@ impl Checker {
             Shape::Size { min, max } => self.size(node, (*min, *max), path),
             Shape::HeaderName => {
                 if let Some(name) = self.text(node, shape, path) {
-                    self.header_name(node.at, name);
+                    self.header_name(node.at, path, name);
                 }
             }
             _ => {
@@ -37,12 +37,17 @@ impl Checker {
     /// `${}` where it means nothing.
     fn interpolated(&mut self, node: &Node, shape: &Shape, path: &str) {
         if matches!(shape, Shape::Text) {
-            let message = format!("`{path}` is plain text: the `${{` in it is not an expression");
-            self.warning(node, codes::VALUE, message, None);
+            self.not_an_expression(node, path);
         } else {
             let help = Some(format!("write {}", shape.describe()));
             self.error(node, codes::VALUE, format!("`{path}` cannot hold a `${{}}` expression"), help);
         }
+    }
+
+    /// Warns of `${}` in what is taken as it is written.
+    pub(super) fn not_an_expression(&mut self, node: &Node, path: &str) {
+        let message = format!("`{path}` is plain text: the `${{` in it is not an expression");
+        self.warning(node, codes::VALUE, message, None);
     }
 
     fn boolean(&mut self, node: &Node, path: &str) {

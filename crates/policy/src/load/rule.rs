@@ -108,7 +108,7 @@ impl Loader<'_> {
             self.not_an_expression(node);
             return None;
         };
-        let program = self.checker.program(node, text, self.scope_of(phase))?;
+        let program = self.checker.condition(node, text, self.scope_of(phase))?;
         Some(Expression { program, at: node.at })
     }
 

@@ -1,4 +1,5 @@
 mod forms;
+mod headers;
 mod hostile;
 mod positions;
 mod rendering;

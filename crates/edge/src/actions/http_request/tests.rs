@@ -38,7 +38,7 @@ fn every_field_is_checked_at_load() {
         ("url: 'http://a', follow: true", "there is no field"),
         (long.as_str(), "ERR_NGROK_2245"),
         (value.as_str(), "ERR_NGROK_2246"),
-        (many.as_str(), "ERR_NGROK_2218"),
+        (many.as_str(), "ERR_NGROK_2244"),
     ] {
         let found = config(text).expect_err(text);
         assert!(found.contains(said), "{text}: {found}");

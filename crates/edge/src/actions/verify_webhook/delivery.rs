@@ -18,8 +18,12 @@ pub(super) struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    /// The first of these headers that is there.
+    /// The first of these headers that is there. Twice the same one is refused: what is behind the gateway may read the
+    /// other.
     pub(super) fn header(&self, names: &[&str]) -> Result<&'a str, Wrong> {
+        if let Some(name) = names.iter().find(|name| self.headers.get_all(**name).iter().nth(1).is_some()) {
+            return Err(Wrong(format!("the header `{name}` is there twice")));
+        }
         let found = names.iter().find_map(|name| self.headers.get(*name)?.to_str().ok());
         found.map(str::trim).ok_or_else(|| Wrong(format!("there is no header `{}`", names.join("` or `"))))
     }

@@ -45,7 +45,7 @@ static SPEC: ActionSpec = ActionSpec {
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Gate,
     results: &[ResultVar::new("verified", Holds::Bool, "Whether the signature, and the time where it is signed, are right."), ResultVar::ERROR_CODE, ResultVar::ERROR_MESSAGE],
-    differences: &["Times may be five minutes off; ngrok does not say how many.", "Providers whose scheme is not public, or needs more than a secret, are refused by name when the policy is loaded; so is `sns`."],
+    differences: &["Times may be five minutes off; ngrok does not say how many.", "A header of the signature that is there twice is refused: what is behind may read the other.", "Providers whose scheme is not public, or needs more than a secret, are refused by name when the policy is loaded; so is `sns`."],
     fields: &[
         Field::required(
             "provider",
