@@ -52,6 +52,10 @@ impl Upstream for Provider {
         tokio::task::yield_now().await;
         let answer = match call.url.path_and_query.as_str() {
             "/token" => self.token.lock().expect("an answer").clone(),
+            "/user/emails" => Ok((
+                200,
+                r#"[{"email": "ann@private.example", "primary": true, "verified": true}]"#.to_owned(),
+            )),
             "/user" => self.user.lock().expect("an answer").clone(),
             _ => Ok((404, String::new())),
         };
@@ -393,6 +397,17 @@ async fn attempts_come_back_once_to_their_own_browser() {
         world.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("; ")
     );
     assert_eq!(codes(&world.ask(&at_another, 21).await), (400, Some(3124)), "another host");
+}
+
+#[tokio::test]
+async fn github_is_asked_for_addresses_where_it_may_be() {
+    for (config, email, asked) in [("", "", 2), (", scopes: ['user:email']", "ann@private.example", 3)] {
+        let mut world = World::new(config);
+        world.user(Ok((200, r#"{"id": 7, "login": "ann", "email": null}"#)));
+        world.log_in(0).await;
+        assert_eq!(world.asked().len(), asked);
+        assert_eq!(world.send("GET /private", 1).await.result["identity"]["email"], email);
+    }
 }
 
 #[tokio::test]
