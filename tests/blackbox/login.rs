@@ -214,8 +214,8 @@ impl Browser {
         assert_eq!(sent.status, 302, "{}", sent.text());
         let location = sent.header("location").to_owned();
         let field = |name: &str| {
-            let start = location.find(&format!("&{name}=")).unwrap() + name.len() + 2;
-            location[start..].split('&').next().unwrap().to_owned()
+            let found = location.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+            found.unwrap_or_default().to_owned()
         };
         assert!(
             location
@@ -525,4 +525,65 @@ async fn secrets_go_into_the_form_where_the_provider_wants_them_there() {
     let mut browser = Browser::default();
     assert_eq!(browser.log_in(&gateway, &idp).await.status, 302);
     assert_eq!(browser.get(&gateway, "/x").await.text(), "old@example.com  AT-SECRET", "what the token says");
+}
+
+#[tokio::test]
+async fn a_provider_of_the_table_at_another_address() {
+    let idp = Idp::start().await;
+    idp.set(|script| script.user.1 = json!({"id": 583_231, "login": "ann", "email": "ann@example.com"}));
+    let url = |path: &str| format!("{}/{path}", idp.url());
+    let endpoints = json!({"authorize": url("authorize"), "token": url("token"), "userinfo": url("me")});
+    let config = json!({"provider": "github", "client_id": "playground", "client_secret": SECRET, "endpoints": endpoints});
+    let body = "${actions.ngrok.oauth.identity.provider_user_id} ${actions.ngrok.oauth.identity.email}";
+    let policy = json!({"on_http_request": [
+        {"type": "oauth", "config": config}, {"type": "custom-response", "config": {"body": body}},
+    ]});
+    let gateway = Gateway::start(&policy.to_string()).await;
+    let mut browser = Browser::default();
+    assert_eq!(browser.log_in(&gateway, &idp).await.status, 302);
+    assert_eq!(idp.asked(), ["/token", "/me"], "nothing that is signed");
+    assert_eq!(browser.get(&gateway, "/x").await.text(), "583231 ann@example.com");
+    let known = json!({"on_http_request": [
+        {"type": "oauth", "config": merge(policy["on_http_request"][0]["config"].clone(), json!({"endpoints": {}}))},
+    ]});
+    let sent = Gateway::start(&known.to_string()).await.send(get("/").header("host", "app.example")).await;
+    let location =
+        "https://github.com/login/oauth/authorize?response_type=code&client_id=playground&redirect_uri=";
+    assert!(sent.header("location").starts_with(location), "{}", sent.header("location"));
+    assert!(
+        sent.header("location").contains("&scope=read%3Aorg%20read%3Auser&"),
+        "{}",
+        sent.header("location")
+    );
+}
+
+#[tokio::test]
+async fn a_login_may_stand_behind_another_endpoint() {
+    let (idp, echo) = (Idp::start().await, EchoServer::start().await);
+    let outer =
+        json!({"on_http_request": [{"type": "forward-internal", "config": {"url": "https://app.internal"}}]});
+    let mut inner: Value =
+        serde_json::from_str(&idp.policy(json!({"idle_session_duration": "10s"}))).unwrap();
+    inner["on_http_request"].as_array_mut().unwrap().pop();
+    let config = json!({"endpoints": [
+        {"name": "public", "listen": "127.0.0.1:0", "traffic_policy": outer},
+        {"name": "app", "url": "https://app.internal", "upstream": {"url": echo.url()}, "traffic_policy": inner},
+    ]});
+    let gateway = Gateway::builder("{}").config(&config.to_string()).start().await;
+    let mut browser = Browser::default();
+    let back = browser.log_in(&gateway, &idp).await;
+    assert_eq!((back.status, back.header("location")), (302, "/deep/page?q=a%20b&c=%2F"), "{}", back.text());
+    let told = browser.get(&gateway, "/x").await;
+    assert!(told.json()["headers"].get("cookie").is_none(), "{}", told.text());
+    // Its use is noted once a second, on answers of the upstream, which sets a cookie of its own.
+    soon(async {
+        loop {
+            let told = browser.get(&gateway, "/x").await;
+            assert_eq!(told.status, 200);
+            if told.headers.get_all("set-cookie").iter().count() == 2 {
+                return;
+            }
+        }
+    })
+    .await;
 }

@@ -23,9 +23,8 @@ pub(crate) fn run(binary: &Path) -> Result<Vec<Done>> {
         fs::remove_dir_all(matrix::folder())?;
     }
     let python = python(binary).unwrap_or_else(|why| step::not_run(PYTHON, &why.to_string()));
-    let node = |name, folder| {
-        node(name, folder, binary).unwrap_or_else(|why| step::not_run(name, &why.to_string()))
-    };
+    let node =
+        |name, folder| node(name, folder, binary).unwrap_or_else(|why| step::not_run(name, &why.to_string()));
     Ok(vec![python, node(NODE, "tests/sdk/node"), node(LOGIN, "tests/sdk/login")])
 }
 

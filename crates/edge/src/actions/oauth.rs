@@ -4,9 +4,28 @@ use super::login;
 use super::login::fields;
 use super::login::providers::PROVIDER_NAMES;
 use crate::action::ActionType;
-use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType { spec: &SPEC, build: login::build };
+
+const RESULTS: &[ResultVar] = {
+    let [id, email, name, user, access, refresh, expires, idle, age, asked] = login::RESULTS;
+    &[
+        id,
+        email,
+        name,
+        user,
+        ResultVar::new("identity.current_provider_session_id", Holds::Text, "Of this login."),
+        access,
+        refresh,
+        expires,
+        idle,
+        age,
+        asked,
+        ResultVar::ERROR_CODE,
+        ResultVar::ERROR_MESSAGE,
+    ]
+};
 
 static SPEC: ActionSpec = ActionSpec {
     name: "oauth",
@@ -17,6 +36,16 @@ static SPEC: ActionSpec = ActionSpec {
               up](../login.md).",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Gate,
+    results: RESULTS,
+    differences: &[
+        "`client_id` and `client_secret` must be there: ngrok's own applications at the providers cannot be used.",
+        "Sessions are cookies that the gateway alone can read: they are not listed, and not revoked one by one. They last 14 days unless the policy says otherwise.",
+        "Browsers come back to `/ngrok/oauth2/callback` on the same host; what is no browser's way to a page gets 401.",
+        "An address that the provider says is not verified is left out of `identity.email`.",
+        "Upstreams are sent no tokens by themselves; `add-headers` sends them.",
+        "`linkedin` asks for `openid`, `profile` and `email`, because new applications are not given `r_liteprofile` and `r_emailaddress`.",
+        "`identity.email` of `microsoft` is the sign-in name, because anybody can write another's address into the one of a tenant of his own.",
+    ],
     fields: &[
         Field::required("provider", Shape::Enum(PROVIDER_NAMES), "Where users log in."),
         fields::CLIENT_ID,

@@ -3,9 +3,30 @@
 use super::login;
 use super::login::fields;
 use crate::action::ActionType;
-use tollgate_policy::{ActionSpec, Checker, Config, Field, Phase, Shape, Terminating};
+use tollgate_policy::{ActionSpec, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating};
 
 pub(super) static ACTION: ActionType = ActionType { spec: &SPEC, build: login::build };
+
+const RESULTS: &[ResultVar] = {
+    let [id, email, name, user, access, refresh, expires, idle, age, asked] = login::RESULTS;
+    &[
+        id,
+        email,
+        name,
+        user,
+        ResultVar::new("identity.current_session_id", Holds::Text, "Of this login."),
+        access,
+        refresh,
+        ResultVar::new("identity_token", Holds::Text, "Of the provider, verified."),
+        expires,
+        idle,
+        age,
+        asked,
+        ResultVar::new("user_info_refreshed", Holds::Bool, "The same: both names are ngrok's."),
+        ResultVar::ERROR_CODE,
+        ResultVar::ERROR_MESSAGE,
+    ]
+};
 
 static SPEC: ActionSpec = ActionSpec {
     name: "openid-connect",
@@ -15,6 +36,14 @@ static SPEC: ActionSpec = ActionSpec {
               Once a policy. [How to set it up](../login.md).",
     phases: &[Phase::HttpRequest],
     terminating: Terminating::Gate,
+    results: RESULTS,
+    differences: &[
+        "Sessions are cookies that the gateway alone can read: they are not listed, and not revoked one by one. They last 14 days unless the policy says otherwise.",
+        "Browsers come back to `/ngrok/oauth2/callback` on the same host; what is no browser's way to a page gets 401.",
+        "An address that the provider says is not verified is left out of `identity.email`.",
+        "Upstreams are sent no tokens by themselves; `add-headers` sends them.",
+        "`type: oidc` and `idle_session_timeout` are taken too, the first with a warning.",
+    ],
     fields: &[
         Field::optional(
             "issuer_url",

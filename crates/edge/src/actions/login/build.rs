@@ -28,7 +28,7 @@ pub(in crate::actions) fn build(
     let way = way(config)?;
     let (result_name, source, minimum) = match &way {
         Way::OpenId { issuer, .. } => ("oidc", issuer.clone(), OPENID_SCOPES),
-        Way::OAuth { provider, .. } if config.get("endpoints").is_none() => {
+        Way::OAuth { provider, .. } if config.get("endpoints").and_then(|e| e.get("userinfo")).is_none() => {
             ("oauth", provider.id.to_owned(), provider.scopes)
         }
         // Another GitLab knows others by the same numbers.

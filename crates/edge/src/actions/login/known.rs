@@ -26,8 +26,10 @@ pub(super) const TIME: Duration = Duration::from_secs(10);
 pub(super) const MOST: usize = 256 * 1024;
 /// Issuers that are kept.
 const MOST_ISSUERS: usize = 1000;
-/// States and renewals that are remembered.
-const REMEMBERED: usize = 16_384;
+/// States that are remembered.
+const MOST_STATES: usize = 16_384;
+/// Renewals that are remembered; each holds a session with its tokens.
+const MOST_RENEWALS: usize = 1024;
 /// How long the result of a renewal serves those who still come with the session before it. A failure serves only those
 /// who have waited for it.
 const SERVES: Duration = Duration::from_secs(60);
@@ -42,7 +44,7 @@ pub struct Logins {
 
 impl Default for Logins {
     fn default() -> Self {
-        Self { issuers: Mutex::default(), used: Cache::new(REMEMBERED), renewals: Cache::new(REMEMBERED) }
+        Self { issuers: Mutex::default(), used: Cache::new(MOST_STATES), renewals: Cache::new(MOST_RENEWALS) }
     }
 }
 

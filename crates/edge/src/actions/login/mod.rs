@@ -27,6 +27,7 @@ pub use cookies::Names as LoginCookies;
 pub(super) use endpoints::{description_of as issuer, safe as endpoint};
 pub use known::Logins;
 use reserved::Place;
+pub(super) use result::RESULTS;
 
 use crate::action::{Action, Flow, RequestCx};
 use crate::answer::{Answer, Fault};
@@ -127,7 +128,7 @@ impl Login {
         }
     }
 
-    fn turn(&self, exchange: &mut Exchange) -> Result<Turn, Fault> {
+    fn turn(&self, exchange: &Exchange) -> Result<Turn, Fault> {
         let activation = exchange.activation();
         let text = |field: &str, template: &Template| {
             template
@@ -151,7 +152,7 @@ impl Login {
         };
         let now = exchange.now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let seal = Seal::new(&client.secret, &context);
-        Ok(Turn { client, seal, context, now, origin, brought: std::mem::take(&mut exchange.login_cookies) })
+        Ok(Turn { client, seal, context, now, origin, brought: exchange.login_cookies.clone() })
     }
 
     fn jar(&self, turn: &Turn) -> Jar<'_> {
@@ -240,11 +241,9 @@ impl Login {
         failure: Option<&Failure>,
         ended: Ended,
     ) {
-        let session_id =
-            if self.provider().is_some() { "current_provider_session_id" } else { "current_session_id" };
-        let source = self.source.as_str();
+        let (source, openid) = (self.source.as_str(), self.provider().is_none());
         exchange.set_result(self.result_name, || {
-            Shown { session, source, session_id, refreshed, failure, ended }.value()
+            Shown { session, source, openid, refreshed, failure, ended }.value()
         });
     }
 
