@@ -285,6 +285,23 @@ async fn lost_users_log_in_again_and_logged_out_ones_too() {
 }
 
 #[tokio::test]
+async fn what_only_the_token_says_outlasts_a_question() {
+    let idp = Idp::start().await;
+    idp.set(|script| script.user.1 = json!({"sub": "u-1"}));
+    let gateway = Gateway::start(&idp.policy(json!({"userinfo_refresh_interval": "1s"}))).await;
+    let mut browser = Browser::default();
+    browser.log_in(&gateway, &idp).await;
+    idp.asked();
+    soon(async {
+        while idp.asked().is_empty() {
+            assert_eq!(browser.get(&gateway, "/x").await.text(), "old@example.com  AT-SECRET");
+        }
+    })
+    .await;
+    assert_eq!(browser.get(&gateway, "/x").await.text(), "old@example.com  AT-SECRET");
+}
+
+#[tokio::test]
 async fn secrets_go_into_the_form_where_the_provider_wants_them_there() {
     let idp = Idp::start().await;
     idp.set(|script| script.description = json!({"token_endpoint_auth_methods_supported": ["client_secret_post"], "userinfo_endpoint": null}));
@@ -353,4 +370,21 @@ async fn a_login_may_stand_behind_another_endpoint() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn over_tls_cookies_are_for_tls_only() {
+    let (idp, certificate) = (Idp::start().await, Certificate::new("app.example"));
+    let builder = Gateway::builder(&idp.policy(json!({})));
+    let (cert, key) =
+        (builder.file("c.pem", &certificate.cert_pem), builder.file("k.pem", &certificate.key_pem));
+    let args = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let gateway = builder.args(&args).start().await;
+    let ask = "GET /x HTTP/1.1\r\nhost: app.example\r\nx-forwarded-proto: http\r\nconnection: close\r\n\r\n";
+    let answer = soon(certificate.client("app.example").ask(gateway.addr, ask)).await.unwrap();
+    assert!(answer.contains("; HttpOnly; SameSite=Lax; Secure\r\n"), "{answer}");
+    assert!(
+        answer.contains("&redirect_uri=https%3A%2F%2Fapp.example%2Fngrok%2Foauth2%2Fcallback&"),
+        "{answer}"
+    );
 }

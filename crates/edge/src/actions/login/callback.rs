@@ -131,9 +131,32 @@ pub(super) fn merged(signed: User, told: User) -> Result<User, Failure> {
         ));
     }
     let or = |one: String, other: String| if one.is_empty() { other } else { one };
-    Ok(User {
-        subject: signed.subject,
-        email: or(told.email, signed.email),
-        name: or(told.name, signed.name),
-    })
+    // What it says last of the address holds for the address of either answer.
+    let verified = told.verified.or(signed.verified);
+    let email = if verified == Some(false) { String::new() } else { or(told.email, signed.email) };
+    Ok(User { subject: signed.subject, email, name: or(told.name, signed.name), verified })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn email(signed: (&str, Option<bool>), told: (&str, Option<bool>)) -> String {
+        let user = |(email, verified): (&str, Option<bool>)| User {
+            subject: "1".into(),
+            email: email.into(),
+            name: String::new(),
+            verified,
+        };
+        merged(user(signed), user(told)).expect("the same user").email
+    }
+
+    #[test]
+    fn an_address_counts_unless_the_provider_denies_it() {
+        assert_eq!(email(("a@x", None), ("", None)), "a@x");
+        assert_eq!(email(("a@x", None), ("b@x", None)), "b@x");
+        assert_eq!(email(("a@x", None), ("", Some(false))), "", "the newer word");
+        assert_eq!(email(("", Some(false)), ("b@x", None)), "", "the only word");
+        assert_eq!(email(("", Some(false)), ("b@x", Some(true))), "b@x", "proved since");
+    }
 }

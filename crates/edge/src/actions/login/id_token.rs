@@ -129,7 +129,12 @@ mod tests {
 
     #[test]
     fn a_good_token_names_somebody() {
-        let ann = User { subject: "u1".into(), email: "ann@example.com".into(), name: "Ann".into() };
+        let ann = User {
+            subject: "u1".into(),
+            email: "ann@example.com".into(),
+            name: "Ann".into(),
+            verified: None,
+        };
         assert_eq!(check(json!({})), Ok(ann.clone()));
         assert_eq!(check(json!({"aud": ["me"]})), Ok(ann.clone()));
         assert_eq!(check(json!({"aud": ["me", "other"], "azp": "me"})), Ok(ann.clone()));

@@ -182,18 +182,17 @@ impl Provider {
             Some(Value::Number(number)) if number.is_u64() => Some(number.to_string()),
             _ => None,
         };
-        let denied = VERIFIED.iter().filter_map(|pointer| answer.pointer(pointer)).any(|said| match said {
-            Value::Bool(said) => !said,
-            Value::String(said) => said != "true",
-            _ => true,
-        });
+        let said = VERIFIED.iter().filter_map(|pointer| answer.pointer(pointer));
+        let verified =
+            said.map(|said| matches!(said, Value::Bool(true)) || said == "true").reduce(|a, b| a && b);
         // The name of a guest of a Microsoft tenant has `#EXT#` in it, and is no address.
-        let email = text(self.email).filter(|email| !denied && is_address(email));
+        let email = text(self.email).filter(|email| verified != Some(false) && is_address(email));
         let name = self.names.iter().find_map(|pointer| text(pointer));
         Some(User {
             subject: text(self.subject)?,
             email: email.unwrap_or_default(),
             name: name.unwrap_or_default(),
+            verified,
         })
     }
 }

@@ -4,9 +4,12 @@ use super::asking::{Asking, Told};
 use super::callback::merged;
 use super::failure::Failure;
 use super::known::Renewed;
+use super::providers::user_of_claims;
 use super::session::{Due, Session, Tokens, User};
 use super::{Login, Turn};
 use crate::upstream::Upstream;
+use serde_json::Value;
+use tollgate_cloud::Jws;
 
 /// What became of one question.
 enum Asked<T> {
@@ -99,17 +102,24 @@ impl Login {
         tokens: &Tokens,
         before: &User,
     ) -> Result<Asked<User>, Failure> {
+        let signed = signed_user(asking, tokens, before);
         match asking.user(tokens).await? {
             // There is nobody to ask: that there were other tokens has to do.
-            None => Ok(Asked::Got(before.clone())),
+            None => Ok(Asked::Got(signed)),
             Some(Told::Refused(failure)) => {
                 tracing::info!("login: {}", failure.message);
                 Ok(Asked::Lost)
             }
-            Some(Told::User(user)) => {
-                merged(User { email: String::new(), name: String::new(), ..before.clone() }, user)
-                    .map(Asked::Got)
-            }
+            Some(Told::User(user)) => merged(signed, user).map(Asked::Got),
         }
     }
+}
+
+/// What the newest identity token says, which was verified when it came. Some providers tell only an id when they are
+/// asked, and the rest in tokens.
+fn signed_user(asking: &Asking<'_>, tokens: &Tokens, before: &User) -> User {
+    let signed = asking.endpoints.signed.as_ref().zip(tokens.id.as_deref());
+    let jws = signed.and_then(|(signed, token)| Jws::parse(token, &signed.algorithms).ok());
+    let user = jws.and_then(|jws| user_of_claims(&Value::Object(jws.payload().clone())));
+    user.unwrap_or_else(|| User { subject: before.subject.clone(), ..User::default() })
 }

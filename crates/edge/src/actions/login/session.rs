@@ -19,6 +19,9 @@ pub(super) struct User {
     /// Empty when there is none, or none that the provider vouches for.
     pub(super) email: String,
     pub(super) name: String,
+    /// Whether the provider says that it has seen the address to be his; only while answers are put together.
+    #[serde(skip)]
+    pub(super) verified: Option<bool>,
 }
 
 /// What the provider's token endpoint gave. Times are seconds since 1970.
@@ -149,7 +152,12 @@ mod tests {
             begun: 1000,
             used: 1000,
             asked: 1000,
-            user: User { subject: "1".into(), email: "ann@example.com".into(), name: "Ann".into() },
+            user: User {
+                subject: "1".into(),
+                email: "ann@example.com".into(),
+                name: "Ann".into(),
+                verified: None,
+            },
             tokens: Tokens { access: "AT".into(), refresh: Some("RT".into()), id: None, expires: Some(1600) },
             config: "c".into(),
             before: Ended::No,
