@@ -47,6 +47,8 @@ need_test() {
       hopeless+=("Node 20 or newer is needed; node is $(node --version)")
     need npm npm
   fi
+  # A browser for the tests of logins.
+  have chromium || have chromium-browser || have google-chrome || [ -x "${CHROMIUM_BIN:-}" ] || missing+=(chromium)
 }
 
 need_lint() {

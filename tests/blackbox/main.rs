@@ -61,6 +61,8 @@ mod listing;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod naming;
 #[cfg(test)]
 mod odd;

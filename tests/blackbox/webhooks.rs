@@ -1,6 +1,5 @@
 //! verify-webhook over the socket: signatures that are right, old, from the future, or doubtful.
 
-use crate::jwt::openssl;
 use crate::support::*;
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};

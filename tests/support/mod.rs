@@ -5,6 +5,8 @@ mod dialects;
 mod echo;
 mod gateway;
 mod http;
+mod idp;
+mod keys;
 mod mmdb;
 mod policy;
 mod raw;
@@ -16,6 +18,8 @@ pub(crate) use dialects::{Client, Counts, Got, Named, Say, Turn, events, gemini_
 pub(crate) use echo::EchoServer;
 pub(crate) use gateway::{Builder, Exit, Gateway, command, run, run_with};
 pub(crate) use http::{Answer, Ask, get, post, post_bytes};
+pub(crate) use idp::{Browser, Idp, SECRET};
+pub(crate) use keys::{Key, b64, openssl};
 pub(crate) use mmdb::{Mmdb, city, system};
 pub(crate) use policy::{
     ANTHROPIC_KEY, KEY_ONE, KEY_TWO, OPENROUTER_KEY, ai_gateway, anthropic, custom, merge, mock, names,

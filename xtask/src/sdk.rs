@@ -1,4 +1,5 @@
-//! The official SDKs against the built binary: installs pinned versions, runs their tests.
+//! The official SDKs, and a browser with a certified OpenID provider, against the built binary: installs pinned versions,
+//! runs their tests.
 //!
 //! The tests find the binary in `TOLLGATE_BIN` and the mock providers in `MOCK_BIN`, and write what they saw to the
 //! folder in `MATRIX_FOLDER`. Installing is skipped while the pins have not changed.
@@ -13,16 +14,18 @@ use std::process::Command;
 
 const PYTHON: &str = "SDKs for Python";
 const NODE: &str = "SDKs for Node";
+const LOGIN: &str = "logins in a browser";
 
-/// Runs both; a failure of one does not hide the other.
+/// Runs all; a failure of one does not hide the others.
 pub(crate) fn run(binary: &Path) -> Result<Vec<Done>> {
     // What an earlier run saw says nothing of this one.
     if matrix::folder().exists() {
         fs::remove_dir_all(matrix::folder())?;
     }
     let python = python(binary).unwrap_or_else(|why| step::not_run(PYTHON, &why.to_string()));
-    let node = node(binary).unwrap_or_else(|why| step::not_run(NODE, &why.to_string()));
-    Ok(vec![python, node])
+    let node =
+        |name, folder| node(name, folder, binary).unwrap_or_else(|why| step::not_run(name, &why.to_string()));
+    Ok(vec![python, node(NODE, "tests/sdk/node"), node(LOGIN, "tests/sdk/login")])
 }
 
 fn python(binary: &Path) -> Result<Done> {
@@ -35,8 +38,8 @@ fn python(binary: &Path) -> Result<Done> {
     step::run(PYTHON, &mut pytest, step::pytest)
 }
 
-fn node(binary: &Path) -> Result<Done> {
-    let folder = root().join("tests/sdk/node");
+fn node(name: &str, place: &str, binary: &Path) -> Result<Done> {
+    let folder = root().join(place);
     let lock = folder.join("package-lock.json");
     let stamp = folder.join("node_modules/.installed");
     if !same(&lock, &stamp) {
@@ -47,7 +50,7 @@ fn node(binary: &Path) -> Result<Done> {
     tests.retain(|path| path.to_string_lossy().ends_with(".test.mjs"));
     tests.sort();
     if tests.is_empty() {
-        return Err(said("tests/sdk/node has no *.test.mjs"));
+        return Err(said(format!("{place} has no *.test.mjs")));
     }
     let mut node = Command::new("node");
     // Files by name: what a folder means here differs between versions of Node.
@@ -57,7 +60,7 @@ fn node(binary: &Path) -> Result<Done> {
         .env("TOLLGATE_BIN", binary)
         .env("MOCK_BIN", binary.with_file_name("mock-providers"))
         .env("MATRIX_FOLDER", matrix::folder());
-    step::run(NODE, &mut node, step::node_test)
+    step::run(name, &mut node, step::node_test)
 }
 
 /// The interpreter of a virtual environment that holds exactly what is pinned.

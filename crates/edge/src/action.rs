@@ -134,6 +134,11 @@ pub trait Action: Send + Sync + Any {
         false
     }
 
+    /// The cookies of this action, when it is a login.
+    fn as_login(&self) -> Option<&std::sync::Arc<crate::LoginCookies>> {
+        None
+    }
+
     /// This action as an `ai-gateway`, for `explain` and `/status`.
     fn as_gateway(&self) -> Option<&crate::gateway::Gateway> {
         None

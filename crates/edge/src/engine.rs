@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tollgate_catalog::Catalog;
 use tollgate_expr::SecretSource;
-use tollgate_policy::{Diagnostic, Diagnostics, Severity, Source};
+use tollgate_policy::{ActionDef, Diagnostic, Diagnostics, Severity, Source};
+
+/// The actions of which a policy may have one.
+const LOGINS: [&str; 2] = ["oauth", "openid-connect"];
 
 /// What every policy of the process shares.
 pub struct Shared {
@@ -19,6 +22,8 @@ pub struct Shared {
     pub outbound: Arc<crate::Outbound>,
     /// The endpoints that only others of the process can reach.
     pub internal: Arc<crate::internal::Directory>,
+    /// What logins share.
+    pub logins: Arc<crate::Logins>,
     /// Public keys of who issues tokens.
     pub jwks: Arc<crate::Jwks>,
     /// Whether and when that list is read.
@@ -75,6 +80,8 @@ pub struct Engine {
     pub events: Vec<Rule>,
     /// Whether some rule may read or change the body of a response, or the messages of a stream.
     pub works_on_bodies: bool,
+    /// The cookies of the policy's login, if it has one.
+    pub login: Option<Arc<crate::LoginCookies>>,
     /// Whether anything reads `actions.*`.
     pub wants_results: bool,
     /// Whether anything reads `conn.bytes_in` or `conn.bytes_out`; if not, nobody counts.
@@ -111,9 +118,11 @@ impl Engine {
         let response = build(&policy.on_http_response);
         let events = build(&policy.on_event_stream_message);
         let bodies = response.iter().flat_map(|rule| &rule.actions).any(|action| action.works_on_bodies());
+        let request = build(&policy.on_http_request);
         let engine = Engine {
             connect: build(&policy.on_tcp_connect),
-            request: build(&policy.on_http_request),
+            login: request.iter().flat_map(|rule| &rule.actions).find_map(|a| a.as_login().cloned()),
+            request,
             works_on_bodies: bodies || !events.is_empty(),
             response,
             events,
@@ -125,6 +134,12 @@ impl Engine {
         };
         for (severity, what) in warnings.take() {
             found.push(diagnostic(source, what.at, severity, what.code, what.message, what.help));
+        }
+        if let Some(second) = policy.actions().filter(|(_, def)| LOGINS.contains(&def.spec.name)).nth(1) {
+            let message = "there is a login in this policy already; it can have one".to_owned();
+            let help = "remove one: both would own `/ngrok/login` and `/ngrok/oauth2/callback`".to_owned();
+            let (_, ActionDef { at, .. }) = second;
+            found.push(diagnostic(source, *at, Severity::Error, "ERR_NGROK_2239", message, Some(help)));
         }
         for (vault, name, at) in policy.secrets() {
             if let Err(missing) = shared.secrets.secret(&vault, &name) {

@@ -40,6 +40,10 @@ pub struct Exchange {
     pub record: Record,
     /// The provider whose own list of models would have been of use.
     pub list_wanted: Option<Arc<tollgate_catalog::Provider>>,
+    /// The cookies of a login that came with the request; no rule sees them.
+    pub login_cookies: Vec<(String, String)>,
+    /// Cookies for the client, whoever answers.
+    pub cookies: Vec<http::HeaderValue>,
     /// Answers that ended before they had said what they cost.
     pub unsettled: Vec<crate::late_costs::Unsettled>,
     /// Who waits for what the upstream says to this request.
@@ -177,6 +181,8 @@ impl Exchange {
             body: None,
             record: Record::default(),
             list_wanted: None,
+            login_cookies: Vec::new(),
+            cookies: Vec::new(),
             unsettled: Vec::new(),
             watches: Watches::default(),
             enclosing: Vec::new(),

@@ -43,6 +43,7 @@ pub mod watch;
 mod web_url;
 
 pub use accounts::Accounts;
+pub use actions::login::{LoginCookies, Logins};
 pub use addressing::{AddressFiles, Addressing, IpPolicies, IpPolicySet, Opened};
 pub use gates::Gates;
 pub use jwks::Jwks;

@@ -1,6 +1,7 @@
 //! Runs the rules of a phase in order, until an action ends it.
 
 use crate::action::{Action, ConnectCx, ConnectFlow, Flow, RequestCx, ResponseCx, ResponseFlow};
+use crate::actions::login;
 use crate::answer::{Answer, Fault};
 use crate::engine::Engine;
 use crate::events::EventRules;
@@ -99,15 +100,22 @@ pub async fn run_connect(
 /// Runs `on_http_request`. An error of an expression or action ends the request, closed.
 pub async fn run_request(rules: &[Rule], cx: &mut RequestCx<'_>) -> (Outcome, Option<EndedAt>) {
     cx.exchange.vars.clear();
+    let for_login = login::arrives(cx.engine, cx.exchange);
     for rule in rules {
+        // The login's own paths are its own whatever the conditions of its rule say.
+        let mut only_login = false;
         match matches(rule, &cx.exchange.activation()) {
             Ok(true) => {}
+            Ok(false) if for_login => only_login = true,
             Ok(false) => continue,
             Err(fault) => {
                 return (refuse(cx.exchange, &fault), Some(EndedAt { action: "expressions", at: rule.at }));
             }
         }
         for (action, (kind, at)) in rule.actions.iter().zip(&rule.kinds) {
+            if only_login && action.as_login().is_none() {
+                continue;
+            }
             let ended = || Some(EndedAt { action: kind, at: *at });
             match action.on_request(cx).await {
                 Ok(Flow::Continue) => {}

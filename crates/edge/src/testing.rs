@@ -36,6 +36,7 @@ pub(crate) fn shared(secrets: &[(&str, &str, &str)]) -> Shared {
         outbound: Arc::default(),
         internal: Arc::default(),
         jwks: Arc::default(),
+        logins: Arc::default(),
         lists: crate::Lists::new(crate::ReadLists::Nothing),
         late_costs: crate::LateCosts::new(false),
         accounts: Arc::default(),

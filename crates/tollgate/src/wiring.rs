@@ -62,6 +62,7 @@ pub(crate) fn shared(
         outbound: Arc::default(),
         internal: Arc::default(),
         jwks: Arc::default(),
+        logins: Arc::default(),
         lists: tollgate_edge::Lists::new(tollgate_edge::ReadLists::Nothing),
         late_costs: tollgate_edge::LateCosts::new(false),
         accounts: Arc::default(),

@@ -60,7 +60,7 @@ export function providers() {
 }
 
 /** A child whose first lines say where it listens. */
-class Process {
+export class Process {
   constructor([program, ...words], env, folder, name) {
     this.log = join(folder, `${name}.err`);
     const stderr = openSync(this.log, 'w');
@@ -139,7 +139,7 @@ class Mock {
 }
 
 /** The path of a binary: from the environment, or from the usual build directory. */
-function binary(variable, name) {
+export function binary(variable, name) {
   const path = process.env[variable] || join(ROOT, 'target', 'debug', name);
   if (!existsSync(path)) throw new Error(`${path} does not exist: build it, or say where it is with ${variable}`);
   return path;
@@ -161,7 +161,7 @@ function pointedAt(policy, url) {
 }
 
 /** Nothing of the machine's own settings and keys; only what a process needs to start. */
-function cleanEnvironment(home) {
+export function cleanEnvironment(home) {
   const kept = ['PATH', 'LANG', 'SSL_CERT_FILE', 'SSL_CERT_DIR'].filter((name) => name in process.env);
   return { HOME: home, ...Object.fromEntries(kept.map((name) => [name, process.env[name]])) };
 }

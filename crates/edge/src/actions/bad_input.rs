@@ -437,6 +437,8 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ("http-request", "QS"),
     ("jwt-validation", "Q"),
     ("log", "TQS"),
+    ("oauth", "Q"),
+    ("openid-connect", "Q"),
     ("owasp-crs-request", "Q"),
     ("owasp-crs-response", "S"),
     ("rate-limit", "Q"),

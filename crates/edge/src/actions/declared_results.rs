@@ -113,6 +113,8 @@ fn runs() -> Vec<[String; 6]> {
         run(response, "http-request", "{url: 'http://a.example/'}"),
         run(request, "jwt-validation", JWT),
         run(request, "log", "{metadata: {a: 1}}"),
+        run(request, "oauth", "{provider: github, client_id: c, client_secret: s}"),
+        run(request, "openid-connect", "{issuer_url: 'https://i.example', client_id: c, client_secret: s}"),
         run(
             request,
             "rate-limit",

@@ -23,6 +23,8 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("log", &["metadata.**"]),
+    ("oauth", &["client_id", "client_secret"]),
+    ("openid-connect", &["client_id", "client_secret"]),
     ("redirect", &["from", "headers.*", "to"]),
     ("request-body-find-replace", &["replacements[].from", "replacements[].to"]),
     ("response-body-find-replace", &["replacements[].from", "replacements[].to"]),

@@ -28,6 +28,9 @@ mod http_request;
 mod interpolated;
 mod jwt_validation;
 mod log;
+pub(crate) mod login;
+mod oauth;
+mod openid_connect;
 mod owasp_crs;
 mod owasp_crs_request;
 mod owasp_crs_response;
@@ -59,6 +62,8 @@ pub const ALL: &[&ActionType] = &[
     &http_request::ACTION,
     &jwt_validation::ACTION,
     &log::ACTION,
+    &oauth::ACTION,
+    &openid_connect::ACTION,
     &owasp_crs_request::ACTION,
     &owasp_crs_response::ACTION,
     &rate_limit::ACTION,

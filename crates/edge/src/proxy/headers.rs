@@ -3,6 +3,7 @@
 use crate::answer::{ERROR_CODE_HEADER, error_code};
 use crate::engine::Engine;
 use crate::exchange::Exchange;
+use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// `x-tollgate-request-id`
@@ -62,8 +63,25 @@ pub fn stamp(headers: &mut HeaderMap, exchange: &Exchange, engine: &Engine) {
     if let Some(option) = record.overridden {
         headers.insert(OVERRIDE, HeaderValue::from_static(option));
     }
+    if !exchange.cookies.is_empty() {
+        for cookie in &exchange.cookies {
+            headers.append(SET_COOKIE, cookie.clone());
+        }
+        keep_private(headers);
+    }
     if let Some(code) = record.error_code {
         headers.entry(ERROR_CODE_HEADER).or_insert_with(|| error_code(code));
+    }
+}
+
+/// Sees that no cache between here and the client gives one client's session to another.
+fn keep_private(headers: &mut HeaderMap) {
+    let said = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let kept = said
+        .flat_map(|value| value.split(','))
+        .any(|word| matches!(word.trim().to_ascii_lowercase().as_str(), "private" | "no-store"));
+    if !kept {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
     }
 }
 

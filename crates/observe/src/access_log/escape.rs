@@ -7,7 +7,7 @@ use std::fmt::Write;
 pub(super) const MAX_TEXT: usize = 2048; // bytes
 
 /// Query parameters whose values are credentials, compared without case, `-` and `_`.
-const CREDENTIALS: [&str; 17] = [
+const CREDENTIALS: [&str; 19] = [
     "key",
     "apikey",
     "xapikey",
@@ -22,6 +22,9 @@ const CREDENTIALS: [&str; 17] = [
     "password",
     "secret",
     "clientsecret",
+    // What a login's provider sends a browser back with (RFC 6749 section 4.1.2).
+    "code",
+    "state",
     "signature",
     "sig",
     "code",

@@ -128,6 +128,7 @@ fn credentials_in_queries_are_masked() {
         ("API_KEY=SECRET", "API_KEY=***"),
         ("Access_Token=SECRET&x", "Access_Token=***&x"),
         ("k%65y=SECRET", "k%65y=***"),
+        ("code=SECRET&state=SECRET&codec=2", "code=***&state=***&codec=2"),
         ("monkey=1&keyword=2&", "monkey=1&keyword=2&"),
     ] {
         assert_eq!(escape::mask_query(query), logged);

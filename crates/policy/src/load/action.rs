@@ -55,12 +55,20 @@ impl Loader<'_> {
             self.checker.error(kind, codes::UNKNOWN_ACTION, message, None);
             return None;
         };
-        let found = self.actions.iter().find(|spec| spec.name == name);
-        if let Some(spec) = found {
+        let found = |name: &str| self.actions.iter().copied().find(|spec| spec.name == name);
+        if let Some(spec) = found(name) {
+            return Some(spec);
+        }
+        if let Some(spec) = found("openid-connect").filter(|_| name == "oidc") {
+            let (message, help) = ("`oidc` is called `openid-connect`", "write `type: openid-connect`");
+            self.checker.warning(kind, codes::UNKNOWN_ACTION, message.into(), Some(help.into()));
             return Some(spec);
         }
         let ours = self.actions.iter().map(|spec| spec.name);
-        let (message, help) = if KNOWN_ACTIONS.contains(&name) {
+        let (message, help) = if name == "saml" {
+            let help = "most identity providers also speak OpenID Connect: use `openid-connect`";
+            ("the action `saml` is not supported yet".into(), Some(help.into()))
+        } else if KNOWN_ACTIONS.contains(&name) {
             (format!("the action `{name}` is not supported yet"), None)
         } else if name == "oidc" {
             ("there is no action `oidc`".into(), Some("did you mean `openid-connect`?".into()))
