@@ -148,7 +148,13 @@ fn runs() -> Vec<[String; 6]> {
             "{providers: [{id: openai, api_keys: [{value: k-1}]}], model_selection: {strategy: [ai.models]}}",
         ),
     ];
-    for run in &mut runs {
+    prepared(&mut runs);
+    runs
+}
+
+/// Gives each run the request and answer that its action has something to do with.
+fn prepared(runs: &mut [[String; 6]]) {
+    for run in &mut *runs {
         match run[1].as_str() {
             "sse-find-replace" => run[5] = "data: a banana\n\n".into(),
             "ai-gateway" => (run[3], run[4]) = (CHAT.into(), ASKED.into()),
@@ -158,7 +164,6 @@ fn runs() -> Vec<[String; 6]> {
     if let Some(last) = runs.last_mut() {
         last[4] = ASKED.replace("gpt-4o", "no-such-provider:no-such-model");
     }
-    runs
 }
 
 #[tokio::test]
