@@ -57,3 +57,31 @@ async fn mistakes_of_the_configuration_have_their_place() {
         assert!(text.contains(said) && text.contains("ERR_NGROK_2204"), "{url}: {text}");
     }
 }
+
+#[tokio::test]
+async fn check_looks_at_every_policy_of_a_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let policy =
+        write("edge.yml", json!({"on_http_request": [forward("https://appi.internal", "halt")]}).to_string());
+    let endpoints = |inner: Value| {
+        json!({"endpoints": [
+            {"listen": "127.0.0.1:1", "traffic_policy_file": "edge.yml"},
+            {"url": "https://api.internal", "upstream": "1", "traffic_policy": inner},
+        ]})
+        .to_string()
+    };
+    let config = write("tollgate.yml", endpoints(json!({"on_http_request": []})));
+    let exit = run(&["check", "--config", &config]).await;
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    assert!(exit.stdout.contains("did you mean https://api.internal?"), "{}", exit.stdout);
+    let named = run(&["check", &policy, "--config", &config]).await;
+    assert_eq!(named.stdout.matches("did you mean").count(), 1, "said once: {}", named.stdout);
+    let config = write("tollgate.yml", endpoints(json!({"on_tcp_connect": [{"type": "deny"}]})));
+    let exit = run(&["check", "--config", &config]).await;
+    assert!(exit.code == Some(1) && exit.stdout.contains("ERR_NGROK_2262"), "{exit:?}");
+}

@@ -2,7 +2,7 @@
 
 mod endpoints;
 
-pub use endpoints::{InternalOptions, UpstreamOptions};
+pub use endpoints::{InternalOptions, UpstreamOptions, check_policies};
 
 use crate::engine::Shared;
 use crate::limits::{Budget, Limits};

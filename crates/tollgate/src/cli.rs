@@ -229,12 +229,12 @@ pub(crate) struct HttpArgs {
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
     /// Policy files, or `-` for standard input
-    #[arg(required = true)]
+    #[arg(required_unless_present = "config")]
     pub(crate) policy: Vec<PathBuf>,
     /// How the findings are written
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: LogForm,
-    /// Configuration file: it is checked as well, with the files it names, and policies against its IP policies
+    /// Configuration file: it is checked as well, with the files and policies it names, and what policies name of it
     #[arg(long, value_name = "FILE", env = "TOLLGATE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tollgate_expr::EndpointFacts;
 use tollgate_observe::{AccessLog, InFlight};
-use tollgate_policy::Source;
+use tollgate_policy::{Diagnostics, Source};
 
 /// An endpoint that only other endpoints can reach.
 pub struct InternalOptions {
@@ -112,6 +112,40 @@ impl Maker {
             configs: handshakes.then(|| Configs::new(place.protocol.is_http())),
         }))
     }
+}
+
+/// What is found in the policies of endpoints, each as its endpoint would load it; or why an endpoint cannot be. Nothing
+/// is opened, no certificate is read.
+#[must_use]
+pub fn check_policies(
+    endpoints: &[EndpointOptions],
+    internal: &[InternalOptions],
+    shared: &Shared,
+) -> Vec<(Source, Result<Diagnostics, StartError>)> {
+    let look = |name: &str, policy: &Source, place: Place, servers: &[UpstreamOptions], check| {
+        let pool = pool(place.protocol, servers, check, &Targets::default());
+        let place = Place { upstream: !servers.is_empty(), ..place };
+        let found = match pool {
+            Ok(_) => Ok(fit::load(policy, shared, place).diagnostics),
+            Err(why) => Err(StartError::Endpoint { endpoint: name.to_owned(), why }),
+        };
+        (policy.clone(), found)
+    };
+    let listening = endpoints.iter().map(|one| {
+        let place = Place {
+            protocol: one.protocol,
+            certificate: one.tls.is_some(),
+            internal: false,
+            upstream: false,
+        };
+        look(&one.name, &one.policy, place, &one.upstreams, one.health_check.as_ref())
+    });
+    let inner = internal.iter().map(|one| {
+        let protocol = one.url.scheme.protocol();
+        let place = Place { protocol, certificate: false, internal: true, upstream: false };
+        look(&one.name, &one.policy, place, &one.upstreams, one.health_check.as_ref())
+    });
+    listening.chain(inner).collect()
 }
 
 /// What an endpoint speaks, and where its requests or connections go.

@@ -1,17 +1,20 @@
 //! `tollgate check`: every mistake of policies, and of the test files beside them.
 
 use super::test;
-use crate::cli::{CheckArgs, LogForm};
+use crate::cli::{CheckArgs, LogForm, ServeArgs};
 use crate::error::CliError;
 use crate::naming::Naming;
 use crate::secrets::Secrets;
-use crate::{output, settings, wiring};
+use crate::settings::{First, settle};
+use crate::{output, wiring};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tollgate_catalog::Catalog;
 use tollgate_edge::engine::{Engine, Shared};
+use tollgate_edge::internal::Directory;
+use tollgate_edge::server::check_policies;
 use tollgate_policy::{Diagnostic, Diagnostics, Location, Severity, Source};
 
 /// What came of one file.
@@ -28,16 +31,25 @@ struct Checked {
 /// # Errors
 /// None of a policy's own: those are printed.
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
-    let secrets = Secrets::open(&args.secrets, None, &Catalog::builtin())?;
-    let mut shared = wiring::shared(Arc::new(secrets), &Naming::default())?;
     let mut checked: Vec<Checked> = Vec::new();
-    if let Some(config) = &args.config {
-        match settings::read_config(config).and_then(|file| wiring::addressing(file.addresses)) {
-            Ok((addressing, _)) => shared.addressing = addressing,
-            Err(wrong) => checked.push(unusable(config, "config", &wrong)),
+    let settled = args.config.as_ref().map(|config| (config, configured(config, args)));
+    let shared = match settled {
+        Some((_, Ok((shared, served)))) => {
+            checked.extend(served);
+            shared
         }
-    }
-    checked.extend(args.policy.iter().map(|path| check(path, &shared)));
+        other => {
+            if let Some((config, Err(wrong))) = other {
+                checked.push(unusable(config, "config", &wrong));
+            }
+            let secrets = Secrets::open(&args.secrets, None, &Catalog::builtin())?;
+            wiring::shared(Arc::new(secrets), &Naming::default())?
+        }
+    };
+    // A policy of an endpoint was looked at as that endpoint's.
+    let told = |path: &&PathBuf| !checked.iter().any(|before| *before.name == *path.display().to_string());
+    let rest: Vec<&PathBuf> = args.policy.iter().filter(told).collect();
+    checked.extend(rest.into_iter().map(|path| check(path, &shared)));
     match args.format {
         LogForm::Json => {
             let all: Vec<&Value> = checked.iter().flat_map(|file| &file.json).collect();
@@ -47,6 +59,27 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     }
     let good = checked.iter().all(|file| file.errors == 0);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What a configuration gives to policies, and what came of the policies of its endpoints.
+fn configured(config: &Path, args: &CheckArgs) -> Result<(Shared, Vec<Checked>), CliError> {
+    let serve =
+        ServeArgs { config: Some(config.to_owned()), secrets: args.secrets.clone(), ..ServeArgs::default() };
+    let settings = settle(&serve, First::default())?;
+    let mut shared = wiring::shared(Arc::new(settings.secrets), &settings.naming)?;
+    let urls = settings.internal.iter().map(|endpoint| endpoint.url.clone()).collect();
+    shared.internal = Arc::new(Directory::declare(urls));
+    (shared.addressing, _) = wiring::addressing(settings.addresses)?;
+    let mut served = Vec::new();
+    for (source, found) in check_policies(&settings.endpoints, &settings.internal, &shared) {
+        let found = found.map_err(|wrong| CliError::failed(wrong.to_string()))?;
+        // Several good policies in one file are said of once, those that are built in not at all.
+        let told = served.iter().any(|before: &Checked| before.name == source.name);
+        if !found.is_empty() || !told && Path::new(&source.name).exists() {
+            served.push(checked(source.name.clone(), found.render_text(&source), &found));
+        }
+    }
+    Ok((shared, served))
 }
 
 fn check(path: &Path, shared: &Shared) -> Checked {
