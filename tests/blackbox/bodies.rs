@@ -260,3 +260,40 @@ async fn rules_on_connections_close_them_or_tell_requests() {
     raw.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert_eq!(raw.everything().await, b"");
 }
+
+#[tokio::test]
+async fn what_is_not_held_back_is_searched_by_itself() {
+    let event = |name: &str, data: Value| format!("event: {name}\ndata: {data}\n\n");
+    let delta = |text: &str| {
+        event("response.output_text.delta", json!({"type": "response.output_text.delta", "delta": text}))
+    };
+    let stream = [
+        delta("Ac"),
+        delta("me co"),
+        delta("rp!"),
+        event(
+            "response.output_text.done",
+            json!({"type": "response.output_text.done", "text": "Acme corp!"}),
+        ),
+        event("response.completed", json!({"response": {"output": [{"text": "of Acme corp"}]}})),
+        "data: plain Acme corp\n\n".to_owned(),
+    ]
+    .concat();
+    let upstream = RawUpstream::start(
+        format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{stream}"),
+        Then::Close,
+    )
+    .await;
+    for hold_back in [0, 4] {
+        let policy = json!({"on_http_request": [], "on_event_stream_message": [{"type": "sse-find-replace", "config": {
+            "replacements": [{"from": "(?i)acme corp", "to": "X"}], "hold_back": hold_back}}]});
+        let gateway =
+            Gateway::builder(&policy.to_string()).args(&["--upstream", &upstream.url()]).start().await;
+        let got = gateway.send(get("/")).await.text();
+        assert_eq!(got.matches("event:").count(), 5, "{got}");
+        assert!(!got.contains("Acme corp"), "{hold_back}: {got}");
+        let deltas: String =
+            got.split("\"delta\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(deltas, if hold_back == 0 { "Acme corp!" } else { "X!" }, "{got}");
+    }
+}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tollgate_mock::Script;
 
 /// A gateway whose first endpoint has a policy and no upstream, with internal endpoints beside it.
-async fn stage(policy: Value, internal: &[Value]) -> Gateway {
+pub(crate) async fn stage(policy: Value, internal: &[Value]) -> Gateway {
     try_stage(policy, internal).await.unwrap_or_else(|exit| panic!("{exit:#?}"))
 }
 
@@ -21,16 +21,16 @@ pub(crate) fn forward(url: &str, on_error: &str) -> Value {
     json!({"type": "forward-internal", "config": {"url": url, "on_error": on_error}})
 }
 
-fn answer(status: u16, body: &str) -> Value {
+pub(crate) fn answer(status: u16, body: &str) -> Value {
     json!({"type": "custom-response", "config": {"status_code": status, "body": body}})
 }
 
 /// A server that gives everybody the same answer and closes.
-async fn server(status: &str, body: &str) -> RawUpstream {
+pub(crate) async fn server(status: &str, body: &str) -> RawUpstream {
     RawUpstream::start(says(status, body), Then::Close).await
 }
 
-fn says(status: &str, body: &str) -> String {
+pub(crate) fn says(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 

@@ -41,6 +41,8 @@ mod failover;
 #[cfg(test)]
 mod forwarding;
 #[cfg(test)]
+mod forwarding_attacks;
+#[cfg(test)]
 mod forwarding_config;
 #[cfg(test)]
 mod gaps;

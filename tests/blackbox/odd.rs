@@ -164,3 +164,22 @@ async fn a_client_that_leaves_the_plain_path() {
     gateway.wait_idle().await;
     assert!(gateway.log_lines(2).await.iter().all(|line| line["outcome"] == "client_gone"));
 }
+
+#[tokio::test]
+async fn requests_shorter_than_the_preface_of_http_2_are_answered() {
+    let policy = json!({"on_http_request": [{"type": "custom-response", "config": {"body": "ok"}}]});
+    let gateway = Gateway::start(&policy.to_string()).await;
+    for request in ["GET / HTTP/1.0\r\n\r\n", "OPTIONS / HTTP/1.0\r\n\r\n"] {
+        let mut client = RawConnection::open(gateway.addr).await;
+        client.write(request).await;
+        let got = String::from_utf8(client.everything().await).unwrap();
+        assert!(got.starts_with("HTTP/1.1 200") || got.starts_with("HTTP/1.0 200"), "{request:?}: {got:?}");
+    }
+    let mut slow = RawConnection::open(gateway.addr).await;
+    for part in ["P", "RI", "OR / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"] {
+        slow.write(part).await;
+    }
+    let got = String::from_utf8(slow.everything().await).unwrap();
+    assert!(got.starts_with("HTTP/1.1 200"), "{got:?}");
+    assert_eq!(gateway.send(get("/").h2()).await.status, 200);
+}

@@ -39,6 +39,7 @@ impl Fetch {
             body: if body.is_empty() { smallvec::SmallVec::new() } else { smallvec::smallvec![body] },
             connect_timeout: time,
             head_timeout: time,
+            resend: true,
             addresses,
         };
         let work = async {

@@ -173,6 +173,7 @@ fn call(plain: &PlainUpstream, exchange: &Exchange, body: Bytes) -> Call {
         body: smallvec![body],
         connect_timeout: CONNECT,
         head_timeout: SILENCE,
+        resend: facts.method.is_idempotent(),
         addresses: None,
     }
 }

@@ -3,11 +3,11 @@
 
 use crate::answer::{Answer, Fault};
 use crate::client::{BodyError, Client, ClientGone};
-use crate::exchange::Exchange;
+use crate::exchange::{Ending, Exchange};
 use crate::forward::{Forward, forward};
 use crate::listener::Listener;
 use crate::phase::{self, Outcome};
-use crate::proxy::request::request_id;
+use crate::proxy::request::{normalised, request_id};
 use crate::upstream::Reply;
 use crate::{action::RequestCx, late_costs, lists};
 use async_trait::async_trait;
@@ -65,6 +65,9 @@ pub(crate) async fn ask(listener: &Listener, asked: Inward) -> Result<Box<dyn Re
         lists::refresh(&listener.shared, &listener.upstream, &provider);
     }
     late_costs::ask(&listener.shared, &listener.upstream, std::mem::take(&mut exchange.unsettled));
+    if exchange.record.outcome == Ending::Truncated {
+        return Err(UpstreamFault::Closed);
+    }
     let (status, headers) = client.head.ok_or(UpstreamFault::Closed)?;
     Ok(Box::new(Whole { status, headers, body: Some(client.answer.freeze()) }))
 }
@@ -79,8 +82,8 @@ fn exchange(listener: &Listener, wants_results: bool, asked: Inward) -> Exchange
     let request = RequestFacts {
         id: request_id(),
         method: asked.method,
-        raw_uri: uri.clone(),
-        uri,
+        uri: normalised(&uri),
+        raw_uri: uri,
         scheme: listener.endpoint.protocol,
         host: asked.url.authority.as_str().into(),
         version: Version::HTTP_11,

@@ -97,6 +97,13 @@ impl Outbound {
         Ok(Self { entries: entries.into_iter().map(str::parse).collect::<Result<_, _>>()? })
     }
 
+    /// Whether the list has this very host, by its name.
+    #[must_use]
+    pub(crate) fn lists(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        self.entries.iter().any(|entry| entry.names(&host))
+    }
+
     /// Which addresses of a host may be called; `None`: none of them. `named`: the host stands in the policy's text.
     pub(crate) fn rule(self: &Arc<Self>, host: &str, named: bool) -> Option<Arc<dyn Addresses>> {
         let host = host.trim_end_matches('.').to_ascii_lowercase();

@@ -142,6 +142,9 @@ pub async fn run_response(
     let mut replaced = respond(engine, exchange, response, body, upstream).await;
     for index in (0..exchange.enclosing.len()).rev() {
         let Some(outer) = exchange.enclosing.get(index).map(|outer| Arc::clone(&outer.engine)) else { break };
+        if outer.works_on_bodies && replaced.is_none() {
+            body.settle(exchange).await;
+        }
         exchange.exchange_with(index);
         replaced = match replaced {
             None => {

@@ -153,19 +153,31 @@ impl Pool {
         }
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let now = self.now();
-        let mut second = None;
-        for step in 0..self.order.len() {
-            let index = *self.order.get(turn.wrapping_add(step) % self.order.len())?;
-            let Some(member) = self.members.get(index).filter(|_| !tried.contains(&index)) else { continue };
-            if member.health() == Health::Unhealthy {
-                continue;
-            }
-            if member.rests_until.load(Ordering::Relaxed) <= now {
-                return Some((index, member));
-            }
-            second = second.or(Some((index, member)));
+        let usable = |index: usize| {
+            let member = self.members.get(index).filter(|_| !tried.contains(&index))?;
+            (member.health() != Health::Unhealthy).then_some((index, member))
+        };
+        let rested = |(_, member): &(usize, &Member)| member.rests_until.load(Ordering::Relaxed) <= now;
+        let mine = *self.order.get(turn % self.order.len())?;
+        if let Some(mine) = usable(mine).filter(&rested) {
+            return Some(mine);
         }
-        second
+        // The turns of those who are away are shared by the others, each by its weight.
+        let turns = || self.order.iter().filter_map(|index| usable(*index));
+        let (best, all) = (turns().filter(&rested).count(), turns().count());
+        match best {
+            0 => turns().nth(turn % all.max(1)),
+            best => turns().filter(&rested).nth(turn % best),
+        }
+    }
+
+    /// Whether there is a server that was not tried and may get a request. Nobody's turn passes by it.
+    #[must_use]
+    pub fn has_another(&self, tried: &[usize]) -> bool {
+        let usable = |(index, member): (usize, &Member)| {
+            !tried.contains(&index) && member.health() != Health::Unhealthy
+        };
+        self.members.iter().enumerate().any(usable)
     }
 
     /// A server could not be reached.
@@ -273,6 +285,19 @@ mod tests {
         clock.advance(REST);
         let again: Vec<_> = (0..4).filter_map(|_| picked(&pool, &[])).collect();
         assert_eq!(again.iter().filter(|index| **index == 0).count(), 2);
+    }
+
+    #[test]
+    fn asking_whether_there_is_anybody_takes_no_turn() {
+        let (pool, _) = pool(&[1, 1]);
+        let mut seen = [0; 2];
+        for _ in 0..10 {
+            assert!(pool.has_another(&[]) && pool.has_another(&[0]) && !pool.has_another(&[0, 1]));
+            seen[picked(&pool, &[]).expect("somebody")] += 1;
+        }
+        assert_eq!(seen, [5, 5]);
+        pool.members[1].set_health(Health::Unhealthy, None);
+        assert!(!pool.has_another(&[0]));
     }
 
     #[test]

@@ -8,6 +8,9 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use std::time::Duration;
 
+/// The longest body whose changes are carried out before others read it: as long as those read.
+const SETTLED: usize = 10 << 20; // 10 MiB
+
 /// Changes a body on its way to the client, part by part.
 pub trait BodyChange: Send {
     /// Takes the next part, gives what can be sent of it. Nothing follows when it is the `end`.
@@ -115,6 +118,18 @@ impl<'a> ResponseBody<'a> {
                 Read::Whole(body.slice(..limit.min(body.len())))
             }
             (_, read) => read,
+        }
+    }
+
+    /// Carries out the changes asked for so far, so that whoever reads the body now sees it as they leave it. A body that
+    /// cannot be read here, or is too long for that, keeps them for its way.
+    pub(crate) async fn settle(&mut self, exchange: &mut Exchange) {
+        if self.changes.is_empty() {
+            return;
+        }
+        if let Read::Whole(body) = self.read(SETTLED).await {
+            let mut changes = std::mem::take(&mut self.changes);
+            self.content = Content::Whole(changed(&mut changes, exchange, body, true));
         }
     }
 

@@ -273,14 +273,17 @@ fn proxy_service(
     address: SocketAddr,
     listener: Arc<Listener>,
 ) -> Service<Connections> {
-    let mut http = http_proxy(conf, EdgeProxy { listener: Arc::clone(&listener) });
-    let mut server_options = HttpServerOptions::default();
-    server_options.h2c = true;
-    http.server_options = Some(server_options);
-    let mut h2 = pingora_core::protocols::http::v2::server::default_h2_options();
-    h2.initial_window_size(H2_STREAM_WINDOW).initial_connection_window_size(H2_CONNECTION_WINDOW);
-    http.h2_options = Some(h2);
-    let connections = Connections { http: Arc::new(http), listener };
+    let http = |h2c: bool| {
+        let mut http = http_proxy(conf, EdgeProxy { listener: Arc::clone(&listener) });
+        let mut server_options = HttpServerOptions::default();
+        server_options.h2c = h2c;
+        http.server_options = Some(server_options);
+        let mut h2 = pingora_core::protocols::http::v2::server::default_h2_options();
+        h2.initial_window_size(H2_STREAM_WINDOW).initial_connection_window_size(H2_CONNECTION_WINDOW);
+        http.h2_options = Some(h2);
+        Arc::new(http)
+    };
+    let connections = Connections { http: http(true), http1: http(false), listener: Arc::clone(&listener) };
     let mut service = Service::new(endpoint.name.clone(), connections);
     // TLS, too: its handshakes are ours, so that rules come first.
     service.add_tcp(&address.to_string());

@@ -30,6 +30,9 @@ pub struct Call {
     pub connect_timeout: Duration,
     /// Time from the start to the head of the answer.
     pub head_timeout: Duration,
+    /// Whether it may be sent again over a fresh connection when a kept one turns out to be closed after it was sent:
+    /// the server may have acted on it all the same.
+    pub resend: bool,
     /// Which addresses of the host may be connected to; `None`: all.
     pub addresses: Option<Arc<dyn Addresses>>,
 }

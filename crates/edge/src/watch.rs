@@ -35,6 +35,13 @@ impl Watches {
         self.0.iter_mut().for_each(|watch| watch.failed());
     }
 
+    /// Tells the first `count` of them of the answer. For the others it is not the upstream's.
+    pub fn answered_until(&mut self, count: usize, status: StatusCode) {
+        for watch in self.0.drain(..count.min(self.0.len())) {
+            watch.answered(status);
+        }
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -148,6 +148,9 @@ fn options(
     let (policy, file) = match endpoint.policy {
         Some(policy) => written(policy)?,
         None if !protocol.is_http() => (Source::new("built-in (no rules)", "on_tcp_connect: []\n"), None),
+        None if keyed.is_empty() && !endpoint.upstreams.is_empty() => {
+            (Source::new("built-in (everything goes to the upstream)", "{}\n"), None)
+        }
         None if keyed.is_empty() => (
             Source::new("built-in (every provider, each client with its own key)", wiring::DEFAULT_POLICY),
             None,

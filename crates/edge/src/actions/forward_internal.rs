@@ -1,5 +1,6 @@
 //! `forward-internal`: sends the request on to another endpoint of the same configuration.
 
+use super::login;
 use crate::action::{Action, ActionType, BuildContext, BuildError, ConnectCx, ConnectFlow, Flow, RequestCx};
 use crate::answer::Fault;
 use crate::exchange::{Ending, Exchange};
@@ -151,17 +152,19 @@ impl ForwardInternal {
         let inner = listener.engine.load_full();
         let endpoint =
             EndpointFacts { host: url.host.as_str().into(), ..EndpointFacts::clone(&listener.endpoint) };
-        let before = self.continues.then(|| (cx.exchange.request.clone(), cx.exchange.watches.len()));
+        let waiting = cx.exchange.watches.len();
+        let before = self.continues.then(|| cx.exchange.request.clone());
         if cx.exchange.enclosing.is_empty() {
             mark_forwarded(cx.exchange);
         }
         cx.exchange.enter(Arc::clone(cx.engine), Arc::new(endpoint), inner.wants_results);
-        let passed = self.inside(cx, listener, inner).await;
+        let passed = self.inside(cx, listener, Arc::clone(&inner), waiting).await;
         if passed.is_err() {
             cx.exchange.leave();
-            if let Some((request, watches)) = before {
+            if let Some(request) = before {
                 cx.exchange.request = request;
-                cx.exchange.watches.give_up_since(watches);
+                login::keep_out(&inner, cx.exchange);
+                cx.exchange.watches.give_up_since(waiting);
             }
         }
         passed
@@ -206,6 +209,7 @@ impl ForwardInternal {
         cx: &mut RequestCx<'_>,
         listener: &Arc<Listener>,
         engine: Arc<crate::engine::Engine>,
+        waiting: usize,
     ) -> Result<Flow, Fault> {
         let mut inner = RequestCx {
             exchange: &mut *cx.exchange,
@@ -219,6 +223,7 @@ impl ForwardInternal {
                 let mut answer = phase::settled(&engine, cx.exchange, answer, cx.upstream).await;
                 cx.exchange.leave();
                 // Whatever it is, out here it is what the upstream has said.
+                cx.exchange.watches.answered_until(waiting, answer.status);
                 answer.response_phase = true;
                 Ok(Flow::Respond(answer))
             }
@@ -236,13 +241,11 @@ impl ForwardInternal {
                     )));
                 };
                 if !self.continues || is_upgrade(cx.exchange) {
-                    return match pool.pick(&[]) {
-                        Some(_) => {
-                            let endpoint = Some(Arc::clone(listener));
-                            Ok(Flow::Upstream(Arc::new(Onward { endpoint, engine })))
-                        }
-                        None => Err(nobody()),
-                    };
+                    if !pool.has_another(&[]) {
+                        return Err(nobody());
+                    }
+                    let endpoint = Some(Arc::clone(listener));
+                    return Ok(Flow::Upstream(Arc::new(Onward { endpoint, engine })));
                 }
                 let to = Forward {
                     pool,
@@ -301,6 +304,7 @@ fn scripted(url: &InternalUrl) -> Call {
         body: SmallVec::new(),
         connect_timeout: Duration::ZERO,
         head_timeout: Duration::ZERO,
+        resend: false,
         addresses: Some(Arc::new(Nowhere)),
     }
 }
@@ -351,7 +355,11 @@ impl Action for ForwardInternal {
                 Ok(Flow::Continue)
             }
             Err(fault) => {
-                cx.exchange.watches.gave_up();
+                // An endpoint that does not exist is no upstream that failed: whoever can make up names must not open a
+                // breaker for others.
+                if fault.status.is_server_error() && fault.code != TOO_MANY {
+                    cx.exchange.watches.gave_up();
+                }
                 Err(fault)
             }
             done => done,

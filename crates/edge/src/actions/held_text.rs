@@ -37,21 +37,18 @@ impl Window {
         Self { most, held: Vec::new(), done: 0 }
     }
 
-    /// Takes the next message. One without text, or with text of another place, lets out what is held before it: the order
-    /// stays.
-    pub(super) fn push(&mut self, event: Event, out: &mut Vec<Event>) {
-        match Held::read(&event) {
-            Some(held) => {
-                if self.held.last().is_some_and(|last| last.place() != held.place()) {
-                    self.release_all(out);
-                }
-                self.held.push(held);
-            }
-            None => {
-                self.release_all(out);
-                out.push(event);
-            }
+    /// Takes the next message. One with text of another place lets out what is held before it, and so does one without
+    /// text, which is given back: the order stays.
+    pub(super) fn push(&mut self, event: Event, out: &mut Vec<Event>) -> Option<Event> {
+        let Some(held) = Held::read(&event) else {
+            self.release_all(out);
+            return Some(event);
+        };
+        if self.held.last().is_some_and(|last| last.place() != held.place()) {
+            self.release_all(out);
         }
+        self.held.push(held);
+        None
     }
 
     /// Replaces every match in the texts together; gives the first. What replaces a match goes into the message where the

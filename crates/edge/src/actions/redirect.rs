@@ -5,6 +5,7 @@ use super::url_edit::{Edited, FROM, UrlEdit, check_from, encoded, result, split_
 use crate::action::{Action, ActionType, Flow, RequestCx};
 use crate::answer::{Answer, Fault};
 use crate::proxy::request::remove_dot_segments;
+use crate::web_url::parse;
 use async_trait::async_trait;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -97,6 +98,10 @@ impl Redirect {
         let mut headers = HeaderMap::with_capacity(self.headers.len() + 1);
         for header in &self.headers {
             headers.append(header.name.clone(), header.render(activation)?);
+        }
+        // Other schemes lead into apps; what they look like is theirs.
+        if location.starts_with("http") && location.contains("://") && parse(location).is_err() {
+            return Err(Fault::policy(2226, "the URL to go to is none"));
         }
         let location =
             HeaderValue::try_from(location).map_err(|_| Fault::policy(2226, "the URL to go to is none"))?;

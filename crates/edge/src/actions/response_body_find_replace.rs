@@ -74,6 +74,9 @@ impl Action for ResponseBodyFindReplace {
             for name in [CONTENT_ENCODING, CONTENT_LENGTH, ETAG, ACCEPT_RANGES] {
                 cx.response.headers.remove(name);
             }
+            for name in ["content-md5", "digest", "content-digest", "repr-digest"] {
+                cx.response.headers.remove(name);
+            }
             cx.body.replace(changed.into());
         }
         Ok(ResponseFlow::Continue)

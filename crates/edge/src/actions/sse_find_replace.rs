@@ -53,8 +53,10 @@ static SPEC: ActionSpec = ActionSpec {
             "Models send a few letters a message, so that what is searched for is often split. With a number of messages here, \
              the texts of that many are held back and searched together with the next, in the streams of Chat Completions, \
              Responses, Messages and Gemini. The price: a word reaches the client that many messages later, and then as \
-             part of a message that may have grown. A match over more messages than that is not found. `0`: each message alone, \
-             all of its data.",
+             part of a message that may have grown. A match over more messages than that is not found, nor one over messages of \
+             several choices by turns. What has no text of the answer (errors, thoughts, arguments of calls, the whole text \
+             that Responses repeats at its end) is searched message by message. What is held back is lost when the upstream \
+             breaks off. `0`: each message alone, all of its data.",
         )
         .or("0")
         .ours(),
@@ -164,9 +166,15 @@ impl EventFilter for Together {
                 matched.push((index, first));
             }
         }
-        self.window.push(event, out);
+        // A message without a text of the answer is searched by itself: errors, arguments of calls, thoughts, and the whole
+        // text that some streams repeat at their end.
+        let mut alone = self.window.push(event, out);
         for (index, rule) in self.rules.iter().enumerate() {
             if rule.is_retry(cx) {
+                continue;
+            }
+            if let Some(event) = &mut alone {
+                matched.extend(rule.apply(cx, event).map(|first| (index, first)));
                 continue;
             }
             if let Ok(ready) = rule.replacement.ready(&cx.exchange.activation_with(cx.response))
@@ -175,6 +183,7 @@ impl EventFilter for Together {
                 matched.push((index, first));
             }
         }
+        out.extend(alone);
         self.window.release(out);
         cx.exchange.set_result(SPEC.result_name, || result(&matched));
     }

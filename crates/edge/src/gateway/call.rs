@@ -90,6 +90,7 @@ impl Gateway {
             body: chunks,
             connect_timeout: self.knobs.connect_timeout.min(time),
             head_timeout: time,
+            resend: true,
             addresses: None,
         };
         if let Some(key) = key.filter(|key| exchange.trace.is_none() || !is_stand_in(key)) {

@@ -152,11 +152,17 @@ impl Gateway {
             cx.exchange.record.error_code = None;
             return Ok(Flow::Continue);
         }
+        Ok(self.refuse(cx, surface, failure))
+    }
+
+    /// Ends a request with an error, whatever `on_error` says.
+    pub(super) fn refuse(&self, cx: &mut RequestCx<'_>, surface: Option<Surface>, failure: Failure) -> Flow {
         cx.exchange.record.outcome = Ending::Refused;
         if failure.passed.is_none() {
             cx.exchange.record.error_code = Some(failure.code);
         }
-        Ok(Flow::Respond(failure.answer(format, &cx.exchange.request.id)))
+        let format = surface.map_or(Format::OpenAi, Surface::format);
+        Flow::Respond(failure.answer(format, &cx.exchange.request.id))
     }
 }
 

@@ -232,7 +232,8 @@ impl Gateway {
                     cx.exchange.record.outcome = Ending::ClientGone;
                     return Ok(Flow::Answered);
                 }
-                Err(error) => return self.fail(cx, Some(surface), Failure::body(&error)).await,
+                // What was read of it is gone: no later action could send it on whole.
+                Err(error) => return Ok(self.refuse(cx, Some(surface), Failure::body(&error))),
             },
         };
         cx.exchange.body = Some(body.clone());

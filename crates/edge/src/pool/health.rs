@@ -115,6 +115,7 @@ fn call(to: &PlainUpstream, path: &str, time: Duration) -> Call {
         body: SmallVec::new(),
         connect_timeout: time,
         head_timeout: time,
+        resend: true,
         addresses: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::incoming::{Incoming, Noted, note};
 use super::passing::{End, Reached, pass, reach};
+use super::preface::{Spoken, spoken};
 use crate::action::ConnectFlow;
 use crate::engine::Engine;
 use crate::exchange::Exchange;
@@ -24,8 +25,10 @@ use tollgate_observe::{ConnectionRecord, Outcome, PassedBytes};
 
 /// The connections of one listener. Those the rules let through are served as HTTP, or passed on.
 pub struct Connections {
-    /// Serves requests.
+    /// Serves requests, of HTTP/2 with prior knowledge as well.
     pub http: Arc<HttpProxy<EdgeProxy>>,
+    /// Serves requests of HTTP/1 on connections without TLS.
+    pub http1: Arc<HttpProxy<EdgeProxy>>,
     /// What is listened on.
     pub listener: Arc<Listener>,
 }
@@ -60,7 +63,8 @@ impl ServerApp for Connections {
         let engine = listener.engine.load_full();
         let protocol = listener.place.protocol;
         if protocol == Protocol::Http && engine.connect.is_empty() && !engine.wants_traffic {
-            return self.http.process_new(session, shutdown).await;
+            self.requests(session, shutdown).await;
+            return None;
         }
         let started = SystemTime::now();
         let mut incoming = Incoming::new(session, listener, started, engine.wants_traffic);
@@ -84,6 +88,7 @@ impl ServerApp for Connections {
 
     async fn cleanup(&self) {
         ServerApp::cleanup(&*self.http).await;
+        ServerApp::cleanup(&*self.http1).await;
     }
 }
 
@@ -104,6 +109,19 @@ async fn rule(listener: &Listener, engine: &Arc<Engine>, incoming: &mut Incoming
 }
 
 impl Connections {
+    /// Serves the requests of a connection, to its end.
+    async fn requests(&self, stream: Stream, shutdown: &ShutdownWatch) {
+        if self.listener.place.protocol == Protocol::Https {
+            self.http.process_new(stream, shutdown).await;
+            return;
+        }
+        match spoken(stream).await {
+            Spoken::One(stream) => self.http1.process_new(stream, shutdown).await,
+            Spoken::Two(stream) => self.http.process_new(stream, shutdown).await,
+            Spoken::Nothing => None,
+        };
+    }
+
     /// What is done with a connection that the rules let through.
     async fn serve(&self, mut incoming: Incoming<'_>, mut noted: Noted, shutdown: &ShutdownWatch) -> Ended {
         let protocol = self.listener.place.protocol;
@@ -130,7 +148,7 @@ impl Connections {
             return Ended::with(Outcome::ClientGone);
         };
         note(&mut stream, noted);
-        self.http.process_new(stream, shutdown).await;
+        self.requests(stream, shutdown).await;
         Ended::with(Outcome::Success)
     }
 

@@ -74,14 +74,29 @@ pub fn stamp(headers: &mut HeaderMap, exchange: &Exchange, engine: &Engine) {
     }
 }
 
-/// Sees that no cache between here and the client gives one client's session to another.
+/// Sees that no cache between here and the client gives one client's session to another. What the answer says beside that
+/// (`no-cache`, `max-age`) stays.
 fn keep_private(headers: &mut HeaderMap) {
-    let said = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let kept = said
+    let said: Vec<String> = headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|word| matches!(word.trim().to_ascii_lowercase().as_str(), "private" | "no-store"));
-    if !kept {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+        .map(|word| word.trim().to_owned())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let is = |word: &str, names: &[&str]| {
+        let name = word.split('=').next().unwrap_or("").trim().to_ascii_lowercase();
+        names.contains(&name.as_str())
+    };
+    if said.iter().any(|word| is(word, &["private", "no-store"]) && !word.contains('=')) {
+        return;
+    }
+    let shared = ["public", "s-maxage", "private"];
+    let kept = said.iter().map(String::as_str).filter(|word| !is(word, &shared));
+    let words: Vec<&str> = std::iter::once("private").chain(kept).collect();
+    if let Ok(value) = HeaderValue::try_from(words.join(", ")) {
+        headers.insert(CACHE_CONTROL, value);
     }
 }
 

@@ -11,6 +11,7 @@ mod log;
 pub mod passing;
 pub mod plain;
 pub mod pools;
+mod preface;
 pub mod provider;
 pub mod request;
 mod secure;

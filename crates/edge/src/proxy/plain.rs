@@ -11,7 +11,7 @@ use crate::proxy::headers;
 use crate::response::ResponseBody;
 use crate::upstream::Upstream;
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use pingora_core::upstreams::peer::HttpPeer;
@@ -213,6 +213,14 @@ pub async fn response(
         response.remove_header(&http::header::TRANSFER_ENCODING);
     }
     Ok(replacement)
+}
+
+/// Takes from a head what it says of a body that is not sent.
+pub fn without_body(response: &mut ResponseHeader) -> Result<()> {
+    for name in [TRANSFER_ENCODING, CONTENT_ENCODING, CONTENT_TYPE] {
+        response.remove_header(&name);
+    }
+    response.insert_header(CONTENT_LENGTH, "0")
 }
 
 /// The error of a plain upstream that gave no answer, or of a request that cannot be sent to one.

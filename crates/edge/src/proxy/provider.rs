@@ -58,7 +58,9 @@ impl Upstream for Providers {
                     return Ok(Box::new(ProviderReply { session, peer, pools }));
                 }
                 // A pooled connection that the provider had closed: not an answer of the provider.
-                Err(Fault::Closed) if stale && session.response_header().is_none() => fresh = true,
+                Err(Fault::Closed) if stale && call.resend && session.response_header().is_none() => {
+                    fresh = true;
+                }
                 Err(fault) => {
                     session.shutdown().await;
                     return Err(fault);

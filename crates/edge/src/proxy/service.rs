@@ -138,7 +138,28 @@ impl ProxyHttp for EdgeProxy {
         if let (Some(pool), Some(last)) = (&listener.plain, ctx.tried.last()) {
             pool.unreachable(*last);
             // Nothing was sent, so another one may have it.
-            error.set_retry(pool.pick(&ctx.tried).is_some());
+            error.set_retry(pool.has_another(&ctx.tried));
+        }
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut RequestState,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let again = session.req_header().method.is_idempotent() && !session.as_ref().retry_buffer_truncated();
+        if again {
+            error.retry.decide_reuse(client_reused);
+        } else {
+            error.set_retry(false);
+        }
+        if error.retry() {
+            // A connection of the pool that the server had closed: the same server gets it again.
+            ctx.tried.pop();
         }
         error
     }
@@ -178,6 +199,12 @@ impl ProxyHttp for EdgeProxy {
         let Some(exchange) = ctx.exchange.as_mut() else { return Ok(()) };
         let engine = ctx.onward.as_ref().map_or(&ctx.engine, |onward| &onward.engine);
         ctx.replaced = plain::response(&*self.listener.upstream, engine, exchange, response).await?;
+        // Anybody can ask for a WebSocket. An answer that is none has come past the rules that look at bodies.
+        let looked_at = ctx.replaced.is_some() || response.status == StatusCode::SWITCHING_PROTOCOLS;
+        if !looked_at && ctx.exchange.as_ref().is_some_and(|exchange| works_on_bodies(ctx, exchange)) {
+            plain::without_body(response)?;
+            ctx.replaced = Some(Bytes::new());
+        }
         Ok(())
     }
 
@@ -239,10 +266,18 @@ fn client_left(error: &Error) -> bool {
 
 /// Whether a request goes on Pingora's own path: nobody has read its body, and nobody wants that of its answer.
 fn passes(session: &Session, ctx: &RequestState, exchange: &Exchange) -> bool {
-    let upgrade = session.req_header().headers.contains_key(http::header::UPGRADE);
-    let works = ctx.last_engine().works_on_bodies
-        || exchange.enclosing.iter().any(|outer| outer.engine.works_on_bodies);
-    exchange.body.is_none() && (!works || upgrade)
+    exchange.body.is_none() && (!works_on_bodies(ctx, exchange) || asks_for_websocket(session))
+}
+
+/// Whether some rule may want the body of the answer.
+fn works_on_bodies(ctx: &RequestState, exchange: &Exchange) -> bool {
+    ctx.last_engine().works_on_bodies || exchange.enclosing.iter().any(|outer| outer.engine.works_on_bodies)
+}
+
+/// Whether the connection is to become a WebSocket (RFC 6455, section 4.1).
+fn asks_for_websocket(session: &Session) -> bool {
+    let upgrade = session.req_header().headers.get(http::header::UPGRADE);
+    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 fn gone() -> Result<bool> {

@@ -132,6 +132,10 @@ impl Way<'_> {
         body: Bytes,
     ) -> Result<Box<dyn Reply>, Trouble> {
         if let Some(listener) = endpoint(self.internal, url) {
+            // Whoever can make up a host, or answer with a redirect, must not choose among the endpoints.
+            if !named && !self.outbound.lists(&url.host) {
+                return Err(Trouble::Unlisted(url.host.as_str().into()));
+            }
             let connection = self.connection.clone();
             let asked = Inward { method, url: Arc::clone(url), headers, body, connection, most: MOST };
             return ask(listener, asked).await.map_err(|fault| Trouble::of(&fault));
@@ -139,6 +143,7 @@ impl Way<'_> {
         let rule = self.outbound.rule(&url.host, named);
         let rule = rule.ok_or_else(|| Trouble::Unlisted(url.host.as_str().into()))?;
         let left = self.deadline.saturating_duration_since(Instant::now());
+        let resend = method.is_idempotent();
         let call = Call {
             provider: Arc::from("http-request"),
             model: Arc::from(""),
@@ -148,6 +153,7 @@ impl Way<'_> {
             body: if body.is_empty() { smallvec::SmallVec::new() } else { smallvec::smallvec![body] },
             connect_timeout: left,
             head_timeout: left,
+            resend,
             addresses: Some(rule),
         };
         self.upstream.open(call).await.map_err(|fault| Trouble::of(&fault))

@@ -120,6 +120,16 @@ pub(crate) fn arrives(engine: &crate::engine::Engine, exchange: &mut Exchange) -
     reserved::place(names, &exchange.request).is_some()
 }
 
+/// A request goes on that another endpoint has looked at, and is as it was before: what belongs to that endpoint's login
+/// stays out of it.
+pub(crate) fn keep_out(engine: &crate::engine::Engine, exchange: &mut Exchange) {
+    if let Some(names) = &engine.login {
+        let known = exchange.login_cookies.len();
+        cookies::withhold(names, exchange);
+        exchange.login_cookies.truncate(known);
+    }
+}
+
 impl Login {
     fn provider(&self) -> Option<&'static Provider> {
         match &self.way {
