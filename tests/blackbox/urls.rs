@@ -100,3 +100,20 @@ async fn vendors_paths_reach_the_gateway() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(gateway.send(post("/openai/chat/completions", &names(&["one:m"]))).await.status, 403);
 }
+
+#[tokio::test]
+async fn what_the_client_asked_for_is_known_after_a_rule_has_changed_it() {
+    let echo = EchoServer::start().await;
+    let policy = json!({"on_http_request": [
+        {"type": "url-rewrite", "config": {"to": "https://other.example:444/w?x=1"}},
+        {"type": "add-headers", "config": {"headers": {"x-raw": "${req.url.raw}", "x-now": "${req.url.authority}"}}},
+    ]});
+    let gateway = Gateway::builder(&policy.to_string()).args(&["--upstream", &echo.url()]).start().await;
+    let told = gateway.send(get("/whole").header("host", "First.example")).await.json();
+    let header = |name: &str| told["headers"][name].as_str().unwrap_or("").to_owned();
+    assert_eq!(header("x-raw"), "http://first.example/whole", "{told}");
+    assert_eq!(
+        (header("x-now"), header("x-forwarded-host")),
+        ("other.example:444".into(), "first.example".into())
+    );
+}

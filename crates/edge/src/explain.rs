@@ -142,6 +142,7 @@ pub(crate) fn exchange(shared: &Shared, request: &DryRequest, id: Arc<str>, want
         uri: request.uri.clone(),
         raw_uri: request.uri.clone(),
         scheme: "http",
+        raw_host: host.into(),
         host: host.into(),
         version: Version::HTTP_11,
         headers: request.headers.clone(),

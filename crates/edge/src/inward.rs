@@ -85,6 +85,7 @@ fn exchange(listener: &Listener, wants_results: bool, asked: Inward) -> Exchange
         uri: normalised(&uri),
         raw_uri: uri,
         scheme: listener.endpoint.protocol,
+        raw_host: asked.url.authority.as_str().into(),
         host: asked.url.authority.as_str().into(),
         version: Version::HTTP_11,
         headers: asked.headers,

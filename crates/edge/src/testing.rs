@@ -168,6 +168,7 @@ pub(crate) fn exchange(shared: &Shared, engine: &Engine, head: &str) -> Exchange
         raw_uri: uri.clone(),
         uri,
         scheme: "http",
+        raw_host: headers.get("host").map_or("", |v| v.to_str().unwrap_or("")).into(),
         host: headers.get("host").map_or("", |v| v.to_str().unwrap_or("")).into(),
         version: Version::HTTP_11,
         headers,

@@ -83,6 +83,8 @@ pub struct RequestFacts {
     pub uri: Uri,
     /// Path and query as the client sent them: `req.url.raw`, `req.url.raw_path`.
     pub raw_uri: Uri,
+    /// The host as the client named it: that of `req.url.raw`.
+    pub raw_host: Arc<str>,
     /// `http` or `https`
     pub scheme: &'static str,
     /// `Host` or `:authority`

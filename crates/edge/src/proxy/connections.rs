@@ -210,6 +210,7 @@ fn exchange(listener: &Listener, engine: &Engine, facts: ConnectionFacts) -> Exc
         uri: Uri::default(),
         raw_uri: Uri::default(),
         scheme: listener.endpoint.protocol,
+        raw_host: "".into(),
         host: "".into(),
         version: Version::HTTP_11,
         headers: HeaderMap::new(),

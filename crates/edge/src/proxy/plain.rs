@@ -96,7 +96,7 @@ pub fn request(
     if exchange.enclosing.is_empty() {
         request.insert_header(FORWARDED_FOR, forwarded_for(exchange))?;
         request.insert_header(FORWARDED_PROTO, facts.scheme)?;
-        request.insert_header(FORWARDED_HOST, &*facts.host)?;
+        request.insert_header(FORWARDED_HOST, &*facts.raw_host)?;
     }
     Ok(())
 }
@@ -118,7 +118,7 @@ pub(crate) fn forwarded_headers(exchange: &Exchange) -> HeaderMap {
         };
         set(FORWARDED_FOR, &forwarded_for(exchange));
         set(FORWARDED_PROTO, facts.scheme);
-        set(FORWARDED_HOST, &facts.host);
+        set(FORWARDED_HOST, &facts.raw_host);
     }
     headers
 }
@@ -129,7 +129,7 @@ pub(crate) fn mark_forwarded(exchange: &mut Exchange) {
     let (client, scheme) = (forwarded_for(exchange), exchange.request.scheme);
     let before = exchange.request.headers.get(&FORWARDED_PROTO).and_then(|v| v.to_str().ok());
     let scheme = before.map_or(scheme.to_owned(), |before| format!("{before}, {scheme}"));
-    let host = exchange.request.host.to_string();
+    let host = exchange.request.raw_host.to_string();
     let headers = &mut exchange.request.headers;
     let mut set = |name: HeaderName, value: String, keep: bool| {
         if let Ok(value) = HeaderValue::try_from(value)

@@ -20,13 +20,15 @@ pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> 
     let now = SystemTime::now();
     let host = head.headers.get(http::header::HOST).and_then(|v| v.to_str().ok());
     let host = host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("");
+    let host: Arc<str> = host.to_ascii_lowercase().into();
     let request = RequestFacts {
         id: request_id(),
         method: head.method.clone(),
         uri: normalised(&head.uri),
         raw_uri: head.uri.clone(),
         scheme: listener.endpoint.protocol,
-        host: host.to_ascii_lowercase().into(),
+        raw_host: Arc::clone(&host),
+        host,
         version: head.version,
         headers: end_to_end(&head.headers),
         received: now,

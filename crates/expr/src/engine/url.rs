@@ -16,16 +16,18 @@ pub(super) const URL: Field = dual(
 );
 
 static FIELDS: &[Field] = &[
-    text("authority", "Host and port as the client wrote them, with user and password if it did.", |a| {
-        of(a, authority)
-    }),
+    text(
+        "authority",
+        "Host and port as they will be forwarded, with the user and password that the client wrote, if it did.",
+        |a| of(a, authority),
+    ),
     text("host", "The host, without port.", |a| of(a, |r| split_host(&r.host).0.to_ascii_lowercase())),
     int("port", "The port, when the URL has one; else 0.", |a| {
         Value::Int(a.request.and_then(|r| split_host(&r.host).1).map_or(0, i64::from))
     }),
     text("path", "The normalised path; what is forwarded.", path),
     text("raw", "The whole URL as the client wrote it.", |a| {
-        of(a, |r| format!("{}://{}{}", r.scheme, r.host, target(&r.raw_uri)))
+        of(a, |r| format!("{}://{}{}", r.scheme, r.raw_host, target(&r.raw_uri)))
     }),
     text("raw_path", "The path as the client wrote it.", |a| {
         a.request.map_or_else(|| Value::text(""), |r| Value::from(r.raw_uri.path()))

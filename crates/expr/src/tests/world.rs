@@ -61,6 +61,7 @@ impl Default for World {
             uri: "/v1/chat?a=1&a=2&B=x%20y".parse().unwrap(),
             raw_uri: "/v1/./chat?a=1&a=2&B=x%20y".parse().unwrap(),
             scheme: "https",
+            raw_host: "Api.Example:8443".into(),
             host: "Api.Example:8443".into(),
             version: http::Version::HTTP_2,
             headers: headers(&[

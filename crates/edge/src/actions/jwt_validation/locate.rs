@@ -4,6 +4,9 @@ use crate::action::RequestCx;
 use crate::answer::Fault;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use std::fmt;
 use tollgate_cloud::LONGEST_TOKEN;
 
 /// Most bytes of a body that is searched for a token.
@@ -65,25 +68,34 @@ impl Place {
         let missing = || absent(3412, format!("the body has no field `{}` with a token", self.name));
         match kind {
             BodyKind::Json => {
-                let read: Result<serde_json::Map<String, serde_json::Value>, _> =
-                    serde_json::from_slice(body);
-                let members = read.map_err(|_| absent(3411, "the body is no JSON object"))?;
-                let exact = members.get(&self.name);
-                let found = exact.or_else(|| {
-                    members.iter().find(|(name, _)| name.eq_ignore_ascii_case(&self.name)).map(|(_, v)| v)
-                });
-                found.and_then(|value| value.as_str()).map(str::to_owned).ok_or_else(missing)
+                let read: Result<Members, _> = serde_json::from_slice(body);
+                let Members(members) = read.map_err(|_| absent(3411, "the body is no JSON object"))?;
+                let value = self.only(members)?;
+                value.as_ref().and_then(|value| value.as_str()).map(str::to_owned).ok_or_else(missing)
             }
             BodyKind::Form => {
                 let text = std::str::from_utf8(body).map_err(|_| absent(3411, "the body is no form"))?;
-                let mut fields = text.split('&').filter_map(|pair| {
+                let fields = text.split('&').filter_map(|pair| {
                     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
                     Some((form_decode(name)?, form_decode(value)?))
                 });
-                let found = fields.find(|(name, _)| name.eq_ignore_ascii_case(&self.name));
-                found.map(|(_, value)| value).ok_or_else(missing)
+                self.only(fields)?.ok_or_else(missing)
             }
         }
+    }
+
+    /// The field of that name. Whoever reads the body behind might take another one than is looked at here, so there may be
+    /// only one.
+    fn only<T>(&self, fields: impl IntoIterator<Item = (String, T)>) -> Result<Option<T>, Absent> {
+        let mut found = fields
+            .into_iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(&self.name))
+            .map(|(_, value)| value);
+        let first = found.next();
+        if found.next().is_some() {
+            return Err(absent(3406, format!("the field `{}` is there more than once", self.name)));
+        }
+        Ok(first)
     }
 
     fn without_prefix(&self, text: &str) -> Result<String, Absent> {
@@ -98,6 +110,31 @@ impl Place {
         }
         let token = if self.prefix.is_empty() { text } else { rest };
         Ok(token.trim_start().to_owned())
+    }
+}
+
+/// The members of a JSON object in their order, those of the same name included.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut all = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    all.push(member);
+                }
+                Ok(Members(all))
+            }
+        }
+        deserializer.deserialize_map(All)
     }
 }
 
@@ -198,7 +235,9 @@ mod tests {
         let place = place(true, "");
         let json = |text: &str| place.in_body(BodyKind::Json, text.as_bytes());
         assert_eq!(json(r#"{"token": "a"}"#), Ok("a".into()));
-        assert_eq!(json(r#"{"token": "a", "Token": "b"}"#), Ok("b".into()), "the exact name first");
+        for twice in [r#"{"token": "a", "Token": "b"}"#, r#"{"Token": "a", "Token": "a"}"#] {
+            assert_eq!(code(json(twice)), 3406, "who reads it behind may take the other: {twice}");
+        }
         for (text, expected) in [
             ("[]", 3411),
             ("", 3411),
@@ -210,6 +249,7 @@ mod tests {
         }
         let form = |text: &str| place.in_body(BodyKind::Form, text.as_bytes());
         assert_eq!(form("x=1&TOKEN=Bearer+a%2eb%zz"), Ok("Bearer a.b%zz".into()));
+        assert_eq!(code(form("token=a&x=1&TOKEN=b")), 3406);
         assert_eq!(code(form("x=1")), 3412);
         assert_eq!(code(form("token=%ff")), 3412);
         assert_eq!(code(place.in_body(BodyKind::Form, &vec![b'a'; LONGEST_BODY + 1])), 3411);
