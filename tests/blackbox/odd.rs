@@ -167,7 +167,13 @@ async fn a_client_that_leaves_the_plain_path() {
 
 #[tokio::test]
 async fn requests_shorter_than_the_preface_of_http_2_are_answered() {
-    let policy = json!({"on_http_request": [{"type": "custom-response", "config": {"body": "ok"}}]});
+    for body in ["ok", "${conn.bytes_in > 0}"] {
+        short_requests(&json!({"on_http_request": [{"type": "custom-response", "config": {"body": body}}]}))
+            .await;
+    }
+}
+
+async fn short_requests(policy: &Value) {
     let gateway = Gateway::start(&policy.to_string()).await;
     for request in ["GET / HTTP/1.0\r\n\r\n", "OPTIONS / HTTP/1.0\r\n\r\n"] {
         let mut client = RawConnection::open(gateway.addr).await;

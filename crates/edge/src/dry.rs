@@ -1,4 +1,5 @@
-//! A client and providers without a network: for `tollgate explain`, `tollgate test` and unit tests. The rules, the
+//! A client and providers without a network: for `tollgate explain`, `tollgate test`, requests that begin inside the process,
+//! and unit tests. The rules, the
 //! plan and the attempt loop that run over them are the real ones.
 
 use crate::client::{BodyError, Client, ClientGone};
@@ -17,6 +18,8 @@ use tollgate_select::{Fault, Key};
 #[derive(Debug, Default)]
 pub struct DryClient {
     body: Bytes,
+    /// More bytes of an answer than anybody wants; `None`: all are kept.
+    most: Option<usize>,
     /// Status and headers of the answer, once there is one.
     pub head: Option<(StatusCode, HeaderMap)>,
     /// The answer's body.
@@ -29,6 +32,12 @@ impl DryClient {
     pub fn new(body: Bytes) -> Self {
         Self { body, ..Self::default() }
     }
+
+    /// One that leaves when an answer has more bytes than this.
+    #[must_use]
+    pub(crate) fn bounded(body: Bytes, most: usize) -> Self {
+        Self { most: Some(most), ..Self::new(body) }
+    }
 }
 
 #[async_trait]
@@ -37,7 +46,9 @@ impl Client for DryClient {
         Ok(self.body.clone())
     }
 
-    fn release_body(&mut self) {}
+    fn release_body(&mut self) {
+        self.body = Bytes::new();
+    }
 
     async fn head(&mut self, status: StatusCode, headers: HeaderMap, _end: bool) -> Result<(), ClientGone> {
         self.head = Some((status, headers));
@@ -46,7 +57,7 @@ impl Client for DryClient {
 
     async fn chunk(&mut self, data: Bytes, _end: bool) -> Result<(), ClientGone> {
         self.answer.extend_from_slice(&data);
-        Ok(())
+        if self.most.is_some_and(|most| self.answer.len() > most) { Err(ClientGone) } else { Ok(()) }
     }
 
     async fn gone(&mut self) {

@@ -191,6 +191,13 @@ impl Exchange {
         }
     }
 
+    /// Whether the connection is to become a WebSocket (RFC 6455, section 4.1). Others are not upgraded.
+    #[must_use]
+    pub fn asks_for_websocket(&self) -> bool {
+        let upgrade = self.request.headers.get(http::header::UPGRADE);
+        upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    }
+
     /// What an expression of the request phase sees.
     #[must_use]
     pub fn activation(&self) -> Activation<'_> {

@@ -9,65 +9,14 @@ use std::sync::{Arc, OnceLock};
 const MOST_LABELS: usize = 5;
 
 /// The address of an internal endpoint, or of one that is asked for: `https://api.internal`, `tcp://db.internal:5432`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InternalUrl {
-    /// What is spoken there.
-    pub scheme: Scheme,
+    /// What is spoken there. Nothing is encrypted inside the process: `http` and `https` differ by name only.
+    pub scheme: Protocol,
     /// The name in lower case; of an endpoint, its first label may be `*`.
     pub host: String,
     /// The port; the usual one of the scheme where none is written.
     pub port: u16,
-}
-
-/// What an internal endpoint speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// HTTP.
-    Http,
-    /// HTTP; nothing is encrypted inside the process, so only the name differs.
-    Https,
-    /// Bytes.
-    Tcp,
-    /// Bytes of TLS.
-    Tls,
-}
-
-impl Scheme {
-    /// As it is written.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-        }
-    }
-
-    /// Whether requests are spoken there, rather than bytes.
-    #[must_use]
-    pub fn is_http(self) -> bool {
-        matches!(self, Self::Http | Self::Https)
-    }
-
-    /// The same, as listeners have it.
-    #[must_use]
-    pub fn protocol(self) -> Protocol {
-        match self {
-            Self::Http => Protocol::Http,
-            Self::Https => Protocol::Https,
-            Self::Tcp => Protocol::Tcp,
-            Self::Tls => Protocol::Tls,
-        }
-    }
-
-    fn port(self) -> Option<u16> {
-        match self {
-            Self::Http => Some(80),
-            Self::Https | Self::Tls => Some(443),
-            Self::Tcp => None,
-        }
-    }
 }
 
 /// A text that is no address of an internal endpoint.
@@ -86,13 +35,8 @@ impl FromStr for InternalUrl {
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| bad("write a scheme before it, as in https://api.internal"))?;
-        let scheme = match scheme.to_ascii_lowercase().as_str() {
-            "http" => Scheme::Http,
-            "https" => Scheme::Https,
-            "tcp" => Scheme::Tcp,
-            "tls" => Scheme::Tls,
-            _ => return Err(bad("the scheme is http, https, tcp or tls")),
-        };
+        let scheme = Protocol::parse(&scheme.to_ascii_lowercase())
+            .ok_or_else(|| bad("the scheme is http, https, tcp or tls"))?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains(['/', '?', '#', '@']) {
             return Err(bad("it is a scheme, a name and perhaps a port, without path, query or user"));
@@ -103,9 +47,9 @@ impl FromStr for InternalUrl {
         };
         let port = match port {
             Some(port) => port.ok_or_else(|| bad("a port is a number from 1 to 65535"))?,
-            None => {
-                scheme.port().ok_or_else(|| bad("with tcp it needs a port, as in tcp://db.internal:5432"))?
-            }
+            None => scheme
+                .usual_port()
+                .ok_or_else(|| bad("with tcp it needs a port, as in tcp://db.internal:5432"))?,
         };
         let host = host.to_ascii_lowercase();
         named(&host).map_err(bad)?;
@@ -135,7 +79,7 @@ fn named(host: &str) -> Result<(), &'static str> {
 impl fmt::Display for InternalUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme.name(), self.host)?;
-        if self.scheme.port() == Some(self.port) { Ok(()) } else { write!(f, ":{}", self.port) }
+        if self.scheme.usual_port() == Some(self.port) { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 

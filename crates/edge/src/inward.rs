@@ -2,7 +2,7 @@
 //! process, and its answer comes back as from a server.
 
 use crate::answer::{Answer, Fault};
-use crate::client::{BodyError, Client, ClientGone};
+use crate::dry::DryClient;
 use crate::exchange::{Ending, Exchange};
 use crate::forward::{Forward, forward};
 use crate::listener::Listener;
@@ -34,7 +34,7 @@ pub(crate) struct Inward {
 /// Sends the request through the endpoint's policy, and waits for the answer.
 pub(crate) async fn ask(listener: &Listener, asked: Inward) -> Result<Box<dyn Reply>, UpstreamFault> {
     let engine = listener.engine.load_full();
-    let mut client = Caller { body: asked.body.clone(), most: asked.most, ..Caller::default() };
+    let mut client = DryClient::bounded(asked.body.clone(), asked.most);
     let mut exchange = exchange(listener, engine.wants_results, asked);
     let upstream = &*listener.upstream;
     let mut cx = RequestCx { exchange: &mut exchange, client: &mut client, upstream, engine: &engine };
@@ -46,7 +46,7 @@ pub(crate) async fn ask(listener: &Listener, asked: Inward) -> Result<Box<dyn Re
     match outcome {
         Outcome::Respond(answer) => {
             let answer = phase::settled(&engine, &mut exchange, answer, upstream).await;
-            client.take(answer);
+            take(&mut client, answer);
         }
         Outcome::Answered => {}
         Outcome::Close => return Err(UpstreamFault::Closed),
@@ -57,7 +57,7 @@ pub(crate) async fn ask(listener: &Listener, asked: Inward) -> Result<Box<dyn Re
             let to = Forward { pool, engine: &rules, exchange: &mut exchange, client: &mut client, upstream };
             if let Err(fault) = forward(to).await {
                 exchange.watches.gave_up();
-                client.take(refused(&fault, &exchange));
+                take(&mut client, refused(&fault, &exchange));
             }
         }
     }
@@ -98,45 +98,10 @@ fn exchange(listener: &Listener, wants_results: bool, asked: Inward) -> Exchange
     Exchange::new(request, asked.connection, Arc::new(endpoint), secrets, wants_results)
 }
 
-/// The action as the endpoint's client: it has sent everything, and keeps what it gets.
-#[derive(Default)]
-struct Caller {
-    body: Bytes,
-    head: Option<(StatusCode, HeaderMap)>,
-    answer: BytesMut,
-    most: usize,
-}
-
-impl Caller {
-    fn take(&mut self, answer: Answer) {
-        self.head = Some((answer.status, answer.headers));
-        self.answer = BytesMut::from(&answer.body[..]);
-    }
-}
-
-#[async_trait]
-impl Client for Caller {
-    async fn body(&mut self) -> Result<Bytes, BodyError> {
-        Ok(self.body.clone())
-    }
-
-    fn release_body(&mut self) {
-        self.body = Bytes::new();
-    }
-
-    async fn head(&mut self, status: StatusCode, headers: HeaderMap, _end: bool) -> Result<(), ClientGone> {
-        self.head = Some((status, headers));
-        Ok(())
-    }
-
-    async fn chunk(&mut self, data: Bytes, _end: bool) -> Result<(), ClientGone> {
-        self.answer.extend_from_slice(&data);
-        if self.answer.len() > self.most { Err(ClientGone) } else { Ok(()) }
-    }
-
-    async fn gone(&mut self) {
-        std::future::pending().await
-    }
+/// An answer that was made inside, as the client would get it.
+fn take(client: &mut DryClient, answer: Answer) {
+    client.head = Some((answer.status, answer.headers));
+    client.answer = BytesMut::from(&answer.body[..]);
 }
 
 /// An answer that is all here.

@@ -73,6 +73,16 @@ impl Protocol {
         [Self::Http, Self::Https, Self::Tcp, Self::Tls].into_iter().find(|protocol| protocol.name() == name)
     }
 
+    /// The port of an address that names none.
+    #[must_use]
+    pub fn usual_port(self) -> Option<u16> {
+        match self {
+            Self::Http => Some(80),
+            Self::Https | Self::Tls => Some(443),
+            Self::Tcp => None,
+        }
+    }
+
     /// Whether requests are read of its connections.
     #[must_use]
     pub fn is_http(self) -> bool {

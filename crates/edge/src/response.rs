@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use std::time::Duration;
 
-/// The longest body whose changes are carried out before others read it: as long as those read.
-const SETTLED: usize = 10 << 20; // 10 MiB
+/// The longest body that an action reads to change it, and whose changes are carried out before others read it.
+pub(crate) const LONGEST_READ: usize = 10 << 20; // 10 MiB
 
 /// Changes a body on its way to the client, part by part.
 pub trait BodyChange: Send {
@@ -127,7 +127,7 @@ impl<'a> ResponseBody<'a> {
         if self.changes.is_empty() {
             return;
         }
-        if let Read::Whole(body) = self.read(SETTLED).await {
+        if let Read::Whole(body) = self.read(LONGEST_READ).await {
             let mut changes = std::mem::take(&mut self.changes);
             self.content = Content::Whole(changed(&mut changes, exchange, body, true));
         }

@@ -9,7 +9,7 @@ use tollgate_expr::{Activation, Map, Template, Value};
 use tollgate_policy::{Checker, Config, Field, Shape};
 
 /// Bodies longer than this are not searched, in bytes; plain, that is: a compressed body counts as what is in it.
-pub(super) const LONGEST: usize = 10 << 20; // 10 MiB
+pub(super) const LONGEST: usize = crate::response::LONGEST_READ;
 
 /// The field `from`.
 pub(super) const FROM: Field = Field::required(

@@ -5,14 +5,13 @@ use crate::action::{Action, ActionType, BuildContext, BuildError, ConnectCx, Con
 use crate::answer::Fault;
 use crate::exchange::{Ending, Exchange};
 use crate::forward::{Forward, forward, nobody, refused};
-use crate::internal::{BadInternalUrl, Directory, InternalUrl, Scheme};
-use crate::listener::Listener;
+use crate::internal::{BadInternalUrl, Directory, InternalUrl};
+use crate::listener::{Listener, Protocol};
 use crate::phase::{self, Onward, Outcome};
 use crate::proxy::passing::reach;
 use crate::proxy::plain::mark_forwarded;
 use crate::upstream::{Addresses, Call};
 use async_trait::async_trait;
-use http::header::UPGRADE;
 use http::{HeaderMap, Method, StatusCode};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -240,7 +239,7 @@ impl ForwardInternal {
                         "no rule of {id} answered the request, and it has no upstream"
                     )));
                 };
-                if !self.continues || is_upgrade(cx.exchange) {
+                if !self.continues || cx.exchange.asks_for_websocket() {
                     if !pool.has_another(&[]) {
                         return Err(nobody());
                     }
@@ -260,11 +259,6 @@ impl ForwardInternal {
             }
         }
     }
-}
-
-/// Whether the connection is to become something else than HTTP: there is no body to keep then.
-fn is_upgrade(exchange: &Exchange) -> bool {
-    exchange.request.headers.contains_key(UPGRADE)
 }
 
 /// In commands that look at one policy, nobody knows the endpoint: the script says what it does, or else it takes the
@@ -288,7 +282,7 @@ fn scripted(url: &InternalUrl) -> Call {
         }
     }
     let to = JoinedUrl {
-        https: url.scheme == Scheme::Https,
+        https: url.scheme == Protocol::Https,
         host: url.host.clone(),
         port: url.port,
         authority: url.host.clone(),
@@ -342,7 +336,7 @@ impl Action for ForwardInternal {
 
     async fn on_request(&self, cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
         let url = self.target(cx.exchange, false);
-        if self.continues && url.is_ok() && !is_upgrade(cx.exchange) {
+        if self.continues && url.is_ok() && !cx.exchange.asks_for_websocket() {
             cx.body().await?; // the next action may need it
         }
         let forwarded = match &url {

@@ -175,6 +175,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_no_url_is_not_sent_to_anybody() {
+        for to in ["http://", "http://[bad", "https://h.example:99999/x"] {
+            let run = get(&format!("to: '{to}'"), "/").await;
+            assert_eq!((run.status(), run.error_code()), (Some(500), Some(2226)), "{to}");
+        }
+        let app = get("to: 'myapp://login/done'", "/").await;
+        assert_eq!((app.status(), app.header("location")), (Some(302), "myapp://login/done"));
+    }
+
+    #[tokio::test]
     async fn the_url_is_searched_and_replaced() {
         for (config, path, expected) in [
             ("from: /v1/, to: /v2/", "/api/v1/u?a=b", "http://h.example/api/v2/u?a=b"),

@@ -67,6 +67,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     }
 }
 
+impl Counted<Stream> {
+    /// The stream itself, and what counts.
+    pub(super) fn into_parts(self) -> (Stream, Arc<Traffic>) {
+        (self.inner, self.traffic)
+    }
+}
+
 // Everything else is what the stream inside says.
 
 #[async_trait]

@@ -122,3 +122,25 @@ pub(super) fn dropped(names: &[String]) -> Option<HeaderValue> {
 pub fn dollars(micros: u64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_with_a_session_is_private_and_keeps_what_it_says_beside() {
+        for (said, kept) in [
+            (&[][..], "private"),
+            (&["public, max-age=0", "must-revalidate"][..], "private, max-age=0, must-revalidate"),
+            (&["no-cache, S-MaxAge=60"][..], "private, no-cache"),
+            (&["no-store"][..], "no-store"),
+            (&["Private, max-age=5"][..], "Private, max-age=5"),
+            (&["private=\"x-a\""][..], "private"),
+        ] {
+            let lines = said.iter().map(|line| (CACHE_CONTROL, HeaderValue::from_static(line)));
+            let mut headers: HeaderMap = lines.collect();
+            keep_private(&mut headers);
+            assert_eq!(headers.get(CACHE_CONTROL).and_then(|v| v.to_str().ok()), Some(kept), "{said:?}");
+        }
+    }
+}

@@ -4,8 +4,10 @@
 //! Pingora would wait for as many bytes as the preface has, so a shorter request would never be answered, and a client that
 //! says little would be waited for without end. Here the first byte that differs decides.
 
+use super::counted::Counted;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::l4::stream::Stream as Socket;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
@@ -26,6 +28,17 @@ pub(super) enum Spoken {
 
 /// Reads as much as it takes to know. What was read is there to be read again.
 pub(super) async fn spoken(stream: Stream) -> Spoken {
+    if stream.as_any().is::<Counted<Stream>>() {
+        let Ok(counted) = stream.into_any().downcast::<Counted<Stream>>() else { return Spoken::Nothing };
+        let (inner, traffic) = counted.into_parts();
+        let counted = |inner| -> Stream { Box::new(Counted::new(inner, Arc::clone(&traffic))) };
+        // What is read here is read once more later, and counted then.
+        return match Box::pin(spoken(inner)).await {
+            Spoken::One(inner) => Spoken::One(counted(inner)),
+            Spoken::Two(inner) => Spoken::Two(counted(inner)),
+            Spoken::Nothing => Spoken::Nothing,
+        };
+    }
     if !stream.as_any().is::<Socket>() {
         return Spoken::Two(stream);
     }

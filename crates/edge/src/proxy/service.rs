@@ -265,19 +265,13 @@ fn client_left(error: &Error) -> bool {
 }
 
 /// Whether a request goes on Pingora's own path: nobody has read its body, and nobody wants that of its answer.
-fn passes(session: &Session, ctx: &RequestState, exchange: &Exchange) -> bool {
-    exchange.body.is_none() && (!works_on_bodies(ctx, exchange) || asks_for_websocket(session))
+fn passes(ctx: &RequestState, exchange: &Exchange) -> bool {
+    exchange.body.is_none() && (!works_on_bodies(ctx, exchange) || exchange.asks_for_websocket())
 }
 
 /// Whether some rule may want the body of the answer.
 fn works_on_bodies(ctx: &RequestState, exchange: &Exchange) -> bool {
     ctx.last_engine().works_on_bodies || exchange.enclosing.iter().any(|outer| outer.engine.works_on_bodies)
-}
-
-/// Whether the connection is to become a WebSocket (RFC 6455, section 4.1).
-fn asks_for_websocket(session: &Session) -> bool {
-    let upgrade = session.req_header().headers.get(http::header::UPGRADE);
-    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 fn gone() -> Result<bool> {
@@ -356,7 +350,7 @@ impl EdgeProxy {
     ) -> Result<bool> {
         let listener = ctx.served_by(&self.listener);
         let pool: Option<&Pool> = listener.plain.as_ref();
-        let Some(pool) = pool.filter(|_| !passes(session, ctx, &exchange)) else {
+        let Some(pool) = pool.filter(|_| !passes(ctx, &exchange)) else {
             ctx.exchange = Some(exchange);
             return Ok(false);
         };

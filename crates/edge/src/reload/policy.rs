@@ -24,8 +24,8 @@ pub(super) struct Policy {
 impl Policy {
     /// The policy in force on a listener, and the file it is from.
     pub(super) fn new(file: Option<PathBuf>, source: Source, listener: Arc<Listener>) -> Self {
-        let seen = file.as_deref().and_then(fingerprint);
-        Self { file, name: source.name, text: source.text, seen, failed: false, listener }
+        // The text was read before: that the file has not changed since is found at the first look.
+        Self { file, name: source.name, text: source.text, seen: None, failed: false, listener }
     }
 
     fn report(&mut self, file: &Path, run: &RunState, message: &str) {

@@ -64,7 +64,7 @@ impl Maker {
         let mut watched = Vec::new();
         for endpoint in options {
             let wrong = |why: String| StartError::Endpoint { endpoint: endpoint.name.clone(), why };
-            let protocol = endpoint.url.scheme.protocol();
+            let protocol = endpoint.url.scheme;
             let (servers, check) = (&endpoint.upstreams, endpoint.health_check.as_ref());
             let plain = pool(protocol, servers, check, &self.targets).map_err(wrong)?;
             let place = Place { protocol, internal: true, upstream: plain.is_some(), certificate: false };
@@ -141,7 +141,7 @@ pub fn check_policies(
         look(&one.name, &one.policy, place, &one.upstreams, one.health_check.as_ref())
     });
     let inner = internal.iter().map(|one| {
-        let protocol = one.url.scheme.protocol();
+        let protocol = one.url.scheme;
         let place = Place { protocol, certificate: false, internal: true, upstream: false };
         look(&one.name, &one.policy, place, &one.upstreams, one.health_check.as_ref())
     });

@@ -15,6 +15,8 @@ pub struct Certificates {
     cert: PathBuf,
     key: PathBuf,
     now: ArcSwap<Identity>,
+    /// The state of the files before they were read.
+    read: Seen,
 }
 
 impl Certificates {
@@ -23,8 +25,9 @@ impl Certificates {
     /// # Errors
     /// What is wrong with which file.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, String> {
+        let before = seen(cert, key);
         let now = ArcSwap::from_pointee(read(cert, key)?);
-        Ok(Self { cert: cert.to_owned(), key: key.to_owned(), now })
+        Ok(Self { cert: cert.to_owned(), key: key.to_owned(), now, read: before })
     }
 
     /// What is shown to clients now.
@@ -32,17 +35,17 @@ impl Certificates {
     pub fn identity(&self) -> Arc<Identity> {
         self.now.load_full()
     }
-
-    fn seen(&self) -> Seen {
-        [&self.cert, &self.key].map(|file| {
-            let metadata = std::fs::metadata(file).ok()?;
-            Some((metadata.modified().ok()?, metadata.len(), std::fs::canonicalize(file).ok()?))
-        })
-    }
 }
 
 /// Enough of the state of both files to tell that they may have changed.
 type Seen = [Option<(SystemTime, u64, PathBuf)>; 2];
+
+fn seen(cert: &Path, key: &Path) -> Seen {
+    [cert, key].map(|file| {
+        let metadata = std::fs::metadata(file).ok()?;
+        Some((metadata.modified().ok()?, metadata.len(), std::fs::canonicalize(file).ok()?))
+    })
+}
 
 /// Takes new certificates into use when their files change, as those of Let's Encrypt do every few weeks. Connections that
 /// are open keep theirs. Files that cannot be used leave the ones before in force.
@@ -50,14 +53,14 @@ pub fn watch(all: Vec<Arc<Certificates>>) {
     if all.is_empty() {
         return;
     }
-    let mut watched: Vec<_> = all.into_iter().map(|one| (one.seen(), one)).collect();
+    let mut watched: Vec<_> = all.into_iter().map(|one| (one.read.clone(), one)).collect();
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(POLL);
-            for (seen, certificates) in &mut watched {
-                let now = certificates.seen();
-                if now != *seen {
-                    *seen = now;
+            for (before, certificates) in &mut watched {
+                let now = seen(&certificates.cert, &certificates.key);
+                if now != *before {
+                    *before = now;
                     certificates.renew();
                 }
             }

@@ -2,9 +2,9 @@
 
 use super::trouble::Trouble;
 use crate::encoding::{Undecoded, plain};
-use crate::internal::{Directory, InternalUrl, Scheme};
+use crate::internal::{Directory, InternalUrl};
 use crate::inward::{Inward, ask};
-use crate::listener::Listener;
+use crate::listener::{Listener, Protocol};
 use crate::outbound::Outbound;
 use crate::upstream::{Call, Reply, Upstream};
 use crate::web_url::{redirected, same_origin};
@@ -162,7 +162,7 @@ impl Way<'_> {
 
 /// The endpoint of the process that the URL names, if there is one.
 fn endpoint<'a>(internal: &'a Directory, url: &JoinedUrl) -> Option<&'a Arc<Listener>> {
-    let scheme = if url.https { Scheme::Https } else { Scheme::Http };
+    let scheme = if url.https { Protocol::Https } else { Protocol::Http };
     let host = url.host.trim_end_matches('.');
     let named = host.ends_with(".internal");
     named.then(|| internal.find(&InternalUrl { scheme, host: host.to_owned(), port: url.port }))?

@@ -139,9 +139,13 @@ impl Logins {
     /// Notes that an attempt has come back; `false` when it has before. For this process only: beyond it, the provider
     /// takes no code twice.
     pub(super) fn first_use(&self, state: &str) -> bool {
-        let fresh = self.used.get(state).is_none();
-        self.used.insert(state.to_owned(), ());
-        fresh
+        let mut fresh = false;
+        // Of several that come at once, one makes the entry and the others wait for it.
+        let made = self.used.get_or_insert_with(state, || {
+            fresh = true;
+            Ok::<_, Infallible>(())
+        });
+        fresh && made.is_ok()
     }
 
     /// Renews a session once, whoever comes with it at the same time or a little later: a refresh token may be good for
