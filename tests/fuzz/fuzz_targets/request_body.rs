@@ -46,13 +46,31 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Whether `sent` is `body` with one name, spelt however it may be, that reads `messages` and is `input` now.
-fn is_renamed(body: &[u8], sent: &[u8]) -> bool {
+/// Whether `sent` is `body` with names, spelt however they may be, that read `messages` and are `input` now.
+fn is_renamed(mut body: &[u8], mut sent: &[u8]) -> bool {
     const INPUT: &[u8] = b"\"input\"";
-    let places = (0..sent.len()).filter(|at| sent[*at..].starts_with(INPUT));
-    let mut names = places.filter_map(|at| {
-        let rest = body.strip_prefix(&sent[..at])?;
-        rest.strip_suffix(&sent[at + INPUT.len()..])
-    });
-    names.any(|name| serde_json::from_slice::<String>(name).is_ok_and(|name| name == "messages"))
+    while let ([a, body_rest @ ..], [b, sent_rest @ ..]) = (body, sent) {
+        let name = string(body).filter(|name| {
+            sent.starts_with(INPUT)
+                && serde_json::from_slice::<String>(name).is_ok_and(|name| name == "messages")
+        });
+        (body, sent) = match name {
+            Some(name) => (&body[name.len()..], &sent[INPUT.len()..]),
+            None if a == b => (body_rest, sent_rest),
+            None => return false,
+        };
+    }
+    body.is_empty() && sent.is_empty()
+}
+
+/// The JSON string that begins here.
+fn string(text: &[u8]) -> Option<&[u8]> {
+    let mut escaped = false;
+    let inside = text.strip_prefix(b"\"")?;
+    let end = inside.iter().position(|byte| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    })?;
+    text.get(..end + 2)
 }
