@@ -360,4 +360,41 @@ mod tests {
         assert_eq!(Fault::Status(429).describe(), "429 Too Many Requests");
         assert_eq!(Fault::Status(599).describe(), "599");
     }
+
+    #[test]
+    fn the_documentation_has_every_word() {
+        let documentation = include_str!("../../../docs/observability.md");
+        let all = [
+            Fault::Dns,
+            Fault::Address,
+            Fault::Connect,
+            Fault::Tls,
+            Fault::ConnectTimeout,
+            Fault::HeadTimeout,
+            Fault::ContentTimeout,
+            Fault::IdleTimeout,
+            Fault::AttemptTimeout,
+            Fault::Closed,
+            Fault::BadAnswer,
+            Fault::StreamError { status: None },
+            Fault::Status(500),
+            Fault::NoKey,
+            Fault::ForeignKey,
+            Fault::GatewayKey,
+            Fault::KeySelection("".into()),
+            Fault::UnusableKey { why: "".into(), configured: true },
+            Fault::InputTooLarge { tokens: 2, max: 1 },
+            Fault::Unreadable { why: "".into(), field: None },
+            Fault::Untranslatable("".into()),
+            Fault::BoundState("".into()),
+            Fault::CappedBefore,
+            Fault::KeyRefusedBefore,
+            Fault::UnreachableBefore,
+        ];
+        for fault in &all {
+            assert!(documentation.contains(&format!("`{}`", fault.kind())), "{}", fault.kind());
+        }
+        let words: std::collections::HashSet<&str> = all.iter().map(Fault::kind).collect();
+        assert_eq!(words.len(), all.len(), "each has a word of its own");
+    }
 }

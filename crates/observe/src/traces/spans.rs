@@ -11,11 +11,10 @@ use crate::access_log::Outcome;
 use crate::attempts::{AttemptNote, Sent};
 use crate::metrics::SpanCounters;
 use http::{HeaderMap, Version, header::USER_AGENT};
-use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::trace::{TraceId, TracerProvider as _};
 use opentelemetry::{Context, KeyValue, Value};
-use opentelemetry_http::HeaderExtractor;
 use opentelemetry_otlp::{SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -26,6 +25,9 @@ use std::time::{Duration, SystemTime};
 
 /// Longest text of a client in a span, in bytes.
 const TEXT: usize = 256;
+/// Longest `tracestate` that is taken over: what W3C Trace Context, section 3.3.1.5, has everybody propagate. Each span
+/// carries it, and a client may send any amount.
+const TRACE_STATE: usize = 512;
 /// What a candidate that was passed over is called.
 const PASSED_OVER: &str = "tollgate.candidate.passed_over";
 /// The reason of an attempt that nobody waited for any more: no fault of anybody.
@@ -127,7 +129,7 @@ impl Exporter {
     fn parent(&self, headers: &HeaderMap) -> Context {
         let nothing = Context::new();
         match &self.parents {
-            Some(propagator) => propagator.extract_with_context(&nothing, &HeaderExtractor(headers)),
+            Some(propagator) => propagator.extract_with_context(&nothing, &Claimed(headers)),
             None => nothing,
         }
     }
@@ -184,6 +186,20 @@ impl Exporter {
             }
         }
         span.end_with_timestamp(at + sent.took);
+    }
+}
+
+/// What a client says of its trace.
+struct Claimed<'a>(&'a HeaderMap);
+
+impl Extractor for Claimed<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        let value = self.0.get(key)?.to_str().ok()?;
+        (key != "tracestate" || value.len() <= TRACE_STATE).then_some(value)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
     }
 }
 

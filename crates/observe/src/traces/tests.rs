@@ -154,6 +154,26 @@ fn a_request_is_a_span_with_children_in_the_clients_trace() {
 }
 
 #[test]
+fn what_a_client_says_of_its_trace_is_taken_over_up_to_a_length() {
+    let (got, batches) = channel();
+    let collector = Collector { status: 200, got: Mutex::new(got), gate: None };
+    let counters = Metrics::new("0").spans;
+    let traces = Traces::start("0", &settings(100), Box::new(collector), &counters).unwrap();
+    for state in [format!("short={}", "s".repeat(100)), format!("long={}", "l".repeat(250)).repeat(40)] {
+        let mut headers = HeaderMap::new();
+        let parent = HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        headers.insert("traceparent", parent);
+        headers.insert("tracestate", HeaderValue::try_from(state).unwrap());
+        assert_eq!(send(&traces, &headers).as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+    }
+    traces.stop(Duration::from_secs(10));
+    let sent: Vec<u8> = batches.try_iter().flatten().collect();
+    let text = String::from_utf8_lossy(&sent);
+    assert_eq!(text.matches("short=ss").count(), 3, "one in each span");
+    assert!(!text.contains("long=ll") && sent.len() < 8192, "{}", sent.len());
+}
+
+#[test]
 fn a_collector_that_hangs_costs_spans_and_no_time() {
     let (got, batches) = channel();
     let (open, gate) = channel();
