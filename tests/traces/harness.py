@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -93,9 +94,9 @@ class Process:
 
 
 class Receiver:
-    """Takes traces by OTLP over HTTP, and keeps them."""
+    """Takes traces by OTLP over HTTP, with TLS where it has a certificate and its key in one file, and keeps them."""
 
-    def __init__(self):
+    def __init__(self, certificate=None):
         receiver = self
         self.requests, self.changed = [], threading.Condition()
 
@@ -126,7 +127,11 @@ class Receiver:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def spans(self):
@@ -171,6 +176,17 @@ class Span:
 
 def plain(attributes):
     return {a.key: getattr(a.value, a.value.WhichOneof("value")) for a in attributes}
+
+
+def certificate(folder):
+    """A certificate of its own for this machine, and its key, in one file."""
+    file = folder / "collector.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=collector"]
+    command += ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(file)]
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
+    file.write_text(file.read_text() + (folder / "key.pem").read_text())
+    return file
 
 
 def free_port():

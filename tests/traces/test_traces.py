@@ -5,7 +5,7 @@ import socket
 import time
 
 import pytest
-from harness import KEY, Gateway, Process, Receiver, binary, collector, mock_providers, rotel
+from harness import KEY, Gateway, Process, Receiver, binary, certificate, collector, mock_providers, rotel
 
 SERVER, CLIENT = 2, 3  # SpanKind of opentelemetry/proto/trace/v1
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -206,6 +206,22 @@ def test_a_collector_that_does_not_answer_costs_nobody_time(start, kind):
         assert gateway.metric(lost) > 0
         status, took = gateway.process.terminate()
         assert status == 0 and took < 15, took
+
+
+def test_a_collector_with_tls_is_trusted_as_the_roots_say(start, tmp_path):
+    file = certificate(tmp_path)
+    receiver = Receiver(file)
+    try:
+        gateway = start({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "SSL_CERT_FILE": str(file)})
+        gateway.chat("one:m")
+        assert len(receiver.wait(2)) == 2
+        stranger = start({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_EXPORTER_OTLP_TIMEOUT": "1000"})
+        assert stranger.chat("one:m")[0] == 200
+        assert stranger.process.terminate()[0] == 0
+        assert "TLS handshake with the collector failed" in stranger.process.stderr()
+        assert len(receiver.spans()) == 2
+    finally:
+        receiver.stop()
 
 
 def test_what_cannot_be_heeded_keeps_it_from_starting(tmp_path, mock):
