@@ -404,7 +404,7 @@ fn passed_over(
     *noted = walk.failures().len();
     for failure in fresh.iter().filter(|failure| !failure.sent) {
         let Some(candidate) = prepared.plan.candidates.get(failure.candidate) else { continue };
-        tried.push(not_sent(candidate, &failure.fault));
+        tried.push(not_sent(candidate, failure.fault.kind()));
         if let Some(report) = report {
             report.passed_over(candidate, prepared, &failure.fault);
         }

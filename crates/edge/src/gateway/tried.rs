@@ -74,13 +74,13 @@ impl Gateway {
     }
 }
 
-/// A candidate that was passed over.
-pub(super) fn not_sent(candidate: &Candidate, fault: &Fault) -> AttemptNote {
+/// A candidate that was passed over, with the word for why.
+pub(super) fn not_sent(candidate: &Candidate, reason: &'static str) -> AttemptNote {
     AttemptNote {
         provider: candidate.provider.id.as_str().into(),
         model: candidate.upstream_model.as_str().into(),
         server: None,
-        reason: Some(fault.kind()),
+        reason: Some(reason),
         status: None,
         at: Instant::now(),
         sent: None,
