@@ -212,7 +212,7 @@ def collector(receiver, folder):
     raise AssertionError(f"the collector does not listen: {process.lines}\n{process.stderr()}")
 
 
-def policy(mock):
+def policy(mock, rules):
     """Three providers on one mock; nobody has a key for the last."""
     providers = [
         {"id": name, "base_url": mock + "/v1", "supported_api_surfaces": [{"format": "openai"}]}
@@ -221,15 +221,15 @@ def policy(mock):
     for provider in providers:
         provider["api_keys"] = [{"value": KEY}]
     providers.append({"id": "anthropic", "base_url": mock + "/anthropic/v1"})
-    return json.dumps({"on_http_request": [{"type": "ai-gateway", "config": {"providers": providers}}]})
+    return json.dumps({"on_http_request": [*rules, {"type": "ai-gateway", "config": {"providers": providers}}]})
 
 
 class Gateway:
     """The binary, built with the feature."""
 
-    def __init__(self, mock, env, folder):
+    def __init__(self, mock, env, folder, rules=()):
         folder.mkdir(exist_ok=True)
-        (folder / "policy.yml").write_text(policy(mock))
+        (folder / "policy.yml").write_text(policy(mock, rules))
         command = [binary("TOLLGATE_OTEL_BIN"), "run", "policy.yml", "--log-format", "json"]
         command += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
         fixed = {"TOLLGATE_MODEL_LISTS": "embedded", "OTEL_BSP_SCHEDULE_DELAY": "50"}
@@ -260,6 +260,14 @@ class Gateway:
         with DIRECT.open(self.admin + "/metrics", timeout=PATIENCE) as answer:
             text = answer.read().decode()
         return float(next(line for line in text.splitlines() if line.startswith(name + " ")).split()[-1])
+
+
+def becomes(ask, wanted):
+    """Asks until the answer is the one that is waited for."""
+    until = time.monotonic() + PATIENCE
+    while not wanted(answer := ask()):
+        assert time.monotonic() < until, answer
+        time.sleep(0.05)
 
 
 def mock_providers(folder):
