@@ -31,7 +31,7 @@ lint: ## Formatting, clippy, documentation, licences, structure
 	@xtask/setup.sh build lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo clippy -p tollgate-waf -p tollgate-edge --all-targets --features linked,waf --locked -- -D warnings
+	cargo clippy -p tollgate-waf -p tollgate-edge -p tollgate-observe --all-targets --features linked,waf,otel --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	@$(XTASK) structure
 	cargo deny --log-level error check licenses bans sources

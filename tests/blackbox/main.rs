@@ -31,6 +31,8 @@ mod cost_attempts;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod endpoints;
@@ -66,6 +68,8 @@ mod lists;
 mod login;
 #[cfg(test)]
 mod naming;
+#[cfg(test)]
+mod observed;
 #[cfg(test)]
 mod odd;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The official SDKs, and a browser with a certified OpenID provider, against the built binary: installs pinned versions,
-//! runs their tests.
+//! The official SDKs, a browser with a certified OpenID provider, and a collector of traces against the built binary:
+//! installs pinned versions, runs their tests.
 //!
 //! The tests find the binary in `TOLLGATE_BIN` and the mock providers in `MOCK_BIN`, and write what they saw to the
 //! folder in `MATRIX_FOLDER`. Installing is skipped while the pins have not changed.
@@ -15,6 +15,8 @@ use std::process::Command;
 const PYTHON: &str = "SDKs for Python";
 const NODE: &str = "SDKs for Node";
 const LOGIN: &str = "logins in a browser";
+/// What the tests of traces are called.
+pub(crate) const TRACES: &str = "traces in a collector";
 
 /// Runs all; a failure of one does not hide the others.
 pub(crate) fn run(binary: &Path) -> Result<Vec<Done>> {
@@ -28,12 +30,25 @@ pub(crate) fn run(binary: &Path) -> Result<Vec<Done>> {
     Ok(vec![python, node(NODE, "tests/sdk/node"), node(LOGIN, "tests/sdk/login")])
 }
 
-fn python(binary: &Path) -> Result<Done> {
-    let tests = root().join("tests/sdk/python");
-    let interpreter = venv(&tests.join("requirements.txt"))?;
+/// Traces of a gateway that was built with them.
+pub(crate) fn traces(gateway: &Path, mock: &Path) -> Result<Done> {
+    let mut pytest = pytest("tests/traces", "venv-traces")?;
+    pytest.env("TOLLGATE_OTEL_BIN", gateway).env("MOCK_BIN", mock);
+    step::run(TRACES, &mut pytest, step::pytest)
+}
+
+/// The tests of a folder, in an environment with what it pins.
+fn pytest(folder: &str, environment: &str) -> Result<Command> {
+    let interpreter = venv(&root().join(folder).join("requirements.txt"), environment)?;
     let mut pytest = Command::new(interpreter);
-    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/sdk/python"]).current_dir(root());
-    pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("TOLLGATE_BIN", binary);
+    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", folder]).current_dir(root());
+    pytest.env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(pytest)
+}
+
+fn python(binary: &Path) -> Result<Done> {
+    let mut pytest = pytest("tests/sdk/python", "venv")?;
+    pytest.env("TOLLGATE_BIN", binary);
     pytest.env("MOCK_BIN", binary.with_file_name("mock-providers")).env("MATRIX_FOLDER", matrix::folder());
     step::run(PYTHON, &mut pytest, step::pytest)
 }
@@ -64,8 +79,8 @@ fn node(name: &str, place: &str, binary: &Path) -> Result<Done> {
 }
 
 /// The interpreter of a virtual environment that holds exactly what is pinned.
-fn venv(requirements: &Path) -> Result<PathBuf> {
-    let folder = cache("venv")?;
+fn venv(requirements: &Path, name: &str) -> Result<PathBuf> {
+    let folder = cache(name)?;
     let interpreter = folder.join("bin/python");
     let stamp = folder.join("installed.txt");
     if !same(requirements, &stamp) || !interpreter.exists() {

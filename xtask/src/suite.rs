@@ -17,14 +17,18 @@ const WAF_CRATE: [&str; 6] = ["test", "--locked", "-p", "tollgate-waf", "--featu
 const WAF_BLACKBOX: [&str; 8] =
     ["test", "--workspace", "--locked", "--test", "blackbox", "--", "--ignored", "waf::"];
 
+/// The tests of traces that need no gateway.
+const OTEL_CRATE: [&str; 7] = ["test", "--locked", "-p", "tollgate-observe", "--features", "otel", "traces"];
+
 /// Builds and runs everything.
 pub(crate) fn run() -> Result<()> {
-    let with_waf = build_with_waf()?;
+    let with_all = build_with_features()?;
     let binary = build()?;
     let mut cargo = Command::new("cargo");
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("TOLLGATE_BIN", &binary);
     let mut done = vec![step::run("cargo test", cargo.current_dir(root()), step::cargo_test)?];
-    done.extend(waf(&with_waf)?);
+    done.extend(waf(&with_all)?);
+    done.extend(traces(&with_all)?);
     done.push(instructions::step()?);
     done.extend(policies(&binary)?);
     done.extend(sdk::run(&binary)?);
@@ -46,15 +50,15 @@ fn build() -> Result<PathBuf> {
     Ok(built("debug", "tollgate"))
 }
 
-/// A gateway with the firewall, kept apart: the build of the other one takes its place. The two share all but the last
-/// two crates.
-fn build_with_waf() -> Result<PathBuf> {
-    let features = ["--features", "tollgate/waf"];
+/// A gateway with the firewall and with traces, kept apart: the build of the other one takes its place. The two share
+/// all but the last crates.
+fn build_with_features() -> Result<PathBuf> {
+    let features = ["--features", "tollgate/waf,tollgate/otel"];
     let status = Command::new("cargo").args(BUILD).args(features).current_dir(root()).status()?;
     if !status.success() {
-        return Err(said("the binary does not build with the feature waf"));
+        return Err(said("the binary does not build with the features waf and otel"));
     }
-    let kept = cache("waf")?.join("tollgate");
+    let kept = cache("features")?.join("tollgate");
     std::fs::copy(built("debug", "tollgate"), &kept)?;
     Ok(kept)
 }
@@ -68,6 +72,15 @@ fn waf(binary: &Path) -> Result<Vec<Done>> {
         step::run("core rule set", &mut rules, step::cargo_test)?,
         step::run("gateway with waf", &mut gateway, step::cargo_test)?,
     ])
+}
+
+/// Traces of that gateway, through a collector and as a receiver decodes them.
+fn traces(gateway: &Path) -> Result<Vec<Done>> {
+    let mut inside = Command::new("cargo");
+    inside.args(OTEL_CRATE).current_dir(root());
+    let inside = step::run("spans and their queue", &mut inside, step::cargo_test)?;
+    let through = sdk::traces(gateway, &built("debug", "mock-providers"));
+    Ok(vec![inside, through.unwrap_or_else(|why| step::not_run(sdk::TRACES, &why.to_string()))])
 }
 
 /// Each policy that is delivered loads without errors, and does what the test file beside it says.

@@ -81,6 +81,8 @@ pub struct Record {
     pub model_served: Option<String>,
     /// Attempts made.
     pub attempts: u32,
+    /// What was sent and what was passed over.
+    pub tried: tollgate_observe::AttemptNotes,
     /// Whether the answer is a stream of events.
     pub stream: bool,
     /// Prompt tokens as the provider counted them.

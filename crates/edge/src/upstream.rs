@@ -76,6 +76,10 @@ pub trait Reply: Send {
     fn address(&self) -> Option<IpAddr> {
         None
     }
+    /// How long connecting took; `None` where a connection was there already.
+    fn connected_in(&self) -> Option<Duration> {
+        None
+    }
     /// The next part of the body; `None` at its end. A body shorter than announced is a fault.
     async fn chunk(&mut self) -> Result<Option<Bytes>, Fault>;
     /// The body was read to its end: the connection may be used again.

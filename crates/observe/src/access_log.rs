@@ -10,6 +10,7 @@ mod tests;
 
 pub use record::{AccessRecord, ConnectionRecord, Outcome, PassedBytes};
 
+use crate::traces::Traces;
 use prometheus_client::metrics::counter::Counter;
 use std::cell::RefCell;
 use std::io::Write;
@@ -40,6 +41,8 @@ pub struct AccessLogOptions {
     pub queue_bytes: usize,
     /// Counts dropped lines (`Metrics::access_log_dropped`, cloned).
     pub dropped: Counter,
+    /// Where the traces of requests go that are over.
+    pub traces: Traces,
 }
 
 impl Default for AccessLogOptions {
@@ -49,6 +52,7 @@ impl Default for AccessLogOptions {
             queue_lines: 8192,
             queue_bytes: 8 * 1024 * 1024, // 8 MiB
             dropped: Counter::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -62,6 +66,7 @@ pub struct AccessLog {
     queue: Arc<Queue>,
     dropped: Counter,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+    traces: Traces,
 }
 
 /// How long dropping the log waits for its writer: a stuck pipe must not keep the process from ending.
@@ -93,6 +98,7 @@ impl AccessLog {
             queue,
             dropped: options.dropped,
             thread: std::sync::Mutex::new(Some(thread)),
+            traces: options.traces,
         })
     }
 
@@ -103,6 +109,12 @@ impl AccessLog {
     /// As [`AccessLog::new`].
     pub fn stdout(options: AccessLogOptions) -> std::io::Result<Self> {
         Self::new(Box::new(std::io::stdout()), options)
+    }
+
+    /// Where the traces of requests go that are over.
+    #[must_use]
+    pub fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     /// Hands one line to the writer. Never waits: when the queue is full the line is dropped and counted.
@@ -139,10 +151,17 @@ impl AccessLog {
         self.dropped.get()
     }
 
-    /// Waits until everything handed over before this call is written and flushed; `false` when that takes more
-    /// than `within`, because nobody reads the other end. For shutdown: it blocks.
+    /// Waits until everything handed over before this call is written and flushed, and what is left of the traces is
+    /// sent; `false` when the lines take more than `within`, because nobody reads the other end. For shutdown: it
+    /// blocks, and traces of later requests are lost.
     pub fn flush(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
+        let written = self.flush_lines(deadline);
+        self.traces.stop(deadline.saturating_duration_since(Instant::now()));
+        written
+    }
+
+    fn flush_lines(&self, deadline: Instant) -> bool {
         let (done, wait) = sync_channel(1);
         let mut message = Message::Flush(done);
         loop {

@@ -6,17 +6,20 @@
 mod families;
 mod handshake;
 mod histogram;
+mod process;
 mod provider;
 
 #[cfg(test)]
 mod tests;
 
 pub use handshake::HandshakeFailure;
+pub use histogram::Durations;
 pub use provider::{AttemptOutcome, COST_PARTS, ProviderMetrics};
 
 use crate::clock;
 use crate::in_flight::InFlight;
 use families::{Families, InFlightCollector, Surface};
+use process::ProcessCollector;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -38,6 +41,8 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Names without `tollgate_`.
+    process: Registry,
     families: Families,
     surfaces: Vec<Surface>,
     /// Locked when a policy is loaded, not by requests.
@@ -51,6 +56,19 @@ pub struct Metrics {
     pub buffered_bytes: Gauge,
     /// Events of streams longer than the frame limit, passed through without metering.
     pub oversized_frames: Counter,
+    /// Spans of traces.
+    pub spans: SpanCounters,
+}
+
+/// What became of the spans of traces.
+#[derive(Clone, Debug)]
+pub struct SpanCounters {
+    /// A collector has taken them.
+    pub exported: Counter,
+    /// Lost, because too many waited for the collector.
+    pub queue_full: Counter,
+    /// Lost, because the collector did not take them.
+    pub export_failed: Counter,
 }
 
 impl Metrics {
@@ -62,6 +80,13 @@ impl Metrics {
         let in_flight = Arc::new(InFlight::default());
         registry.register_collector(Box::new(InFlightCollector(Arc::clone(&in_flight))));
         let surfaces = families.surfaces();
+        let mut process = Registry::with_prefix("process");
+        process.register_collector(Box::new(ProcessCollector));
+        let spans = SpanCounters {
+            exported: Counter::default(),
+            queue_full: families.spans_dropped("queue_full"),
+            export_failed: families.spans_dropped("export_failed"),
+        };
         let metrics = Self {
             surfaces,
             families,
@@ -71,6 +96,8 @@ impl Metrics {
             access_log_dropped: Counter::default(),
             buffered_bytes: Gauge::default(),
             oversized_frames: Counter::default(),
+            spans,
+            process,
             registry,
         };
         metrics.register_singles()
@@ -125,7 +152,9 @@ impl Metrics {
     pub fn encode(&self) -> String {
         let mut out = String::with_capacity(32 * 1024);
         // Writing to a String cannot fail, and no metric of ours reports an error.
-        let _ = text::encode(&mut out, &self.registry);
+        let _ = text::encode_registry(&mut out, &self.registry)
+            .and_then(|()| text::encode_registry(&mut out, &self.process))
+            .and_then(|()| text::encode_eof(&mut out));
         out
     }
 
@@ -150,6 +179,11 @@ impl Metrics {
             "oversized_stream_frames",
             "Stream events longer than the frame limit, passed through unmetered",
             self.oversized_frames.clone(),
+        );
+        registry.register(
+            "spans_exported",
+            "Spans of traces that a collector has taken",
+            self.spans.exported.clone(),
         );
         self
     }

@@ -154,6 +154,38 @@ impl Fault {
         }
     }
 
+    /// A word for the fault, for logs and traces: one of a fixed list.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Address => "address",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::HeadTimeout => "head_timeout",
+            Self::ContentTimeout => "content_timeout",
+            Self::IdleTimeout => "idle_timeout",
+            Self::AttemptTimeout => "attempt_timeout",
+            Self::Closed => "closed",
+            Self::BadAnswer => "bad_answer",
+            Self::StreamError { .. } => "stream_error",
+            Self::Status(_) => "status",
+            Self::NoKey => "no_key",
+            Self::ForeignKey => "foreign_key",
+            Self::GatewayKey => "gateway_key",
+            Self::KeySelection(_) => "key_selection",
+            Self::UnusableKey { .. } => "unusable_key",
+            Self::InputTooLarge { .. } => "input_too_large",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Untranslatable(_) => "untranslatable",
+            Self::BoundState(_) => "bound_state",
+            Self::CappedBefore => "capped_before",
+            Self::KeyRefusedBefore => "key_refused_before",
+            Self::UnreachableBefore => "unreachable_before",
+        }
+    }
+
     /// The fault for the operator: says also what clients are not told of the gateway's own keys. Holds no key.
     #[must_use]
     pub fn detail(&self) -> Cow<'static, str> {
@@ -320,11 +352,49 @@ mod tests {
             assert_eq!(fault.sample_outcome(), outcome, "{fault:?}");
             assert_eq!(fault.label(), label, "{fault:?}");
             assert!(!fault.describe().is_empty());
+            assert!(fault.kind().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{fault:?}");
         }
         let bad = |configured| Fault::UnusableKey { why: "the reason".into(), configured };
         assert!(!bad(true).describe().contains("the reason"), "the client has no business with it");
         assert!(bad(true).detail().contains("the reason") && bad(false).describe().contains("the reason"));
         assert_eq!(Fault::Status(429).describe(), "429 Too Many Requests");
         assert_eq!(Fault::Status(599).describe(), "599");
+    }
+
+    #[test]
+    fn the_documentation_has_every_word() {
+        let documentation = include_str!("../../../docs/observability.md");
+        let all = [
+            Fault::Dns,
+            Fault::Address,
+            Fault::Connect,
+            Fault::Tls,
+            Fault::ConnectTimeout,
+            Fault::HeadTimeout,
+            Fault::ContentTimeout,
+            Fault::IdleTimeout,
+            Fault::AttemptTimeout,
+            Fault::Closed,
+            Fault::BadAnswer,
+            Fault::StreamError { status: None },
+            Fault::Status(500),
+            Fault::NoKey,
+            Fault::ForeignKey,
+            Fault::GatewayKey,
+            Fault::KeySelection("".into()),
+            Fault::UnusableKey { why: "".into(), configured: true },
+            Fault::InputTooLarge { tokens: 2, max: 1 },
+            Fault::Unreadable { why: "".into(), field: None },
+            Fault::Untranslatable("".into()),
+            Fault::BoundState("".into()),
+            Fault::CappedBefore,
+            Fault::KeyRefusedBefore,
+            Fault::UnreachableBefore,
+        ];
+        for fault in &all {
+            assert!(documentation.contains(&format!("`{}`", fault.kind())), "{}", fault.kind());
+        }
+        let words: std::collections::HashSet<&str> = all.iter().map(Fault::kind).collect();
+        assert_eq!(words.len(), all.len(), "each has a word of its own");
     }
 }

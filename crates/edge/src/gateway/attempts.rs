@@ -11,16 +11,18 @@ use super::receive::{Begun, Committed, Expected, Failed, receive};
 use super::relay::relay;
 use super::report::{Made, Report};
 use super::tally::{Timing, millis, note_quota};
+use super::tried::not_sent;
 use super::wire::Wire;
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::Fault as PolicyFault;
 use crate::dry::is_stand_in;
-use crate::exchange::Ending;
+use crate::exchange::{Ending, Exchange};
 use crate::late_costs;
 use secrecy::ExposeSecret;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tollgate_dialect::{AnswerContext, AttemptLine, Scope, Surface, answer_id, limits};
+use tollgate_observe::AttemptNotes;
 use tollgate_select::{Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, Plan, Reach, Walk};
 
 /// Longest wait for the same model before the next one is asked instead.
@@ -71,7 +73,7 @@ impl Gateway {
         while let Some(attempt) = walk.next(|candidate| {
             self.wire(&incoming, &prepared, candidate).and_then(|_| keys_of(&prepared, candidate))
         }) {
-            passed_over(&mut report, &walk, &prepared, &mut noted);
+            passed_over(&mut report, (&walk, &mut cx.exchange.record.tried), &prepared, &mut noted);
             let left = self.knobs.total_timeout.saturating_sub(incoming.started.elapsed());
             if left.is_zero() {
                 walk.failed(Fault::AttemptTimeout);
@@ -115,7 +117,7 @@ impl Gateway {
                 }
             }
         }
-        passed_over(&mut report, &walk, &prepared, &mut noted);
+        passed_over(&mut report, (&walk, &mut cx.exchange.record.tried), &prepared, &mut noted);
         match committed {
             Some((this, answer)) => Ok(self.answered(cx, incoming, &this, *answer, report).await),
             None => self.exhausted(cx, incoming.surface, (&walk, &prepared.plan), last, report).await,
@@ -184,7 +186,7 @@ impl Gateway {
         let time = self.knobs.per_request_timeout.min(left);
         let (wire, token, built) = match self.built(cx, incoming, prepared, this, time).await {
             Ok(built) => built,
-            Err(fault) => return self.unbuilt(&cx.exchange.request.id, prepared, this, fault),
+            Err(fault) => return self.unbuilt(cx.exchange, prepared, this, fault),
         };
         let url = report.is_some().then(|| built.call.url.full.clone());
         let used = Used::default();
@@ -210,8 +212,8 @@ impl Gateway {
             () = cx.client.gone() => None,
         };
         let Some(outcome) = outcome else {
-            tracing::debug!(request_id = %cx.exchange.request.id, "the client left; the attempt is cancelled");
             self.charge_failed(cx.exchange, this.asked(wire.surface), (&used, true), None);
+            self.note_gone(cx.exchange, this);
             return Tried::ClientGone;
         };
         let made = |result: Result<&Committed, &Failed>| Made {
@@ -242,8 +244,9 @@ impl Gateway {
     }
 
     /// An attempt that has no request to send.
-    fn unbuilt(&self, id: &str, prepared: &Prepared, this: &Try<'_>, fault: Fault) -> Tried {
-        Tried::Failed(Box::new(self.note_unbuilt(id, prepared, this, fault).into()))
+    fn unbuilt(&self, exchange: &mut Exchange, prepared: &Prepared, this: &Try<'_>, fault: Fault) -> Tried {
+        self.note_unsent(exchange, this, &fault);
+        Tried::Failed(Box::new(self.note_unbuilt(&exchange.request.id, prepared, this, fault).into()))
     }
 
     /// The request of an attempt: how its candidate is spoken to, and with what proof.
@@ -391,12 +394,18 @@ impl Gateway {
 }
 
 /// Reports the candidates that were passed over since the last time, `noted` failures ago.
-fn passed_over(report: &mut Option<Report>, walk: &Walk<'_>, prepared: &Prepared, noted: &mut usize) {
+fn passed_over(
+    report: &mut Option<Report>,
+    (walk, tried): (&Walk<'_>, &mut AttemptNotes),
+    prepared: &Prepared,
+    noted: &mut usize,
+) {
     let fresh = walk.failures().get(*noted..).unwrap_or_default();
     *noted = walk.failures().len();
-    let Some(report) = report else { return };
     for failure in fresh.iter().filter(|failure| !failure.sent) {
-        if let Some(candidate) = prepared.plan.candidates.get(failure.candidate) {
+        let Some(candidate) = prepared.plan.candidates.get(failure.candidate) else { continue };
+        tried.push(not_sent(candidate, failure.fault.kind()));
+        if let Some(report) = report {
             report.passed_over(candidate, prepared, &failure.fault);
         }
     }

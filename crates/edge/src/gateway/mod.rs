@@ -35,6 +35,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod tried;
 mod wire;
 
 pub use ledger::Ledger;

@@ -48,6 +48,7 @@ impl Gateway {
         }
         super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
         cx.exchange.record.upstream_request_id = failed.request_id();
+        self.note_failed(cx.exchange, this, &failed.fault);
         self.record_failure(this, failed, &cx.exchange.request.id);
     }
 }

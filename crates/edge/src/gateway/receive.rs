@@ -34,6 +34,8 @@ pub(super) struct Committed {
     pub(super) begun: Begun,
     /// From the start of the attempt to the head of its answer.
     pub(super) head_after: Duration,
+    /// Time to connect; `None` where a connection was there already.
+    pub(super) connected_in: Option<Duration>,
 }
 
 /// What has come of the answer so far.
@@ -123,7 +125,7 @@ pub(super) struct Expected<'e> {
 /// Reads an answer up to its commit point, or to the reason why there is none.
 pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) -> Result<Committed, Failed> {
     let Expected { started, deadline, now, .. } = *expected;
-    let head_after = started.elapsed();
+    let (head_after, connected_in) = (started.elapsed(), reply.connected_in());
     let (status, mut headers) = (reply.status(), reply.take_headers());
     expected.used.begun(&headers);
     let mut reply = super::event_stream::readable(reply, &mut headers);
@@ -136,7 +138,8 @@ pub(super) async fn receive(mut reply: Box<dyn Reply>, expected: &Expected<'_>) 
         expected.used.note(failed.answer.as_ref().and_then(|answer| usage_of(&answer.body)));
         return Err(Failed { translated: expected.translation.is_some(), ..failed });
     }
-    let committed = |reply, headers, begun| Committed { reply, status, headers, begun, head_after };
+    let committed =
+        |reply, headers, begun| Committed { reply, status, headers, begun, head_after, connected_in };
     if !status.is_success() || matches!(status.as_u16(), 204 | 205) {
         return Ok(committed(reply, headers, Begun::Opaque));
     }

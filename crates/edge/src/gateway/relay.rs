@@ -24,6 +24,7 @@ use tollgate_dialect::{
     render_stream_error,
 };
 use tollgate_expr::ResponseFacts;
+use tollgate_observe::Durations;
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// A plain answer up to this size is kept to read its usage at the end.
@@ -41,8 +42,32 @@ pub(super) struct Relayed {
     pub(super) stream: bool,
     /// What the translation of a stream could not carry, from its beginning to its end.
     pub(super) lost: Vec<String>,
+    /// Times from one event with content to the next.
+    pub(super) between: Durations,
+    /// How the answer began.
+    pub(super) began: Option<Began>,
     /// A frame was too long to be read; from there on the stream passes unread.
     overflowed: bool,
+    /// When the last event with content came.
+    last_content: Option<Instant>,
+}
+
+/// What is known of an answer from its head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Began {
+    pub(super) status: StatusCode,
+    /// From the start of the attempt.
+    pub(super) head_after: Duration,
+    pub(super) connected_in: Option<Duration>,
+}
+
+impl Relayed {
+    /// Content has come: a stall of a stream is a long time between two of these.
+    fn content(&mut self, at: Instant) {
+        if let Some(last) = self.last_content.replace(at).filter(|last| at > *last) {
+            self.between.observe(at - last);
+        }
+    }
 }
 
 /// Sends the head and the body of an answer.
@@ -52,7 +77,8 @@ pub(super) async fn relay(
     surface: Surface,
     idle: Duration,
 ) -> Relayed {
-    let Committed { mut reply, status, headers, begun, .. } = committed;
+    let Committed { mut reply, status, headers, begun, head_after, connected_in } = committed;
+    let began = Some(Began { status, head_after, connected_in });
     cx.exchange.watches.answered(status);
     let stream = matches!(begun, Begun::Stream(_));
     let array = stream && wants_array(surface, cx.exchange.request.uri.query());
@@ -61,7 +87,7 @@ pub(super) async fn relay(
     let replaced = phase::run_response(cx.engine, cx.exchange, &mut facts, &mut body, cx.upstream).await;
     if let Some(answer) = replaced {
         drop(reply);
-        return replace(cx, answer).await;
+        return Relayed { began, ..replace(cx, answer).await };
     }
     let Settled { whole, begun: read, original, mut changes } = body.settled();
     ours::stamp(&mut facts.headers, cx.exchange, cx.engine);
@@ -88,7 +114,8 @@ pub(super) async fn relay(
         idle,
         surface,
         list: array.then(Listed::default),
-        relayed: Relayed { stream, ..Relayed::default() },
+        relayed: Relayed { stream, began, ..Relayed::default() },
+        arrived: Instant::now(),
     };
     let sent = to.all(facts, begun, read, &id).await;
     let To { reply, mut relayed, .. } = to;
@@ -171,6 +198,8 @@ struct To<'a> {
     /// The client wants its stream as an array.
     list: Option<Listed>,
     relayed: Relayed,
+    /// When the last part of a stream came.
+    arrived: Instant,
 }
 
 /// What came next from the provider.
@@ -269,7 +298,8 @@ impl To<'_> {
         id: &str,
     ) -> Result<(), ClientGone> {
         self.relayed.content_frames = begun.content_frames;
-        self.relayed.first_content = Some(Instant::now());
+        self.arrived = Instant::now();
+        (self.relayed.first_content, self.relayed.last_content) = (Some(self.arrived), Some(self.arrived));
         self.relayed.usage = begun.reader.usage();
         self.client.head(facts.status, facts.headers, false).await?;
         let held = std::mem::take(&mut begun.held);
@@ -283,7 +313,10 @@ impl To<'_> {
                 return self.end_of_stream(begun, id).await;
             }
             match self.next().await? {
-                Next::Chunk(chunk) => begun.splitter.feed(chunk),
+                Next::Chunk(chunk) => {
+                    self.arrived = Instant::now();
+                    begun.splitter.feed(chunk);
+                }
                 Next::End => begun.ended = true,
                 Next::Failed(why) => {
                     // The answer was complete; only its connection was not closed, or not properly.
@@ -304,6 +337,7 @@ impl To<'_> {
     async fn frames(&mut self, begun: &mut StreamBegun) -> Result<Option<String>, ClientGone> {
         let mut ready = Vec::new();
         let mut failed = None;
+        let before = self.relayed.content_frames;
         while let Some(frame) = begun.splitter.next() {
             self.relayed.overflowed |= frame.overflow();
             let kind = if frame.overflow() { FrameKind::Comment } else { begun.reader.read(&frame) };
@@ -333,6 +367,9 @@ impl To<'_> {
             if failed.is_some() {
                 break;
             }
+        }
+        if self.relayed.content_frames > before {
+            self.relayed.content(self.arrived);
         }
         // Here and not only at the end: what was used counts as well when the client leaves or the answer breaks off.
         self.relayed.usage = begun.reader.usage();

@@ -21,6 +21,8 @@ pub(super) struct ProviderRuntime {
     pub(super) metrics: Arc<ProviderMetrics>,
     /// The provider's id, shared by all calls.
     pub(super) id: Arc<str>,
+    /// Its host and port, as most of its URLs have them.
+    pub(super) server: Option<Arc<str>>,
     /// The URL of each surface whose path does not name the model, when neither client nor policy adds a query.
     urls: Vec<(Surface, Result<Arc<JoinedUrl>, UrlError>)>,
     /// How keys are sent, by format.
@@ -35,11 +37,13 @@ impl Runtime {
                 let operation = Operation { surface, stream: false, model: "" };
                 (surface, url(provider, operation, None, &[]))
             });
+            let urls: Vec<_> = urls.collect();
             let runtime = ProviderRuntime {
+                server: server(provider, &urls),
                 metrics: metrics.provider(&provider.id),
                 id: provider.id.as_str().into(),
                 auth: Format::ALL.map(|format| (format, auth(provider, format))),
-                urls: urls.collect(),
+                urls,
             };
             (provider.id.clone(), runtime)
         });
@@ -79,6 +83,15 @@ pub(super) struct Operation<'o> {
     pub(super) surface: Surface,
     pub(super) stream: bool,
     pub(super) model: &'o str,
+}
+
+fn server(provider: &Provider, urls: &[(Surface, Result<Arc<JoinedUrl>, UrlError>)]) -> Option<Arc<str>> {
+    if let Some(url) = urls.iter().find_map(|(_, url)| url.as_ref().ok()) {
+        let shown = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
+        return Some(format!("{shown}:{}", url.port).into());
+    }
+    let base = provider.base_url_for(Format::OpenAi).parse::<http::Uri>().ok()?;
+    Some(base.authority()?.as_str().into())
 }
 
 /// The styles depend on the host: Azure wants another header.

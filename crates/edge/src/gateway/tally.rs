@@ -100,8 +100,10 @@ impl Gateway {
             runtime.metrics.tokens(usage.input_tokens, usage.output_tokens);
             if let Some(first) = streamed {
                 runtime.metrics.first_token(first);
+                runtime.metrics.between_events(&relayed.between);
             }
         }
+        self.note_answer(cx.exchange, this, relayed);
         let record = &mut cx.exchange.record;
         record.outcome = relayed.ending;
         record.stream = relayed.stream;

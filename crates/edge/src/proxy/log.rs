@@ -7,7 +7,7 @@ use crate::listener::Listener;
 use pingora_proxy::Session;
 use serde_json::value::{RawValue, to_raw_value};
 use std::time::Duration;
-use tollgate_observe::{AccessRecord, Outcome};
+use tollgate_observe::{AccessRecord, Outcome, RequestTrace};
 
 pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestState) {
     let Some(exchange) = &ctx.exchange else { return };
@@ -18,8 +18,10 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
         exchange.logs.iter().filter_map(|entry| to_raw_value(&entry.to_json()).ok()).collect();
     let code = record.error_code.map(|code| format!("ERR_NGROK_{code}"));
     let dropped = headers::dropped(&record.dropped);
-    listener.access_log.write(&AccessRecord {
+    let line = AccessRecord {
         time: exchange.request.received,
+        started: ctx.started,
+        trace_id: None,
         request_id: &exchange.request.id,
         client_ip: Some(exchange.connection.client.ip()),
         method: exchange.request.method.as_str(),
@@ -33,6 +35,7 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
         provider_reported: record.provider_reported.as_deref(),
         upstream_request_id: record.upstream_request_id.as_deref(),
         attempts: record.attempts,
+        tried: &record.tried,
         stream: record.stream,
         input_tokens: Some(record.input_tokens).filter(|n| *n > 0),
         output_tokens: Some(record.output_tokens).filter(|n| *n > 0),
@@ -49,7 +52,16 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
         policy_revision: &ctx.engine.revision,
         dropped: dropped.as_ref().and_then(|names| names.to_str().ok()),
         logs: &logs,
+    };
+    let trace = listener.access_log.traces().request(&RequestTrace {
+        record: &line,
+        headers: &exchange.request.headers,
+        scheme: exchange.request.scheme,
+        host: &exchange.request.raw_host,
+        version: exchange.request.version,
+        surface: record.surface,
     });
+    listener.access_log.write(&AccessRecord { trace_id: trace.as_deref(), ..line });
     listener.shared.metrics.request(record.surface.unwrap_or("other"), status, took);
     listener.shared.metrics.buffered_bytes.set(i64::try_from(listener.budget.used()).unwrap_or(i64::MAX));
 }

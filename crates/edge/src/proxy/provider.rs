@@ -14,7 +14,7 @@ use pingora_error::{Error, ErrorType, RetryType};
 use pingora_http::RequestHeader;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tollgate_select::Fault;
 
 /// One write of a body never covers more than this, so that a slow upload has many deadlines, not one.
@@ -48,14 +48,16 @@ impl Upstream for Providers {
         let join = (1..=JOINED).contains(&length);
         let mut fresh = false;
         for _ in 0..=STALE_RETRIES {
+            let connecting_since = Instant::now();
             let connecting = self.connect(&target, call.addresses.as_deref(), fresh, join);
             let (mut session, peer, mut stale) =
                 within(connect_deadline, Fault::ConnectTimeout, connecting).await?;
+            let connected_in = (!stale).then(|| connecting_since.elapsed());
             let sent = exchange(&mut session, &mut call, &peer, &mut stale);
             match within(head_deadline, Fault::HeadTimeout, sent).await {
                 Ok(()) => {
                     let pools = Arc::clone(&self.pools);
-                    return Ok(Box::new(ProviderReply { session, peer, pools }));
+                    return Ok(Box::new(ProviderReply { session, peer, pools, connected_in }));
                 }
                 // A pooled connection that the provider had closed: not an answer of the provider.
                 Err(Fault::Closed) if stale && call.resend && session.response_header().is_none() => {
@@ -186,6 +188,7 @@ struct ProviderReply {
     session: HttpSession,
     peer: Arc<HttpPeer>,
     pools: Arc<Pools>,
+    connected_in: Option<Duration>,
 }
 
 #[async_trait]
@@ -202,12 +205,16 @@ impl Reply for ProviderReply {
         address_of(&self.peer)
     }
 
+    fn connected_in(&self) -> Option<Duration> {
+        self.connected_in
+    }
+
     async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         self.session.read_response_body().await.map_err(|e| io_fault(&e))
     }
 
     async fn done(mut self: Box<Self>) {
-        let Self { mut session, peer, pools } = *self;
+        let Self { mut session, peer, pools, .. } = *self;
         if session.response_done() {
             pools.put(session, &peer).await;
         } else {

@@ -81,7 +81,12 @@ pub(super) fn logfmt(out: &mut String, text: &str) {
 
 /// The first [`MAX_TEXT`] bytes of `text`, cut between characters.
 pub(super) fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or(text)
+    cut_to(text, MAX_TEXT)
+}
+
+/// The first `most` bytes of `text`, cut between characters.
+pub(super) fn cut_to(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
 }
 
 /// `query` with the values of credentials replaced by `***`.

@@ -2,10 +2,11 @@
 
 use super::escape;
 use super::record::{AccessRecord, ConnectionRecord};
+use crate::attempts::AttemptNote;
 use crate::clock;
 use serde_json::value::RawValue;
 use std::fmt::{Display, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Fields of [`crate::COST_PARTS`], in their order.
 const COST_FIELDS: [&str; crate::COST_PARTS.len()] = [
@@ -19,6 +20,11 @@ const COST_FIELDS: [&str; crate::COST_PARTS.len()] = [
     "cost_request_usd",
     "cost_tools_usd",
 ];
+
+/// The field of what was tried.
+const ATTEMPTS: &str = "attempts_detail";
+/// Longest name in it, in bytes: so that it has at most some 20 KiB.
+const ATTEMPT_TEXT: usize = 128;
 
 /// Appends the record as one JSON object, without a line end.
 pub(super) fn json(out: &mut String, record: &AccessRecord<'_>) {
@@ -71,11 +77,13 @@ trait Fields {
     fn text(&mut self, name: &str, value: &str);
     fn plain(&mut self, name: &str, value: impl Display);
     fn logs(&mut self, entries: &[Box<RawValue>]);
+    fn attempts(&mut self, notes: &[AttemptNote], start: Instant);
 }
 
 fn visit(fields: &mut impl Fields, record: &AccessRecord<'_>) {
     fields.time("time", record.time);
     fields.text("request_id", escape::cut(record.request_id));
+    optional_text(fields, "trace_id", record.trace_id);
     if let Some(ip) = record.client_ip {
         fields.text("client_ip", &Short::of(ip));
     }
@@ -103,10 +111,18 @@ fn visit(fields: &mut impl Fields, record: &AccessRecord<'_>) {
     optional(fields, "upstream_cost_usd", record.upstream_cost_micro_usd.map(Dollars));
     fields.plain("duration_ms", Millis(record.duration));
     optional(fields, "first_token_ms", record.first_token.map(Millis));
+    optional(fields, "gateway_ms", record.tried.before_last(record.started).map(Millis));
+    let sent = record.tried.last_sent();
+    optional(fields, "connect_ms", sent.and_then(|sent| sent.connect).map(Millis));
+    optional(fields, "upstream_head_ms", sent.and_then(|sent| sent.head).map(Millis));
     fields.plain("bytes_in", record.bytes_in);
     fields.plain("bytes_out", record.bytes_out);
     fields.text("outcome", record.outcome.name());
     optional_text(fields, "error_code", record.error_code);
+    if record.tried.worth_telling() {
+        fields.attempts(record.tried.kept(), record.started);
+        optional(fields, "attempts_omitted", Some(record.tried.omitted()).filter(|omitted| *omitted > 0));
+    }
     optional_text(fields, "dropped", record.dropped);
     fields.text("policy", record.policy_revision);
     if !record.logs.is_empty() {
@@ -168,6 +184,11 @@ impl Fields for Json<'_> {
         push_logs(self.out, entries);
         self.out.push('}');
     }
+
+    fn attempts(&mut self, notes: &[AttemptNote], start: Instant) {
+        self.name(ATTEMPTS);
+        push_attempts(self.out, notes, start);
+    }
 }
 
 struct Text<'a> {
@@ -206,6 +227,12 @@ impl Fields for Text<'_> {
         push_logs(&mut list, entries);
         self.text("traffic_policy.logs", &list);
     }
+
+    fn attempts(&mut self, notes: &[AttemptNote], start: Instant) {
+        let mut list = String::new();
+        push_attempts(&mut list, notes, start);
+        self.text(ATTEMPTS, &list);
+    }
 }
 
 /// `[{"metadata":...},...]`. Raw JSON may hold line ends and tabs, but only between its tokens, and DEL and C1
@@ -225,6 +252,34 @@ fn push_logs(out: &mut String, entries: &[Box<RawValue>]) {
                         let _ = write!(out, "\\u{:04x}", u32::from(control));
                     }
                 }
+            }
+        }
+        out.push('}');
+    }
+    out.push(']');
+}
+
+/// One object for each of what was tried, with little in each: there may be dozens.
+fn push_attempts(out: &mut String, notes: &[AttemptNote], start: Instant) {
+    out.push('[');
+    for (index, note) in notes.iter().enumerate() {
+        out.push_str(if index > 0 { ",{" } else { "{" });
+        let mut fields = Json { out, first: true };
+        fields.text("provider", escape::cut_to(&note.provider, ATTEMPT_TEXT));
+        fields.text("model", escape::cut_to(&note.model, ATTEMPT_TEXT));
+        match &note.sent {
+            None => fields.text("passed_over", note.reason.unwrap_or_default()),
+            Some(sent) => {
+                fields.text("outcome", sent.outcome.name());
+                if let Some(reason) = note.reason {
+                    fields.text("reason", reason);
+                }
+                optional(&mut fields, "status", note.status);
+                fields.plain("at_ms", Millis(note.at.saturating_duration_since(start)));
+                fields.plain("ms", Millis(sent.took));
+                optional(&mut fields, "connect_ms", sent.connect.map(Millis));
+                optional(&mut fields, "head_ms", sent.head.map(Millis));
+                optional(&mut fields, "first_token_ms", sent.first_content.map(Millis));
             }
         }
         out.push('}');

@@ -1,8 +1,9 @@
 //! What one line says.
 
+use crate::attempts::AttemptNotes;
 use serde_json::value::RawValue;
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How a request ended, seen from the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -51,6 +52,10 @@ impl Outcome {
 pub struct AccessRecord<'a> {
     /// When the request's head had been read.
     pub time: SystemTime,
+    /// The same by the clock that attempts are timed by.
+    pub started: Instant,
+    /// The trace of the request, if it is exported.
+    pub trace_id: Option<&'a str>,
     /// Our id of the request, not the caller's.
     pub request_id: &'a str,
     /// The client's address.
@@ -77,6 +82,8 @@ pub struct AccessRecord<'a> {
     pub upstream_request_id: Option<&'a str>,
     /// Requests sent upstream.
     pub attempts: u32,
+    /// What was sent and what was passed over.
+    pub tried: &'a AttemptNotes,
     /// The client asked for a stream.
     pub stream: bool,
     /// Tokens of the prompt, as reported or estimated.

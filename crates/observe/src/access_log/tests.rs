@@ -1,15 +1,21 @@
 use super::*;
+use crate::attempts::{AttemptNote, AttemptNotes, MAX_PASSED_OVER, MAX_SENT, Sent};
+use crate::metrics::AttemptOutcome;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+static NOTHING: LazyLock<AttemptNotes> = LazyLock::new(AttemptNotes::default);
 
 fn record<'a>() -> AccessRecord<'a> {
     AccessRecord {
         time: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
+        started: Instant::now(),
+        trace_id: None,
         request_id: "01HX",
         client_ip: Some("2001:db8::1".parse().unwrap()),
         method: "POST",
@@ -23,6 +29,7 @@ fn record<'a>() -> AccessRecord<'a> {
         provider_reported: Some("Amazon Bedrock"),
         upstream_request_id: Some("gen-1"),
         attempts: 2,
+        tried: &NOTHING,
         stream: true,
         input_tokens: Some(12),
         output_tokens: None,
@@ -89,7 +96,10 @@ fn a_text_line_quotes_only_what_needs_it() {
 
 #[test]
 fn the_documentation_names_every_field() {
+    let tried = tried(Instant::now(), MAX_SENT + 1);
     let full = AccessRecord {
+        trace_id: Some("0af7651916cd43dd8448eb211c80319c"),
+        tried: &tried,
         query: Some("a=1"),
         output_tokens: Some(1),
         cost_parts: Some([1; 9]),
@@ -104,7 +114,79 @@ fn the_documentation_names_every_field() {
         assert!(documentation.contains(&format!("`{name}`")), "{name}");
     }
     assert!(documentation.contains("`traffic_policy.logs`"));
-    assert_eq!(line.as_object().unwrap().len(), 37);
+    assert_eq!(line.as_object().unwrap().len(), 43);
+    for attempt in line["attempts_detail"].as_array().unwrap() {
+        for name in attempt.as_object().unwrap().keys() {
+            assert!(documentation.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}
+
+/// One candidate without a key, then attempts of which each has failed.
+fn tried(start: Instant, sent: usize) -> AttemptNotes {
+    let mut tried = AttemptNotes::default();
+    let note = |reason, sent| AttemptNote {
+        provider: "openrouter".into(),
+        model: "openai/gpt-4o".into(),
+        server: Some("openrouter.ai".into()),
+        reason: Some(reason),
+        status: None,
+        at: start + Duration::from_millis(1),
+        sent,
+    };
+    tried.push(note("no_key", None));
+    for _ in 0..sent {
+        let sent = Sent {
+            took: Duration::from_micros(20_500),
+            connect: Some(Duration::from_millis(3)),
+            head: Some(Duration::from_millis(20)),
+            first_content: Some(Duration::from_millis(21)),
+            ..Sent::new(AttemptOutcome::Quota, Duration::ZERO)
+        };
+        tried.push(AttemptNote { status: Some(429), ..note("status", Some(sent)) });
+    }
+    tried
+}
+
+#[test]
+fn attempts_are_told_of_when_their_number_does_not_say_everything() {
+    let start = Instant::now();
+    let tried = tried(start, 1);
+    let line = json_line(&AccessRecord { tried: &tried, started: start, ..record() });
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        line["attempts_detail"],
+        json!([
+            {"provider": "openrouter", "model": "openai/gpt-4o", "passed_over": "no_key"},
+            {"provider": "openrouter", "model": "openai/gpt-4o", "outcome": "quota", "reason": "status", "status": 429,
+             "at_ms": 1.0, "ms": 20.5, "connect_ms": 3.0, "head_ms": 20.0, "first_token_ms": 21.0},
+        ])
+    );
+    assert_eq!((&line["connect_ms"], &line["upstream_head_ms"]), (&json!(3.0), &json!(20.0)));
+    let text = text_line(&AccessRecord { tried: &tried, ..record() });
+    assert!(text.contains(r#" attempts_detail="[{\"provider\":\"openrouter\","#), "{text}");
+}
+
+#[test]
+fn a_line_has_an_end_however_much_was_tried() {
+    let mut tried = AttemptNotes::default();
+    for index in 0..10_000 {
+        let sent = Sent::new(AttemptOutcome::Transient, Duration::ZERO);
+        tried.push(AttemptNote {
+            provider: "p".repeat(5000).into(),
+            model: "\u{1b}".repeat(5000).into(),
+            server: None,
+            reason: Some("closed"),
+            status: None,
+            at: Instant::now(),
+            sent: (index % 2 == 0).then_some(sent),
+        });
+    }
+    let line = json_line(&AccessRecord { tried: &tried, ..record() });
+    let parsed: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(parsed["attempts_detail"].as_array().unwrap().len(), MAX_PASSED_OVER + MAX_SENT);
+    assert_eq!(parsed["attempts_omitted"], 10_000 - MAX_PASSED_OVER - MAX_SENT);
+    assert!(line.len() < 64 * 1024, "{}", line.len());
 }
 
 #[test]

@@ -43,9 +43,11 @@ pub(super) struct Families {
     cost: Family<Labels<1>, Counter>,
     cost_parts: Family<Labels<2>, Counter>,
     first_token: Family<Labels<1>, Histogram>,
+    between_events: Family<Labels<1>, Histogram>,
     upstream: Family<Labels<1>, Histogram>,
     reloads: Family<Labels<1>, Counter>,
     handshakes: Family<Labels<1>, Counter>,
+    spans_dropped: Family<Labels<1>, Counter>,
     pub(super) last_reload: Gauge,
 }
 
@@ -57,7 +59,16 @@ impl Families {
         registry.register("requests", "Finished requests by surface and status class", all.requests.clone());
         for (name, help, family) in [
             ("request_duration", "From request head to the last byte to the client", &all.request_duration),
-            ("time_to_first_token", "From request head to the first content of a stream", &all.first_token),
+            (
+                "time_to_first_token",
+                "From the start of an attempt to the first content of its stream",
+                &all.first_token,
+            ),
+            (
+                "time_between_events",
+                "From one event with content to the next, in streams that are over",
+                &all.between_events,
+            ),
             ("upstream_duration", "One attempt, from sending to its last byte or failure", &all.upstream),
         ] {
             registry.register_with_unit(name, help, Unit::Seconds, family.clone());
@@ -85,6 +96,11 @@ impl Families {
             "tls_handshakes_failed",
             "Handshakes of clients that did not come about, by reason",
             all.handshakes.clone(),
+        );
+        registry.register(
+            "spans_dropped",
+            "Spans of traces that were lost, by reason",
+            all.spans_dropped.clone(),
         );
         for failure in HandshakeFailure::ALL {
             let _ = all.handshakes(failure);
@@ -128,9 +144,14 @@ impl Families {
                 self.cost_parts.get_or_create_owned(&[("provider", id.clone()), ("part", part.to_owned())])
             }),
             first_token: self.first_token.get_or_create_owned(&[("provider", id.clone())]),
+            between_events: self.between_events.get_or_create_owned(&[("provider", id.clone())]),
             upstream: self.upstream.get_or_create_owned(&[("provider", id.clone())]),
             label: id,
         }
+    }
+
+    pub(super) fn spans_dropped(&self, reason: &'static str) -> Counter {
+        self.spans_dropped.get_or_create_owned(&[("reason", reason.to_owned())])
     }
 
     fn handshakes(&self, failure: HandshakeFailure) -> Counter {

@@ -1,6 +1,6 @@
 //! What is counted for each provider.
 
-use super::histogram::Histogram;
+use super::histogram::{Durations, Histogram};
 use prometheus_client::metrics::counter::Counter;
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ pub struct ProviderMetrics {
     pub(super) cost: Counter,
     pub(super) cost_parts: [Counter; COST_PARTS.len()],
     pub(super) first_token: Histogram,
+    pub(super) between_events: Histogram,
     pub(super) upstream: Histogram,
 }
 
@@ -90,8 +91,13 @@ impl ProviderMetrics {
         }
     }
 
-    /// Time from the client's request to the first content of a stream.
+    /// Time from the start of an attempt to the first content of its stream.
     pub fn first_token(&self, after: Duration) {
         self.first_token.observe(after);
+    }
+
+    /// Times between the events of a stream that is over.
+    pub fn between_events(&self, times: &Durations) {
+        self.between_events.add(times);
     }
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tollgate_edge::internal::Directory;
 use tollgate_edge::server::{ServerOptions, StartError, serve};
-use tollgate_edge::{LateCosts, Lists, ReadLists};
+use tollgate_edge::{LateCosts, Lists, ReadLists, start_traces};
 use tollgate_observe::{AccessLog, AccessLogOptions, LogFormat, init_tracing};
 
 /// The token for an admin listener that is not on loopback. Not a flag: flags are seen in the process list.
@@ -59,7 +59,8 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
         wiring::known_backends(&shared, &engine)?;
     }
     let dropped = shared.metrics.access_log_dropped.clone();
-    let log = AccessLog::stdout(AccessLogOptions { format, dropped, ..AccessLogOptions::default() });
+    let traces = start_traces(wiring::VERSION, &shared.metrics.spans).map_err(CliError::failed)?;
+    let log = AccessLog::stdout(AccessLogOptions { format, dropped, traces, ..AccessLogOptions::default() });
     let log =
         log.map_err(|reason| CliError::failed(format!("the access log cannot be written: {reason}")))?;
     let options = ServerOptions {
