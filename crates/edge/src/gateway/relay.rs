@@ -48,11 +48,11 @@ pub(super) struct Relayed {
 /// Sends the head and the body of an answer.
 pub(super) async fn relay(
     cx: &mut RequestCx<'_>,
-    committed: Committed,
+    committed: Box<Committed>,
     surface: Surface,
     idle: Duration,
 ) -> Relayed {
-    let Committed { mut reply, status, headers, begun, .. } = committed;
+    let Committed { mut reply, status, headers, begun, .. } = *committed;
     cx.exchange.watches.answered(status);
     let stream = matches!(begun, Begun::Stream(_));
     let array = stream && wants_array(surface, cx.exchange.request.uri.query());
