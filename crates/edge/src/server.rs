@@ -22,6 +22,7 @@ use endpoints::{Maker, Watched};
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::apps::http_app::HttpServer;
 use pingora_core::connectors::ConnectorOptions;
+use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{ExecutionPhase, RunArgs, Server};
 use pingora_core::services::background::background_service;
@@ -42,6 +43,10 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// Windows of HTTP/2 connections of clients: 1 MiB a stream, 4 MiB a connection. Pingora's 64 KiB throttles uploads.
 const H2_STREAM_WINDOW: u32 = 1 << 20;
 const H2_CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// Without a buffer for reads: whoever reads a connection has one of its own, and Pingora's takes 64 KiB of each
+/// connection as long as it is open. Writes keep their default.
+const UNBUFFERED_READS: L4BufferSettings = L4BufferSettings { read: Some(0), write: None };
 
 /// What to serve.
 pub struct ServerOptions {
@@ -286,7 +291,7 @@ fn proxy_service(
     let connections = Connections { http: http(true), http1: http(false), listener: Arc::clone(&listener) };
     let mut service = Service::new(endpoint.name.clone(), connections);
     // TLS, too: its handshakes are ours, so that rules come first.
-    service.add_tcp(&address.to_string());
+    service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(UNBUFFERED_READS));
     service
 }
 

@@ -61,8 +61,8 @@ impl Gateway {
     pub(super) async fn attempt_all(
         &self,
         cx: &mut RequestCx<'_>,
-        incoming: Incoming,
-        mut prepared: Prepared,
+        incoming: Box<Incoming>,
+        mut prepared: Box<Prepared>,
     ) -> Result<Flow, PolicyFault> {
         let mut report = prepared.report.take();
         let estimates = Estimates::new(&incoming);
@@ -119,7 +119,7 @@ impl Gateway {
         }
         passed_over(&mut report, (&walk, &mut cx.exchange.record.tried), &prepared, &mut noted);
         match committed {
-            Some((this, answer)) => Ok(self.answered(cx, incoming, &this, *answer, report).await),
+            Some((this, answer)) => Ok(self.answered(cx, incoming, &this, answer, report).await),
             None => self.exhausted(cx, incoming.surface, (&walk, &prepared.plan), last, report).await,
         }
     }
@@ -148,7 +148,7 @@ impl Gateway {
         prepared: &Prepared,
         this: &mut Try<'_>,
         walk: &mut Walk<'_>,
-        report: &mut Option<Report>,
+        report: &mut Option<Box<Report>>,
     ) -> Tried {
         let left = || self.knobs.total_timeout.saturating_sub(incoming.started.elapsed());
         let tried = self.try_one(cx, incoming, prepared, this, left(), report).await;
@@ -181,7 +181,7 @@ impl Gateway {
         prepared: &Prepared,
         this: &Try<'_>,
         left: Duration,
-        report: &mut Option<Report>,
+        report: &mut Option<Box<Report>>,
     ) -> Tried {
         let time = self.knobs.per_request_timeout.min(left);
         let (wire, token, built) = match self.built(cx, incoming, prepared, this, time).await {
@@ -236,7 +236,7 @@ impl Gateway {
                     report.made(made(Err(&failed)));
                 }
                 let used = (&used, failed.given_up());
-                self.charge_failed(cx.exchange, this.asked(wire.surface), used, report.as_mut());
+                self.charge_failed(cx.exchange, this.asked(wire.surface), used, report.as_deref_mut());
                 self.note_failure(cx, this, token.as_ref(), &failed);
                 Tried::Failed(Box::new(failed))
             }
@@ -274,10 +274,10 @@ impl Gateway {
     async fn answered(
         &self,
         cx: &mut RequestCx<'_>,
-        incoming: Incoming,
+        incoming: Box<Incoming>,
         this: &Try<'_>,
-        committed: Committed,
-        mut report: Option<Report>,
+        committed: Box<Committed>,
+        mut report: Option<Box<Report>>,
     ) -> Flow {
         let Candidate { provider, upstream_model, .. } = this.candidate;
         cx.exchange.record.provider = Some(provider.id.clone());
@@ -375,7 +375,7 @@ impl Gateway {
         surface: Surface,
         (walk, plan): (&Walk<'_>, &Plan),
         last: Option<(Box<Failed>, Option<&Key>)>,
-        report: Option<Report>,
+        report: Option<Box<Report>>,
     ) -> Result<Flow, PolicyFault> {
         cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
         let verdict = walk.verdict();
@@ -395,7 +395,7 @@ impl Gateway {
 
 /// Reports the candidates that were passed over since the last time, `noted` failures ago.
 fn passed_over(
-    report: &mut Option<Report>,
+    report: &mut Option<Box<Report>>,
     (walk, tried): (&Walk<'_>, &mut AttemptNotes),
     prepared: &Prepared,
     noted: &mut usize,

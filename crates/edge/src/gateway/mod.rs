@@ -239,7 +239,8 @@ impl Gateway {
         };
         cx.exchange.body = Some(body.clone());
         cx.exchange.request.body_received = Some(SystemTime::now());
-        let mut incoming = match self.peek(surface, body, path, started) {
+        // Boxed, as the plan below: what lives as long as a stream is kept once, not in every future on the way to it.
+        let mut incoming = match self.peek(surface, body, path, started).map(Box::new) {
             Ok(incoming) => incoming,
             Err(failure) => return self.fail(cx, Some(surface), *failure).await,
         };
@@ -248,7 +249,7 @@ impl Gateway {
         note_names(cx.exchange, &incoming.peek);
         let replaced = self.universe.names().replaced.as_ref();
         cx.exchange.record.overridden = replaced.map(tollgate_select::Replaced::option);
-        match self.prepare(cx.exchange, &incoming) {
+        match self.prepare(cx.exchange, &incoming).map(Box::new) {
             Ok(prepared) => {
                 let named = prepared.plan.candidates.iter().any(|c| c.provider.id == lists::PROVIDER);
                 self.want_list(cx.exchange, named);

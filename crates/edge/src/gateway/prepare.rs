@@ -33,7 +33,7 @@ pub struct Prepared {
     pub(crate) rendered: Rendered,
     /// The client's key and the header it came in.
     pub(crate) client_key: Option<(ClientKeyHeader, SecretString)>,
-    pub(crate) report: Option<Report>,
+    pub(crate) report: Option<Box<Report>>,
     /// What it asks of providers that do not do it in the client's dialect.
     pub(crate) needs: Vec<Need>,
     /// State in the request that only its issuer can read.
@@ -76,7 +76,7 @@ impl Rendered {
 #[derive(Debug)]
 pub struct Refused {
     pub(crate) failure: Failure,
-    pub(crate) report: Option<Report>,
+    pub(crate) report: Option<Box<Report>>,
 }
 
 impl Gateway {
@@ -84,7 +84,8 @@ impl Gateway {
     pub(crate) fn prepare(&self, exchange: &Exchange, incoming: &Incoming) -> Result<Prepared, Box<Refused>> {
         self.stats.clock().set(exchange.now);
         let client = client_key(&exchange.request, incoming.surface.format());
-        let mut report = exchange.wants_results.then(|| Report::begin(exchange, incoming, client.as_ref()));
+        let mut report =
+            exchange.wants_results.then(|| Box::new(Report::begin(exchange, incoming, client.as_ref())));
         let estimates = Estimates::new(incoming);
         let input_tokens = || estimates.get(Tokenizer::O200kBase);
         let has_key = |provider: &Provider| self.has_key(provider, client.as_ref());

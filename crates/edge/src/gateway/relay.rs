@@ -73,11 +73,11 @@ impl Relayed {
 /// Sends the head and the body of an answer.
 pub(super) async fn relay(
     cx: &mut RequestCx<'_>,
-    committed: Committed,
+    committed: Box<Committed>,
     surface: Surface,
     idle: Duration,
 ) -> Relayed {
-    let Committed { mut reply, status, headers, begun, head_after, connected_in } = committed;
+    let Committed { mut reply, status, headers, begun, head_after, connected_in } = *committed;
     let began = Some(Began { status, head_after, connected_in });
     cx.exchange.watches.answered(status);
     let stream = matches!(begun, Begun::Stream(_));

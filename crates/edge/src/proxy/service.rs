@@ -317,10 +317,10 @@ impl EdgeProxy {
             }
             Outcome::Upstream(onward) => {
                 ctx.onward = Some(onward);
-                return self.pass_on(session, ctx, exchange).await;
+                return Box::pin(self.pass_on(session, ctx, exchange)).await;
             }
             Outcome::Fallthrough if self.listener.plain.is_some() => {
-                return self.pass_on(session, ctx, exchange).await;
+                return Box::pin(self.pass_on(session, ctx, exchange)).await;
             }
             Outcome::Fallthrough => {
                 let fault = Fault {
@@ -374,7 +374,7 @@ impl EdgeProxy {
             self.send(session, ctx, answer).await;
             return Ok(true);
         }
-        Box::pin(self.finish(session, ctx, exchange, Outcome::Answered)).await
+        self.finish(session, ctx, exchange, Outcome::Answered).await
     }
 
     async fn send(&self, session: &mut Session, ctx: &mut RequestState, answer: Answer) {
