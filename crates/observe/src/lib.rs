@@ -20,10 +20,13 @@ pub use clock::rfc3339_millis;
 pub use data_files::DataFile;
 pub use in_flight::{InFlight, InFlightGuard};
 pub use logging::{LoggingError, init_tracing};
-pub use metrics::{AttemptOutcome, COST_PARTS, HandshakeFailure, MAX_PROVIDERS, Metrics, ProviderMetrics};
+pub use metrics::{
+    AttemptOutcome, BreakerDomain, BreakerStep, COST_PARTS, HandshakeFailure, MAX_PROVIDERS, Metrics,
+    ProviderMetrics,
+};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use status::{
-    AccountStatus, EndpointStatus, KeyStatus, ModelStatus, ProviderStatus, ReloadError, RunState, Status,
-    StatusSource, UpstreamStatus,
+    AccountStatus, EndpointStatus, KeyStatus, ModelCooldown, ModelStatus, ProviderStatus, ReloadError,
+    RunState, Status, StatusSource, UpstreamStatus,
 };
