@@ -343,7 +343,11 @@ async fn answers_that_break_off_count() {
 async fn a_policy_can_do_without() {
     let stage = Stage::new(some_fail(503), json!({"health": {"enabled": false}})).await;
     assert_eq!(stage.asks("bad", 8).await, vec![from_two(2); 8]);
-    assert_eq!(stage.model("bad").await["breaker"], "closed");
+    assert_eq!(stage.model("bad").await["breaker"], "off");
+    assert_eq!(
+        (&stage.provider().await["breaker"], &stage.provider().await["health"]),
+        (&json!("off"), &json!("failing"))
+    );
 }
 
 #[tokio::test]
@@ -359,6 +363,8 @@ async fn a_new_policy_keeps_what_is_known() {
     std::fs::write(&stage.gateway.policy, off).unwrap();
     stage.gateway.wait_reloaded(&revision).await;
     assert_eq!(stage.ask("bad").await, from_two(2));
+    // What it does not look at raises no alarm.
+    assert_eq!(stage.metric("tollgate_breaker_open{provider=\"one\",domain=\"model\"}").await, "0");
 }
 
 #[tokio::test]

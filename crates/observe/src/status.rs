@@ -190,7 +190,7 @@ pub struct ProviderStatus {
     pub id: String,
     /// A word for the last minutes: `healthy`, `failing`, `unused`; `resting` while its breaker is not closed.
     pub health: String,
-    /// Its circuit breaker: `closed`, `open`, `half_open`.
+    /// Its circuit breaker: `closed`, `open`, `half_open`, or `off` where the policy has none.
     pub breaker: String,
     /// Seconds until it is tried again, while its breaker is open.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,7 +212,7 @@ pub struct ModelStatus {
     pub error_rate: f64,
     /// Share of them that failed by the provider's fault: not the 4xx that clients and keys are to blame for.
     pub fault_rate: f64,
-    /// Its circuit breaker: `closed`, `open`, `half_open`.
+    /// Its circuit breaker: `closed`, `open`, `half_open`, or `off` where the policy has none.
     pub breaker: String,
     /// Failures since the last success.
     pub consecutive_failures: u32,
@@ -226,7 +226,7 @@ pub struct ModelStatus {
 pub struct KeyStatus {
     /// The key, trimmed (`sk-or-v...wxyz`). Never the value: whoever fills this in trims it.
     pub key: String,
-    /// Its circuit breaker, open while the provider refuses the key: `closed`, `open`, `half_open`.
+    /// Its circuit breaker, open while the provider refuses the key: `closed`, `open`, `half_open`, `off`.
     pub breaker: String,
     /// Seconds until it is used again, while it is refused or used up.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -39,15 +39,20 @@ impl Gateway {
                 slots.filter_map(|slot| slot.last()).map(|key| self.key_status(&key, &known, now)).collect();
             let standing = self.stats.breaker(&provider.id).standing(now);
             if provider.configured || !models.is_empty() {
-                let closed = standing.state == BreakerState::Closed;
-                shown.push(ProviderStatus {
+                let enabled = self.knobs.health.enabled;
+                let closed = standing.state == BreakerState::Closed || !enabled;
+                let mut status = ProviderStatus {
                     id: provider.id.clone(),
                     health: if closed { health(&models) } else { "resting" }.to_owned(),
                     breaker: standing.state.name().to_owned(),
                     cooldown_seconds: seconds(standing.left_ms),
                     models,
                     keys,
-                });
+                };
+                if !enabled {
+                    switch_off(&mut status);
+                }
+                shown.push(status);
             }
         }
         shown
@@ -71,6 +76,18 @@ impl Gateway {
             limit_tokens: quota.limit_tokens,
             account: self.accounts.get(key),
         }
+    }
+}
+
+/// What other policies of the process know of a provider's health means nothing where the policy does without.
+fn switch_off(status: &mut ProviderStatus) {
+    let off = || "off".to_owned();
+    (status.breaker, status.cooldown_seconds) = (off(), None);
+    for model in &mut status.models {
+        (model.breaker, model.cooldown_seconds, model.consecutive_failures) = (off(), None, 0);
+    }
+    for key in &mut status.keys {
+        (key.breaker, key.cooldown_seconds, key.models_cooling) = (off(), None, Vec::new());
     }
 }
 

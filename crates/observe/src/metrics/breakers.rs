@@ -110,7 +110,9 @@ impl BreakerFamilies {
     /// a label are added up.
     pub(super) fn show(&self, providers: &[ProviderStatus], label: impl Fn(&str) -> String) {
         self.open.clear();
-        let is_open = |state: &str| i64::from(!state.is_empty() && state != BreakerStep::Closed.name());
+        let is_open = |state: &str| {
+            i64::from([BreakerStep::Open, BreakerStep::HalfOpen].iter().any(|step| step.name() == state))
+        };
         let mut seen = HashSet::new();
         for provider in providers.iter().filter(|provider| seen.insert(&provider.id)) {
             let models = provider.models.iter().map(|model| is_open(&model.breaker)).sum();

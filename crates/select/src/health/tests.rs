@@ -204,6 +204,27 @@ fn counters_nobody_keeps_have_no_breaker() {
     assert!(breaker.is_closed());
 }
 
+/// Clients that make up names do not leave the models and keys of a policy without a breaker.
+#[test]
+fn what_the_policy_names_is_always_kept() {
+    let metrics = crate::Metrics::new();
+    for n in 0..5_000 {
+        let stats = metrics.get("p", &format!("made-up-{n}"));
+        fail(&stats.health().breaker, 1, NOW);
+        fail(&metrics.key("p", &format!("made-up-{n}")).health().breaker, 1, NOW);
+    }
+    assert!(metrics.models_of("p").len() <= 1024);
+    fail(&metrics.get("p", "one-too-many").health().breaker, 50, NOW);
+    assert!(metrics.get("p", "one-too-many").health().breaker.is_closed());
+    for n in 0..100 {
+        let name = format!("known-{n}");
+        fail(&metrics.known("p", &name).health().breaker, 5, NOW);
+        assert!(!metrics.get("p", &name).health().breaker.is_closed(), "{name}");
+        fail(&metrics.configured_key("p", &name).health().breaker, 5, NOW);
+        assert!(!metrics.configured_key("p", &name).health().breaker.is_closed(), "{name}");
+    }
+}
+
 #[test]
 fn quotas() {
     let all = Cooldowns::default();
