@@ -315,7 +315,7 @@ impl Gateway {
                 provider,
                 model,
                 domain = domain.name(),
-                key = key.map_or("", |key| key.id.as_str()),
+                key = key.map(|key| key.id.as_str()),
                 cooldown_ms = length,
                 "a quota is used up"
             );
@@ -326,33 +326,43 @@ impl Gateway {
     }
 
     fn tried(&self, about: &About<'_>) {
-        let (provider, model) = (&about.candidate.provider, about.candidate.upstream_model.as_str());
+        let (provider, model, key) = about.names();
         tracing::info!(
-            provider = %provider.id, model, domain = about.domain.name(),
-            key = about.key.map_or("", |key| key.id.as_str()), "circuit breaker half open: this request tries"
+            provider,
+            model,
+            domain = about.domain.name(),
+            key,
+            "circuit breaker half open: this request tries"
         );
-        if let Some(runtime) = self.runtime.get(provider) {
+        if let Some(runtime) = self.runtime.get(&about.candidate.provider) {
             runtime.metrics.breaker(about.domain, BreakerStep::HalfOpen);
         }
     }
 
     fn changed(&self, about: &About<'_>, change: Option<Change>) {
         let Some(change) = change else { return };
-        let (provider, model) = (&about.candidate.provider, about.candidate.upstream_model.as_str());
-        let (domain, key) = (about.domain.name(), about.key.map_or("", |key| key.id.as_str()));
+        let ((provider, model, key), domain) = (about.names(), about.domain.name());
         let step = match change {
             Change::Opened(cooldown_ms) => {
-                tracing::warn!(provider = %provider.id, model, domain, key, cooldown_ms, "circuit breaker opened");
+                tracing::warn!(provider, model, domain, key, cooldown_ms, "circuit breaker opened");
                 BreakerStep::Open
             }
             Change::Closed => {
-                tracing::info!(provider = %provider.id, model, domain, key, "circuit breaker closed");
+                tracing::info!(provider, model, domain, key, "circuit breaker closed");
                 BreakerStep::Closed
             }
         };
-        if let Some(runtime) = self.runtime.get(provider) {
+        if let Some(runtime) = self.runtime.get(&about.candidate.provider) {
             runtime.metrics.breaker(about.domain, step);
         }
+    }
+}
+
+impl About<'_> {
+    /// Provider, model and key for the log: what the breaker is of, and no more.
+    fn names(&self) -> (&str, Option<&str>, Option<&str>) {
+        let model = (self.domain == BreakerDomain::Model).then_some(self.candidate.upstream_model.as_str());
+        (&self.candidate.provider.id, model, self.key.map(|key| key.id.as_str()))
     }
 }
 
