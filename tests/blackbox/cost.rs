@@ -27,7 +27,7 @@ pub(crate) async fn stage(format: &str) -> (MockServer, Gateway) {
     let routed =
         merge(openrouter(&mock), json!({"models": [{"id": "a/b", "pricing": {"input": 2, "output": 4}}]}));
     let policy = json!({
-        "on_http_request": [{"type": "ai-gateway", "config": {"providers": [one, routed]}}],
+        "on_http_request": [{"type": "ai-gateway", "config": without_health(json!({"providers": [one, routed]}))}],
         "on_http_response": [{"type": "log", "config": {"metadata": {"result": "${actions.ngrok.ai_gateway}"}}}],
     });
     (mock, Gateway::start(&policy.to_string()).await)

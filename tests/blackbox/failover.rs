@@ -23,7 +23,7 @@ impl Stage {
         let one = mock(Script::default()).await;
         let two = mock(Script::always(Behaviour::text("answer two"))).await;
         let raw = RawUpstream::start("", Then::Close).await;
-        let policy = ai_gateway(json!({
+        let policy = ai_gateway(without_health(json!({
             "per_request_timeout": per_request, "connect_timeout": "2s",
             "providers": [
                 custom("one", &format!("{}/v1", one.url()), &[KEY_ONE]),
@@ -32,7 +32,7 @@ impl Stage {
                 custom("lost", "https://no-such-host.invalid/v1", &[KEY_ONE]),
                 custom("two", &format!("{}/v1", two.url()), &[KEY_TWO]),
             ],
-        }));
+        })));
         Self { one, raw, two, gateway: Gateway::start(&policy).await }
     }
 

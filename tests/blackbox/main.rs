@@ -51,6 +51,8 @@ mod gaps;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod http_request;
 #[cfg(test)]
 mod ip_policies;

@@ -14,7 +14,7 @@ const B: &str = "sk-or-v1-bbbbbbbbbbbbbbbbbbbbbbbb-bbbb";
 async fn stage(script: Script) -> (MockServer, Gateway) {
     let mock = mock(script).await;
     let provider = merge(openrouter(&mock), json!({"api_keys": [{"value": A}, {"value": B}]}));
-    let gateway = Gateway::start(&ai_gateway(json!({"providers": [provider]}))).await;
+    let gateway = Gateway::start(&ai_gateway(without_health(json!({"providers": [provider]})))).await;
     (mock, gateway)
 }
 

@@ -73,7 +73,8 @@ impl Stage {
         // Without its own Messages every request of an Anthropic client is translated.
         let provider = merge(openrouter(&mock), more);
         let second = custom("two", &format!("{}/v1", two.url()), &[KEY_TWO]);
-        let gateway = Gateway::start(&ai_gateway(json!({"providers": [provider, second]}))).await;
+        let gateway =
+            Gateway::start(&ai_gateway(without_health(json!({"providers": [provider, second]})))).await;
         Self { mock, two, gateway }
     }
 

@@ -283,7 +283,7 @@ async fn errors_of_a_provider_reach_clients_of_other_dialects() {
 
 #[tokio::test]
 async fn an_error_in_a_200_is_a_failed_attempt() {
-    let world = World::new(Script::default()).await;
+    let world = World::with(Script::default(), without_health(json!({}))).await;
     for fault in [
         Fault::ErrorFirst,
         Fault::Garbage,
@@ -314,7 +314,7 @@ async fn an_error_in_a_200_is_a_failed_attempt() {
 
 #[tokio::test]
 async fn json_that_is_no_answer_is_a_failed_attempt() {
-    let world = World::new(Script::default()).await;
+    let world = World::with(Script::default(), without_health(json!({}))).await;
     for body in [
         "{}",
         "[]",

@@ -11,7 +11,7 @@ const CHAT: &str = "/v1/chat/completions";
 async fn stage(script: Script) -> (MockServer, MockServer, Gateway) {
     let one = MockServer::start_tls(script).await.unwrap();
     let two = mock(Script::default()).await;
-    let policy = two_providers(&one, &two, json!({"per_request_timeout": "700ms"}));
+    let policy = two_providers(&one, &two, without_health(json!({"per_request_timeout": "700ms"})));
     let gateway = Gateway::builder(&policy).trust(one.ca_pem().unwrap()).start().await;
     (one, two, gateway)
 }

@@ -23,7 +23,7 @@ pub(crate) use keys::{Key, b64, openssl};
 pub(crate) use mmdb::{Mmdb, city, system};
 pub(crate) use policy::{
     ANTHROPIC_KEY, KEY_ONE, KEY_TWO, OPENROUTER_KEY, ai_gateway, anthropic, custom, merge, mock, names,
-    openai, openrouter, prompt, two_providers, two_tiers,
+    openai, openrouter, prompt, two_providers, two_tiers, without_health,
 };
 pub(crate) use raw::RawConnection;
 pub(crate) use tls::{Authority, Certificate, TlsClient};

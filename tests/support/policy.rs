@@ -20,6 +20,11 @@ pub(crate) fn ai_gateway(config: Value) -> String {
     json!({"on_http_request": [{"type": "ai-gateway", "config": config}]}).to_string()
 }
 
+/// A gateway that tries what failed as often as it is told to: for tables of failures of one and the same target.
+pub(crate) fn without_health(config: Value) -> Value {
+    merge(config, json!({"health": {"enabled": false}}))
+}
+
 /// Adds the members of `more` to an object, replacing those of the same name.
 pub(crate) fn merge(mut object: Value, more: Value) -> Value {
     let (Some(map), Value::Object(more)) = (object.as_object_mut(), more) else { panic!("two objects") };

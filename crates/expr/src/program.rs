@@ -32,7 +32,7 @@ pub struct Facts {
     pub volatile: bool,
     /// Whether it reads `actions.*`.
     pub reads_results: bool,
-    /// Whether it reads a field `metrics`, `quota` or `error_rate`.
+    /// Whether it reads a field `metrics`, `quota`, `error_rate` or `health`.
     pub reads_metrics: bool,
     /// Whether a model strategy looks at each model by itself: its result, restricted to a part S of `ai.models`,
     /// is what it returns when `ai.models` is S. (With `randomize`, as a distribution.)

@@ -96,6 +96,7 @@ pub fn respond(path: &str, method: &Method, authorization: Option<&str>, state: 
         return (StatusCode::UNAUTHORIZED, TEXT, "bearer token required\n".to_owned());
     }
     if path == "/metrics" {
+        state.metrics.show_breakers(&state.source.providers());
         (StatusCode::OK, metrics::CONTENT_TYPE, state.metrics.encode())
     } else {
         status(state)
@@ -120,7 +121,7 @@ fn status(state: &AdminState) -> AdminAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{KeyStatus, ModelStatus, ProviderStatus};
+    use crate::status::{KeyStatus, ModelCooldown, ModelStatus, ProviderStatus};
     use serde_json::{Value, json};
     use std::time::UNIX_EPOCH;
 
@@ -131,15 +132,21 @@ mod tests {
         let providers = || {
             vec![ProviderStatus {
                 id: "openrouter".into(),
-                health: "closed".into(),
+                health: "healthy".into(),
+                breaker: "closed".into(),
                 models: vec![ModelStatus {
                     id: "a/b".into(),
                     request_count: 4,
                     error_rate: 0.25,
                     fault_rate: 0.0,
+                    breaker: "open".into(),
+                    consecutive_failures: 5,
+                    cooldown_seconds: Some(9),
                 }],
                 keys: vec![KeyStatus {
                     key: "sk-or-v...wxyz".into(),
+                    breaker: "half_open".into(),
+                    models_cooling: vec![ModelCooldown { id: "a/b".into(), cooldown_seconds: 3 }],
                     remaining_requests: Some(9),
                     ..KeyStatus::default()
                 }],
@@ -201,9 +208,15 @@ mod tests {
                     "error": {"at": "1970-01-01T00:00:00.000Z", "message": "tor.txt:1: no"},
                 }],
                 "providers": [{
-                    "id": "openrouter", "health": "closed",
-                    "models": [{"id": "a/b", "request_count": 4, "error_rate": 0.25, "fault_rate": 0.0}],
-                    "keys": [{"key": "sk-or-v...wxyz", "remaining_requests": 9}],
+                    "id": "openrouter", "health": "healthy", "breaker": "closed",
+                    "models": [{
+                        "id": "a/b", "request_count": 4, "error_rate": 0.25, "fault_rate": 0.0,
+                        "breaker": "open", "consecutive_failures": 5, "cooldown_seconds": 9,
+                    }],
+                    "keys": [{
+                        "key": "sk-or-v...wxyz", "breaker": "half_open", "remaining_requests": 9,
+                        "models_cooling": [{"id": "a/b", "cooldown_seconds": 3}],
+                    }],
                 }],
             })
         );

@@ -24,14 +24,14 @@ pub use data_files::DataFile;
 pub use in_flight::{InFlight, InFlightGuard};
 pub use logging::{LoggingError, init_tracing};
 pub use metrics::{
-    AttemptOutcome, COST_PARTS, Durations, HandshakeFailure, MAX_PROVIDERS, Metrics, ProviderMetrics,
-    SpanCounters,
+    AttemptOutcome, BreakerDomain, BreakerStep, COST_PARTS, Durations, HandshakeFailure, MAX_PROVIDERS,
+    Metrics, ProviderMetrics, SpanCounters,
 };
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use status::{
-    AccountStatus, EndpointStatus, KeyStatus, ModelStatus, ProviderStatus, ReloadError, RunState, Status,
-    StatusSource, UpstreamStatus,
+    AccountStatus, EndpointStatus, KeyStatus, ModelCooldown, ModelStatus, ProviderStatus, ReloadError,
+    RunState, Status, StatusSource, UpstreamStatus,
 };
 #[cfg(feature = "otel")]
 pub use traces::{Bytes, Post, TraceSettings};

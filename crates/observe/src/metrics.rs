@@ -3,6 +3,7 @@
 //! Labels are bounded: surfaces and outcomes are fixed lists, providers are those a policy names, never a name
 //! a client sends.
 
+mod breakers;
 mod families;
 mod handshake;
 mod histogram;
@@ -12,12 +13,14 @@ mod provider;
 #[cfg(test)]
 mod tests;
 
+pub use breakers::{BreakerDomain, BreakerStep};
 pub use handshake::HandshakeFailure;
 pub use histogram::Durations;
 pub use provider::{AttemptOutcome, COST_PARTS, ProviderMetrics};
 
 use crate::clock;
 use crate::in_flight::InFlight;
+use crate::status::ProviderStatus;
 use families::{Families, InFlightCollector, Surface};
 use process::ProcessCollector;
 use prometheus_client::encoding::text;
@@ -145,6 +148,13 @@ impl Metrics {
     /// Counts a TLS handshake of a client that did not come about.
     pub fn handshake_failed(&self, failure: HandshakeFailure) {
         self.families.handshake_failed(failure);
+    }
+
+    /// Shows which circuit breakers are open, as the status page does. To be called before [`Self::encode`].
+    pub fn show_breakers(&self, providers: &[ProviderStatus]) {
+        let known = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
+        let label = |id: &str| known.get(id).map_or(OTHER, |metrics| metrics.label()).to_owned();
+        self.families.breakers.show(providers, label);
     }
 
     /// Everything as OpenMetrics text, which Prometheus reads.

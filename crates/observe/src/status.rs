@@ -188,8 +188,10 @@ pub struct UpstreamStatus {
 pub struct ProviderStatus {
     /// Its id.
     pub id: String,
-    /// A word for the last minutes: `healthy`, `failing`, `unused`.
+    /// A word for the last minutes: `healthy`, `failing`, `unused`; `resting` while its breaker is not closed.
     pub health: String,
+    /// Its circuit breaker: `closed`, `open`, `half_open`, or `off` where the policy has none.
+    pub breaker: String,
     /// Seconds until it is tried again, while its breaker is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cooldown_seconds: Option<u64>,
@@ -210,6 +212,13 @@ pub struct ModelStatus {
     pub error_rate: f64,
     /// Share of them that failed by the provider's fault: not the 4xx that clients and keys are to blame for.
     pub fault_rate: f64,
+    /// Its circuit breaker: `closed`, `open`, `half_open`, or `off` where the policy has none.
+    pub breaker: String,
+    /// Failures since the last success.
+    pub consecutive_failures: u32,
+    /// Seconds until it is tried again, while its breaker is open or its provider limits it for everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooldown_seconds: Option<u64>,
 }
 
 /// One key of a provider.
@@ -217,9 +226,14 @@ pub struct ModelStatus {
 pub struct KeyStatus {
     /// The key, trimmed (`sk-or-v...wxyz`). Never the value: whoever fills this in trims it.
     pub key: String,
-    /// Seconds until it is used again, while it cools down.
+    /// Its circuit breaker, open while the provider refuses the key: `closed`, `open`, `half_open`, `off`.
+    pub breaker: String,
+    /// Seconds until it is used again, while it is refused or used up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cooldown_seconds: Option<u64>,
+    /// Models it is used up for, each with the seconds until it is used for them again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models_cooling: Vec<ModelCooldown>,
     /// Requests the provider says are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining_requests: Option<u64>,
@@ -235,6 +249,15 @@ pub struct KeyStatus {
     /// What the provider says of the account behind it (OpenRouter's `/key` and `/credits`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountStatus>,
+}
+
+/// A model that a key is used up for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ModelCooldown {
+    /// Its id.
+    pub id: String,
+    /// Seconds until the key is used for it again.
+    pub cooldown_seconds: u64,
 }
 
 /// The account behind a key. Amounts are US dollars; what is not known, or has no limit, is left out.

@@ -42,6 +42,14 @@ impl Key {
         let stats = metrics.key(provider, &id);
         Self { id, value, stats }
     }
+
+    /// The same for a key of a policy, whose counters are kept however many keys clients have.
+    #[must_use]
+    pub fn configured(metrics: &Metrics, provider: &str, salt: &[u8], value: SecretString) -> Self {
+        let id = key_id(salt, value.expose_secret());
+        let stats = metrics.configured_key(provider, &id);
+        Self { id, value, stats }
+    }
 }
 
 /// The id of a key. See [`Key::id`].

@@ -7,6 +7,7 @@
 mod entity;
 mod error;
 mod fault;
+mod health;
 mod keys;
 mod metrics;
 mod names;
@@ -19,6 +20,10 @@ mod walk;
 
 pub use error::{Refusal, SelectError, kind_of_status, status_of_code};
 pub use fault::{Fault, OutcomeClass, class_of_status};
+pub use health::{
+    Admission, Blow, Breaker, BreakerState, Change, Cooldowns, HealthKnobs, KeyHealth, ModelHealth, Probe,
+    Resting, Spent, Standing, name_hash,
+};
 pub use keys::{
     Key, KeyError, KeyOrder, KeyReport, client_key_fits, is_gateway_key, is_placeholder, key_id, order_keys,
     trim_key,

@@ -352,7 +352,7 @@ impl Universe {
             rank,
             provider: Arc::clone(provider),
             model: Arc::clone(model),
-            stats: self.metrics.get(&provider.id, &model.id),
+            stats: self.metrics.known(&provider.id, &model.id),
             denied: self.denied(provider, model),
             qualified: !alone,
             id: model.id.as_str().into(),

@@ -66,6 +66,8 @@ const FIELDS: &[Field] = &[
     Field::optional("error_passthrough", Shape::Enum(&["auto", "last", "aggregate"]),
         "What a client sees when every attempt failed. `auto`: the provider's own error if there was one attempt, else a summary; \
          `last`: the last provider's error; `aggregate`: always the summary.").or("auto").ours(),
+    Field::optional("health", Shape::Object(HEALTH),
+        "When a provider, a model or a key counts as unhealthy. What is unhealthy is tried last, not left out.").ours(),
     Field::optional("translation", Shape::Enum(&["auto", "never"]),
         "Whether a request may go to a provider that does not speak the client's API: it is translated there and back, and what \
          that cannot carry is named in `x-tollgate-dropped`. A provider that speaks the client's API gets the client's own bytes in \
@@ -91,6 +93,49 @@ const FIELDS: &[Field] = &[
     Field::optional("identity", Shape::Object(IDENTITY), "Who providers are told is behind a request.").ours(),
     Field::optional("model_selection", Shape::Object(MODEL_SELECTION), "Which models are candidates, and in which order."),
     Field::optional("api_key_selection", Shape::Object(KEY_SELECTION), "Which keys of a provider are tried, and in which order."),
+];
+
+const COOLDOWN: Shape =
+    Shape::Duration { min: Duration::from_millis(100), max: Duration::from_secs(24 * 3600) };
+
+const HEALTH: &[Field] = &[
+    Field::optional(
+        "enabled",
+        Shape::Bool,
+        "Whether outcomes are counted and unhealthy targets go last. `false`: always the order of client and strategies.",
+    )
+    .or("true")
+    .ours(),
+    Field::optional(
+        "failure_threshold",
+        Shape::Int { min: 1, max: 1000 },
+        "Failures in a row that open a circuit breaker.",
+    )
+    .or("5")
+    .ours(),
+    Field::optional(
+        "failure_share",
+        Shape::Float { min: 0.01, max: 1.0 },
+        "Share of failed attempts that opens it too, however they are mixed with good ones.",
+    )
+    .or("0.5")
+    .ours(),
+    Field::optional(
+        "min_requests",
+        Shape::Int { min: 1, max: 1_000_000 },
+        "Attempts in a window below which the share says nothing.",
+    )
+    .or("20")
+    .ours(),
+    Field::optional("window", COOLDOWN, "Time over which the share is taken; it begins with a failure.").or("60s").ours(),
+    Field::optional(
+        "cooldown",
+        COOLDOWN,
+        "How long a target is left alone when the provider does not say; doubled each time the one request that then tries it fails.",
+    )
+    .or("10s")
+    .ours(),
+    Field::optional("max_cooldown", COOLDOWN, "Longest cooldown, also of those a provider asks for.").or("5m").ours(),
 ];
 
 const MODEL_ALIAS: &[Field] = &[

@@ -4,6 +4,7 @@ use super::call::BuiltCall;
 use super::cloud::{self, Token};
 use super::cost::{Asked, Came, Charged, Used};
 use super::errors::Failure;
+use super::health::Course;
 use super::noted::note_lost;
 use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
@@ -11,7 +12,7 @@ use super::receive::{Begun, Committed, Expected, Failed, receive};
 use super::relay::relay;
 use super::report::{Made, Report};
 use super::tally::{Timing, millis, note_quota};
-use super::tried::not_sent;
+use super::tried::{BREAKER_OPEN, not_sent};
 use super::wire::Wire;
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
@@ -68,16 +69,16 @@ impl Gateway {
         let estimates = Estimates::new(&incoming);
         let mut committed = None;
         let mut walk = Walk::new(&prepared.plan, self.walk_knobs());
+        let mut course = Course::new(&self.knobs.health, cx.exchange);
         let mut last = None;
         let (mut noted, mut waited) = (0, Duration::ZERO);
         while let Some(attempt) = walk.next(|candidate| {
-            self.wire(&incoming, &prepared, candidate).and_then(|_| keys_of(&prepared, candidate))
+            self.wire(&incoming, &prepared, candidate)?;
+            self.keys_in_turn(&prepared, candidate, &mut course)
         }) {
             passed_over(&mut report, (&walk, &mut cx.exchange.record.tried), &prepared, &mut noted);
-            let left = self.knobs.total_timeout.saturating_sub(incoming.started.elapsed());
-            if left.is_zero() {
+            if self.out_of_time(&incoming, &mut walk) {
                 walk.failed(Fault::AttemptTimeout);
-                walk.timed_out(self.knobs.total_timeout);
                 break;
             }
             let Some(mut this) = this_try(&prepared, attempt, (incoming.started, waited)) else { break };
@@ -85,18 +86,18 @@ impl Gateway {
                 walk.failed(fault);
                 continue;
             }
+            if !self.admits(&mut course, attempt.candidate, this.candidate) && walk.postpone() {
+                cx.exchange.record.tried.push(not_sent(this.candidate, BREAKER_OPEN));
+                continue;
+            }
             if let Some(report) = &mut report {
                 report.candidate(this.candidate, &prepared);
             }
-            let record = &mut cx.exchange.record;
-            record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
-            record.provider = Some(this.candidate.provider.id.clone());
-            record.upstream_request_id = None;
+            note_attempt(cx, &walk, this.candidate);
             match self.try_patiently(cx, &incoming, &prepared, &mut this, &mut walk, &mut report).await {
                 Tried::Committed(answer) => {
-                    if walk.attempts() > 1 {
-                        self.metrics.failovers.inc();
-                    }
+                    self.note_well(&mut course, &this);
+                    self.metrics.failovers.inc_by(u64::from(walk.attempts() > 1));
                     committed = Some((this, answer));
                     break;
                 }
@@ -105,23 +106,33 @@ impl Gateway {
                     return Ok(Flow::Answered);
                 }
                 Tried::Failed(failed) => {
-                    let total_spent = incoming.started.elapsed() >= self.knobs.total_timeout;
+                    self.note_sick(&mut course, &this, &failed);
                     let retry_after = failed.retry_after.map(whole_seconds);
                     waited = this.waited + this.started.elapsed();
                     walk.failed_with(failed.fault.clone(), retry_after, reach(&failed));
                     last = Some((failed, this.key));
-                    if total_spent {
-                        walk.timed_out(self.knobs.total_timeout);
+                    if self.out_of_time(&incoming, &mut walk) {
                         break;
                     }
                 }
             }
         }
+        // What is relayed from here on may last: whoever waits to try something must not wait for it.
+        drop(course);
         passed_over(&mut report, (&walk, &mut cx.exchange.record.tried), &prepared, &mut noted);
         match committed {
             Some((this, answer)) => Ok(self.answered(cx, incoming, &this, answer, report).await),
             None => self.exhausted(cx, incoming.surface, (&walk, &prepared.plan), last, report).await,
         }
+    }
+
+    /// Whether the time for the whole request is used up; then the walk is over.
+    fn out_of_time(&self, incoming: &Incoming, walk: &mut Walk<'_>) -> bool {
+        let spent = incoming.started.elapsed() >= self.knobs.total_timeout;
+        if spent {
+            walk.timed_out(self.knobs.total_timeout);
+        }
+        spent
     }
 
     fn walk_knobs(&self) -> WalkKnobs {
@@ -393,6 +404,14 @@ impl Gateway {
     }
 }
 
+/// Notes down whom the request is about to be sent to.
+fn note_attempt(cx: &mut RequestCx<'_>, walk: &Walk<'_>, candidate: &Candidate) {
+    let record = &mut cx.exchange.record;
+    record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
+    record.provider = Some(candidate.provider.id.clone());
+    record.upstream_request_id = None;
+}
+
 /// Reports the candidates that were passed over since the last time, `noted` failures ago.
 fn passed_over(
     report: &mut Option<Box<Report>>,
@@ -430,7 +449,7 @@ fn whole_seconds(wait: Duration) -> u64 {
 }
 
 /// What a failure holds for, beyond its attempt.
-fn reach(failed: &Failed) -> Reach {
+pub(super) fn reach(failed: &Failed) -> Reach {
     match failed.said.as_ref().map(|said| said.scope) {
         Some(Scope::Account) => Reach::Key,
         Some(Scope::FreeModels) => Reach::FreeModels,
@@ -454,11 +473,6 @@ fn answer_context<'t>(
         now: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         include_usage: incoming.peek.include_usage,
     }
-}
-
-fn keys_of(prepared: &Prepared, candidate: &Candidate) -> Result<Vec<Option<usize>>, Fault> {
-    let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
-    chain.map_or(Err(Fault::NoKey), |chain| chain.order.clone())
 }
 
 fn this_try(

@@ -1,5 +1,7 @@
 //! From the checked configuration of an `ai-gateway` to what runs.
 
+mod health;
+
 use crate::action::{BuildContext, BuildError};
 use crate::actions::header_names::{HeaderTemplate, templates};
 use crate::gateway::identity::Identity;
@@ -48,6 +50,7 @@ pub fn check(config: &Config<'_>, checker: &mut Checker) {
     }
     check_framing(config, checker);
     check_effects(config, checker);
+    health::check(config, checker);
     naming::check(config, checker);
     let overlays: Vec<ProviderOverlay> = providers.iter().map(overlay).collect();
     if let Err(errors) = Catalog::builtin().with_overlays(&overlays) {
@@ -247,6 +250,7 @@ fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
         },
         native_only: word(config, "translation") == Some("never"),
         strip_state: word(config, "bound_state") == Some("strip"),
+        health: health::read(config),
     })
 }
 

@@ -41,7 +41,7 @@ impl KeySlot {
         {
             return Ok(Some(Arc::clone(last)));
         }
-        let key = Arc::new(Key::new(stats, provider, salt, SecretString::from(value)));
+        let key = Arc::new(Key::configured(stats, provider, salt, SecretString::from(value)));
         self.last.store(Some(Arc::clone(&key)));
         Ok(Some(key))
     }

@@ -17,6 +17,7 @@ mod count;
 mod errors;
 mod event_stream;
 mod gaps;
+mod health;
 mod ledger;
 mod listed;
 mod listing;
@@ -61,7 +62,7 @@ use tollgate_catalog::Catalog;
 use tollgate_dialect::{Endpoint, Format, Mount, Surface, mount, route};
 use tollgate_expr::{Program, Template};
 use tollgate_policy::JsonTemplate;
-use tollgate_select::{Passthrough, Selection, Universe};
+use tollgate_select::{HealthKnobs, Passthrough, Selection, Universe};
 
 /// One configured `ai-gateway`.
 pub struct Gateway {
@@ -124,6 +125,8 @@ pub struct Knobs {
     pub native_only: bool,
     /// `bound_state: strip`
     pub strip_state: bool,
+    /// `health`
+    pub health: HealthKnobs,
 }
 
 /// `on_error`

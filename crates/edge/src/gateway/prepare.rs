@@ -103,7 +103,7 @@ impl Gateway {
             has_key: &has_key,
         };
         let detail = exchange.wants_results;
-        let plan = match plan(&self.universe, &ask, &self.selection, &exchange.activation(), detail) {
+        let mut plan = match plan(&self.universe, &ask, &self.selection, &exchange.activation(), detail) {
             Ok(plan) => plan,
             Err(refusal) => {
                 if let Some(report) = &mut report {
@@ -126,6 +126,7 @@ impl Gateway {
             Ok((rendered, keychain)) => {
                 let bound = bound_state(incoming.surface, &incoming.body);
                 let home = home(&bound, &plan.candidates, |id| self.ledger.issuer(id));
+                self.rest_last(&mut plan, &keychain, &mut report);
                 let needs = Self::needs(incoming, &plan.candidates);
                 Ok(Prepared { plan, keychain, rendered, client_key: client, report, needs, bound, home })
             }

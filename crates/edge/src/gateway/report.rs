@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use tollgate_catalog::cost::Parts;
 use tollgate_dialect::{Usage, headers as wire, redact, tokens};
 use tollgate_expr::Value;
-use tollgate_select::{Aliases, Candidate, Fault, Key, NameTrace, Rejected, StrategyReport, trim_key};
+use tollgate_select::{
+    Aliases, Candidate, Fault, Key, NameTrace, Rejected, Resting, StrategyReport, trim_key,
+};
 
 /// Bytes of a failed answer's body that are kept.
 const BODY_ON_ERROR: usize = 1024;
@@ -26,6 +28,7 @@ const BODY_ON_ERROR: usize = 1024;
 pub(crate) struct Report {
     client: Json,
     selection: Vec<Json>,
+    resting: Vec<Json>,
     tried: Vec<Json>,
     input_tokens: u64,
     output_tokens: u64,
@@ -105,6 +108,7 @@ impl Report {
         Self {
             client,
             selection: Vec::new(),
+            resting: Vec::new(),
             tried: Vec::new(),
             input_tokens: 0,
             output_tokens: 0,
@@ -131,6 +135,13 @@ impl Report {
             client.insert("rejected_models".into(), rejected.into());
         }
         self.selection = reports.iter().map(strategy).collect();
+    }
+
+    /// Notes what is put last because it rests.
+    pub(super) fn rests(&mut self, candidate: &Candidate, why: Resting) {
+        let Candidate { provider, upstream_model, .. } = candidate;
+        let entry = json!({"model": upstream_model, "provider": provider.id, "reason": why.describe()});
+        self.resting.push(entry);
     }
 
     /// Begins the entry of a candidate, unless it is the one at hand already.
@@ -263,6 +274,7 @@ impl Report {
             "cost_micro_usd": self.cost,
             "gateway_latency_ms": millis(gateway),
             "model_selection": self.selection,
+            "resting": self.resting,
             "models_tried": self.tried,
         });
         if let (Some(success), Some(tree)) = (&self.success, tree.as_object_mut()) {

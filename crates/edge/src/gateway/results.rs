@@ -59,6 +59,15 @@ pub(crate) const RESULTS: &[ResultVar] = &[
         Holds::List,
         "The models, in the order they are tried.",
     ),
+    ResultVar::new(
+        "resting",
+        Holds::List,
+        "Models that come last because they, their provider or its keys are in trouble.",
+    )
+    .ours(),
+    ResultVar::new("resting[].model", Holds::Text, "What the provider calls it.").ours(),
+    ResultVar::new("resting[].provider", Holds::Text, "The provider.").ours(),
+    ResultVar::new("resting[].reason", Holds::Text, "What is the matter, and for how long.").ours(),
     ResultVar::new("models_tried", Holds::List, "Every model that was tried, in order."),
     ResultVar::new("models_tried[].model", Holds::Text, "What the provider calls it."),
     ResultVar::new("models_tried[].provider", Holds::Text, "The provider."),

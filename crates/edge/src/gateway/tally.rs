@@ -87,6 +87,7 @@ impl Gateway {
             estimated_output_tokens: relayed.content_frames,
         };
         this.candidate.stats.record(&sample);
+        self.note_ended(cx.exchange, this.candidate, relayed.ending);
         if let Some(key) = this.key {
             key.stats.record(&sample);
         }
@@ -148,7 +149,8 @@ pub(super) fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
-fn now_ms() -> u64 {
+/// Milliseconds since the Unix epoch.
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -13,6 +13,8 @@ use tollgate_select::{Candidate, Fault};
 const CLIENT_GONE: &str = "client_gone";
 /// The reason of an attempt whose answer had begun.
 const INTERRUPTED: &str = "interrupted";
+/// The reason of a candidate that is in doubt while another request tries it.
+pub(super) const BREAKER_OPEN: &str = "breaker_open";
 
 impl Gateway {
     /// An attempt that failed.

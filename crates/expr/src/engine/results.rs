@@ -64,11 +64,12 @@ pub(crate) fn entity_fields(kind: EntityKind) -> &'static [&'static str] {
             "pricing",
             "datacenters",
             "metrics",
+            "health",
         ],
         EntityKind::Provider => {
             &["id", "id_aliases", "display_name", "description", "website", "metadata", "custom", "models"]
         }
         EntityKind::Author => &["id", "id_aliases", "display_name"],
-        EntityKind::Key => &["id", "value", "quota", "error_rate"],
+        EntityKind::Key => &["id", "value", "quota", "error_rate", "health"],
     }
 }

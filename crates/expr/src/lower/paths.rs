@@ -66,7 +66,7 @@ impl Lowering<'_> {
     pub(super) fn path(&mut self, tree: &IdedExpr) -> Typed {
         let (base, steps) = unwind(tree);
         for name in steps.iter().filter_map(|step| step.name()) {
-            self.facts.reads_metrics |= matches!(name, "metrics" | "quota" | "error_rate");
+            self.facts.reads_metrics |= matches!(name, "metrics" | "quota" | "error_rate" | "health");
         }
         let Expr::Ident(name) = &base.expr else {
             let base = self.expr(base);

@@ -1,5 +1,6 @@
 //! The labelled metrics and their registration.
 
+use super::breakers::BreakerFamilies;
 use super::handshake::HandshakeFailure;
 use super::histogram::Histogram;
 use super::provider::{AttemptOutcome, COST_PARTS, ProviderMetrics};
@@ -48,6 +49,7 @@ pub(super) struct Families {
     reloads: Family<Labels<1>, Counter>,
     handshakes: Family<Labels<1>, Counter>,
     spans_dropped: Family<Labels<1>, Counter>,
+    pub(super) breakers: BreakerFamilies,
     pub(super) last_reload: Gauge,
 }
 
@@ -85,6 +87,7 @@ impl Families {
             "Parts of that cost by the price book, in millionths of a US dollar",
             all.cost_parts.clone(),
         );
+        all.breakers.register(registry);
         registry.register("reloads", "Policy loads by result", all.reloads.clone());
         registry.register_with_unit(
             "last_good_reload",
@@ -146,6 +149,7 @@ impl Families {
             first_token: self.first_token.get_or_create_owned(&[("provider", id.clone())]),
             between_events: self.between_events.get_or_create_owned(&[("provider", id.clone())]),
             upstream: self.upstream.get_or_create_owned(&[("provider", id.clone())]),
+            breakers: self.breakers.provider(&id),
             label: id,
         }
     }

@@ -1,5 +1,6 @@
 //! What is counted for each provider.
 
+use super::breakers::{BreakerCounters, BreakerDomain, BreakerStep};
 use super::histogram::{Durations, Histogram};
 use prometheus_client::metrics::counter::Counter;
 use std::time::Duration;
@@ -56,6 +57,7 @@ pub struct ProviderMetrics {
     pub(super) first_token: Histogram,
     pub(super) between_events: Histogram,
     pub(super) upstream: Histogram,
+    pub(super) breakers: BreakerCounters,
 }
 
 impl ProviderMetrics {
@@ -71,6 +73,16 @@ impl ProviderMetrics {
             counter.inc();
         }
         self.upstream.observe(took);
+    }
+
+    /// Counts a change of a circuit breaker.
+    pub fn breaker(&self, domain: BreakerDomain, step: BreakerStep) {
+        self.breakers.moved(domain, step);
+    }
+
+    /// Counts that a model or a key is left alone because its quota is used up.
+    pub fn cooled(&self, domain: BreakerDomain) {
+        self.breakers.cooled(domain);
     }
 
     /// Counts tokens of an answer.

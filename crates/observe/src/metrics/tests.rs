@@ -151,6 +151,7 @@ fn every_family_has_a_type_and_a_help_line() {
     let metrics = Metrics::new("0");
     // A family shows once it has a series; a provider makes those that have none at the start.
     metrics.provider("p").attempt(AttemptOutcome::Success, Duration::ZERO);
+    metrics.show_breakers(&[ProviderStatus { id: "p".into(), ..ProviderStatus::default() }]);
     let text = metrics.encode();
     for line in text.lines().filter(|line| line.starts_with("# TYPE")) {
         let name = line.split(' ').nth(2).unwrap();
@@ -158,7 +159,7 @@ fn every_family_has_a_type_and_a_help_line() {
     }
     assert_eq!(
         text.lines().filter(|line| line.starts_with("# TYPE")).count(),
-        if cfg!(target_os = "linux") { 27 } else { 20 }
+        if cfg!(target_os = "linux") { 30 } else { 23 }
     );
 }
 
@@ -166,6 +167,7 @@ fn every_family_has_a_type_and_a_help_line() {
 fn the_documentation_names_every_metric_and_no_other() {
     let metrics = Metrics::new("0");
     metrics.provider("p").attempt(AttemptOutcome::Success, Duration::ZERO);
+    metrics.show_breakers(&[ProviderStatus { id: "p".into(), ..ProviderStatus::default() }]);
     let mut shown: Vec<String> = metrics
         .encode()
         .lines()
@@ -209,4 +211,36 @@ fn counting_from_many_threads_loses_nothing() {
     let text = metrics.encode();
     assert_eq!(line(&text, r#"tollgate_attempts_total{provider="p",outcome="success"}"#), Some("4000"));
     assert_eq!(line(&text, r#"tollgate_request_duration_seconds_count{surface="plain"}"#), Some("4000"));
+}
+
+#[test]
+fn breakers_are_shown_as_the_status_page_has_them() {
+    use crate::status::{KeyStatus, ModelStatus};
+    let metrics = Metrics::new("0");
+    let counters = metrics.provider("one");
+    counters.breaker(BreakerDomain::Key, BreakerStep::Open);
+    counters.cooled(BreakerDomain::Model);
+    let model = |breaker: &str| ModelStatus { breaker: breaker.into(), ..ModelStatus::default() };
+    let provider = |id: &str| ProviderStatus {
+        id: id.into(),
+        breaker: "open".into(),
+        models: vec![model("closed"), model("open"), model("half_open"), model("")],
+        keys: vec![KeyStatus { breaker: "closed".into(), ..KeyStatus::default() }],
+        ..ProviderStatus::default()
+    };
+    metrics.show_breakers(&[provider("one"), provider("one"), provider("made-up"), provider("too-many")]);
+    let text = metrics.encode();
+    for (series, value) in [
+        (r#"tollgate_breaker_open{provider="one",domain="provider"}"#, "1"),
+        (r#"tollgate_breaker_open{provider="one",domain="model"}"#, "2"),
+        (r#"tollgate_breaker_open{provider="one",domain="key"}"#, "0"),
+        (r#"tollgate_breaker_open{provider="other",domain="model"}"#, "4"),
+        (r#"tollgate_breaker_transitions_total{provider="one",domain="key",to="open"}"#, "1"),
+        (r#"tollgate_breaker_transitions_total{provider="one",domain="key",to="closed"}"#, "0"),
+        (r#"tollgate_quota_cooldowns_total{provider="one",domain="model"}"#, "1"),
+    ] {
+        assert_eq!(line(&text, series), Some(value), "{series}\n{text}");
+    }
+    metrics.show_breakers(&[]);
+    assert!(!metrics.encode().contains("tollgate_breaker_open{"), "a provider that is gone has no series");
 }

@@ -1,5 +1,6 @@
 //! `k`: a key of the provider at hand.
 
+use crate::health::{KEY_HEALTH, key_health};
 use crate::keys::Key;
 use crate::metrics::tree::{ERROR_RATE, QUOTA, names, rate_named, record};
 use crate::metrics::{KeySnapshot, QuotaValues};
@@ -16,11 +17,16 @@ pub(crate) struct KeyEntity {
     key: Arc<Key>,
     /// Taken once, so that one strategy sees one state.
     seen: KeySnapshot,
+    now_ms: u64,
 }
 
 impl KeyEntity {
     pub(crate) fn new(index: usize, key: &Arc<Key>, now_ms: u64) -> Self {
-        Self { index, key: Arc::clone(key), seen: key.stats.snapshot(now_ms) }
+        Self { index, key: Arc::clone(key), seen: key.stats.snapshot(now_ms), now_ms }
+    }
+
+    fn health(&self, name: &str) -> Option<Value> {
+        key_health(self.key.stats.health(), name, self.now_ms)
     }
 }
 
@@ -37,7 +43,7 @@ impl Object for KeyEntity {
 
     /// Without `value`: whoever prints a key as a whole must not print the secret.
     fn fields(&self) -> Vec<Arc<str>> {
-        names(&["id", "quota", "error_rate"]).collect()
+        names(&["id", "quota", "error_rate", "health"]).collect()
     }
 
     fn path(&self, path: &[&str]) -> Option<Value> {
@@ -48,6 +54,8 @@ impl Object for KeyEntity {
             ["quota", name] => quota_named(&self.seen.quota, name),
             ["error_rate"] => Some(record(&ERROR_RATE, |name| rate_named(&self.seen.error_rate, name))),
             ["error_rate", name] => rate_named(&self.seen.error_rate, name),
+            ["health"] => Some(record(&KEY_HEALTH, |name| self.health(name))),
+            ["health", name] => self.health(name),
             _ => None,
         }
     }

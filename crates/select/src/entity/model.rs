@@ -1,8 +1,9 @@
 //! `m`: a model at a provider.
 
 use super::fields::{Fields, count, map, metadata, same_name, texts};
+use crate::health::{MODEL_HEALTH, model_health};
 use crate::metrics::ModelStats;
-use crate::metrics::tree::MetricsNode;
+use crate::metrics::tree::{MetricsNode, record};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -80,6 +81,10 @@ impl ModelEntity {
         if self.qualified { format!("{}:{}", self.provider.id, self.id) } else { self.id.to_string() }
     }
 
+    fn health(&self, name: &str) -> Option<Value> {
+        model_health(self.stats.health(), name, self.stats.now_ms())
+    }
+
     fn display_name(&self) -> Value {
         let name = self.model.display_name.as_str();
         if name.is_empty() { Value::String(Arc::clone(&self.id)) } else { Value::text(name) }
@@ -105,18 +110,20 @@ impl Object for ModelEntity {
             "id" => Some(Value::String(Arc::clone(&self.id))),
             "display_name" => Some(self.display_name()),
             "metrics" => MetricsNode::read(&self.stats, &[]),
+            "health" => Some(record(&MODEL_HEALTH, |name| self.health(name))),
             name => self.shared.fields.get(name).cloned(),
         }
     }
 
     fn fields(&self) -> Vec<Arc<str>> {
         let own = ["id", "display_name"].into_iter().map(Arc::from);
-        own.chain(self.shared.fields.names()).chain([Arc::from("metrics")]).collect()
+        own.chain(self.shared.fields.names()).chain([Arc::from("metrics"), Arc::from("health")]).collect()
     }
 
     fn path(&self, path: &[&str]) -> Option<Value> {
         match path {
             ["metrics", rest @ ..] => MetricsNode::read(&self.stats, rest),
+            ["health", name] => self.health(name),
             [name] => self.field(name),
             [name, rest @ ..] => self.shared.fields.get(name)?.path(rest),
             [] => None,

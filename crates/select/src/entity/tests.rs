@@ -29,7 +29,7 @@ fn every_field_can_be_read_by_name_and_by_path() {
     for name in ["openai:gpt-4o", "anthropic:claude-opus-4-1", "groq:qwen/qwen3-32b"] {
         let model = model(&universe, name);
         let fields = model.fields();
-        assert_eq!(fields.len(), 24);
+        assert_eq!(fields.len(), 25);
         for field in &fields {
             let one = model.field(field).unwrap_or_else(|| panic!("{field}"));
             let other = model.path(&[field]).unwrap_or_else(|| panic!("{field}"));

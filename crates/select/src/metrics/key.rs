@@ -3,6 +3,7 @@
 use super::model::ErrorRates;
 use super::ring::{Outcomes, Ring};
 use super::sample::Sample;
+use crate::health::KeyHealth;
 use std::sync::{Mutex, PoisonError};
 
 /// How long a value without a known reset is believed, in milliseconds: providers count by the minute.
@@ -53,6 +54,7 @@ pub struct KeySnapshot {
 #[derive(Debug)]
 pub struct KeyStats {
     bucket_ms: u64,
+    health: KeyHealth,
     state: Mutex<State>,
 }
 
@@ -85,8 +87,14 @@ impl Dimension {
 }
 
 impl KeyStats {
-    pub(super) fn new(bucket_ms: u64) -> Self {
-        Self { bucket_ms, state: Mutex::default() }
+    pub(super) fn new(bucket_ms: u64, health: KeyHealth) -> Self {
+        Self { bucket_ms, health, state: Mutex::default() }
+    }
+
+    /// Whether the key is accepted, and what of it is used up.
+    #[must_use]
+    pub fn health(&self) -> &KeyHealth {
+        &self.health
     }
 
     /// Counts an attempt with this key.

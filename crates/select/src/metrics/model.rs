@@ -4,6 +4,7 @@ use super::histogram::Histogram;
 use super::registry::Clock;
 use super::ring::{BUCKETS, ModelSlot, Outcomes, Ring};
 use super::sample::Sample;
+use crate::health::ModelHealth;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -18,6 +19,7 @@ pub struct ModelStats {
     pub(super) model: Arc<str>,
     pub(super) clock: Clock,
     pub(super) all: Window,
+    pub(super) health: ModelHealth,
     /// By id of the gateway's own API keys.
     api_keys: RwLock<BTreeMap<Arc<str>, Arc<Window>>>,
 }
@@ -98,12 +100,18 @@ pub struct Tokens {
 }
 
 impl ModelStats {
-    pub(super) fn new(provider: &str, model: &str, bucket_ms: u64, clock: Clock) -> Self {
+    pub(super) fn new(
+        provider: &str,
+        model: &str,
+        (bucket_ms, clock): (u64, Clock),
+        health: ModelHealth,
+    ) -> Self {
         Self {
             provider: provider.into(),
             model: model.into(),
             clock,
             all: Window::new(bucket_ms),
+            health,
             api_keys: RwLock::default(),
         }
     }
@@ -127,6 +135,12 @@ impl ModelStats {
         }
     }
 
+    /// Whether it is fit to be asked, and its provider.
+    #[must_use]
+    pub fn health(&self) -> &ModelHealth {
+        &self.health
+    }
+
     /// What the window that ends at `now_ms` (milliseconds since the Unix epoch) says.
     pub fn snapshot(&self, now_ms: u64) -> Snapshot {
         self.all.snapshot(now_ms)
@@ -135,6 +149,11 @@ impl ModelStats {
     /// Grows with every attempt: equal versions mean equal counts, but for what time has forgotten.
     pub fn version(&self) -> u64 {
         self.all.version.load(Ordering::Relaxed)
+    }
+
+    /// The time that expressions see.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
     }
 
     /// The window of one gateway key.

@@ -2,6 +2,7 @@
 
 use super::key::KeyStats;
 use super::model::ModelStats;
+use crate::health::{Breaker, KeyHealth, ModelHealth};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,6 +59,7 @@ struct Inner {
     clock: Clock,
     models: Register<ModelStats>,
     keys: Register<KeyStats>,
+    providers: Register<Breaker>,
 }
 
 impl Default for Metrics {
@@ -81,6 +83,7 @@ impl Metrics {
             clock: Clock::default(),
             models: Register::default(),
             keys: Register::default(),
+            providers: Register::default(),
         }))
     }
 
@@ -92,12 +95,22 @@ impl Metrics {
 
     /// The counters of a model at a provider: the same ones for the same names, made when first asked for.
     ///
-    /// The register holds a bounded number of names. Beyond it the counters are fresh and belong to the caller.
+    /// The register holds a bounded number of names. Beyond it the counters are fresh and belong to the caller, and
+    /// have no breaker.
     #[must_use]
     pub fn get(&self, provider: &str, model: &str) -> Arc<ModelStats> {
-        self.0
-            .models
-            .get(provider, model, || ModelStats::new(provider, model, self.0.bucket_ms, self.0.clock.clone()))
+        self.0.models.get((provider, model), Names::Clients, |kept| self.model(provider, model, kept))
+    }
+
+    /// The same for a model of the catalogue or of a policy, which is kept whatever clients made up before.
+    #[must_use]
+    pub fn known(&self, provider: &str, model: &str) -> Arc<ModelStats> {
+        self.0.models.get((provider, model), Names::Own, |kept| self.model(provider, model, kept))
+    }
+
+    fn model(&self, provider: &str, model: &str, kept: bool) -> ModelStats {
+        let health = ModelHealth::new(model, self.breaker(provider), kept);
+        ModelStats::new(provider, model, (self.0.bucket_ms, self.0.clock.clone()), health)
     }
 
     /// The models of a provider that have counters, by name.
@@ -109,8 +122,33 @@ impl Metrics {
     /// The counters of a key at a provider; `key_id` is [`crate::Key::id`], never the key itself.
     #[must_use]
     pub fn key(&self, provider: &str, key_id: &str) -> Arc<KeyStats> {
-        self.0.keys.get(provider, key_id, || KeyStats::new(self.0.bucket_ms))
+        self.0.keys.get((provider, key_id), Names::Clients, |kept| self.new_key(kept))
     }
+
+    /// The same for a key of a policy, which is kept however many keys clients have.
+    #[must_use]
+    pub fn configured_key(&self, provider: &str, key_id: &str) -> Arc<KeyStats> {
+        self.0.keys.get((provider, key_id), Names::Own, |kept| self.new_key(kept))
+    }
+
+    fn new_key(&self, kept: bool) -> KeyStats {
+        KeyStats::new(self.0.bucket_ms, KeyHealth::new(kept))
+    }
+
+    /// The breaker of a provider, shared by its models.
+    #[must_use]
+    pub fn breaker(&self, provider: &str) -> Arc<Breaker> {
+        self.0.providers.get((provider, ""), Names::Own, Breaker::new)
+    }
+}
+
+/// Where names come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// Who runs the gateway wrote them.
+    Own,
+    /// Clients may: there is no end of them.
+    Clients,
 }
 
 /// Names in two levels (so that a lookup builds no key), in several independent parts.
@@ -147,16 +185,17 @@ impl<T> Register<T> {
         found
     }
 
-    fn get(&self, first: &str, second: &str, make: impl FnOnce() -> T) -> Arc<T> {
+    /// `make` is told whether what it makes is kept.
+    fn get(&self, (first, second): (&str, &str), whose: Names, make: impl FnOnce(bool) -> T) -> Arc<T> {
         let hash = usize::try_from(self.hasher.hash_one((first, second)) % SHARDS as u64).unwrap_or(0);
-        let Some(shard) = self.shards.get(hash) else { return Arc::new(make()) };
+        let Some(shard) = self.shards.get(hash) else { return Arc::new(make(false)) };
         {
             let read = shard.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(found) = read.names.get(first).and_then(|names| names.get(second)) {
                 return Arc::clone(found);
             }
-            if read.len >= SHARD_CAPACITY {
-                return Arc::new(make());
+            if whose == Names::Clients && read.len >= SHARD_CAPACITY {
+                return Arc::new(make(false));
             }
         }
         let mut write = shard.write().unwrap_or_else(PoisonError::into_inner);
@@ -168,7 +207,7 @@ impl<T> Register<T> {
         if let Some(found) = inner.get(second) {
             return Arc::clone(found);
         }
-        let made = Arc::new(make());
+        let made = Arc::new(make(true));
         inner.insert(second.into(), Arc::clone(&made));
         *len += 1;
         made

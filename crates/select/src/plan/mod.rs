@@ -117,6 +117,12 @@ pub struct StrategyReport {
 }
 
 impl Candidate {
+    /// Whether the model is one of OpenRouter's free ones, which share one cap.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.upstream_model.split(':').skip(1).any(|variant| variant.eq_ignore_ascii_case("free"))
+    }
+
     /// Whether a request to either goes to the same model at the same provider.
     #[must_use]
     pub fn same_target(&self, other: &Self) -> bool {

@@ -82,6 +82,9 @@ pub struct Walk<'p> {
     knobs: Knobs,
     /// The candidate at hand.
     at: usize,
+    /// Candidates whose turn comes after all others, and how many of them had it.
+    postponed: Vec<usize>,
+    resumed: usize,
     /// Keys still to try for it; `None` before they were asked for.
     keys: Option<std::vec::IntoIter<Option<usize>>>,
     /// Whether anything was tried or noted for it.
@@ -121,6 +124,8 @@ impl<'p> Walk<'p> {
             plan,
             knobs,
             at: 0,
+            postponed: Vec::new(),
+            resumed: 0,
             keys: None,
             touched: false,
             current: None,
@@ -154,7 +159,7 @@ impl<'p> Walk<'p> {
             let Some(attempt) = self.next_key(candidate) else {
                 if !self.touched {
                     let capped =
-                        is_free(candidate) && self.capped.iter().any(|(p, _)| *p == candidate.provider.id);
+                        candidate.is_free() && self.capped.iter().any(|(p, _)| *p == candidate.provider.id);
                     self.note(None, if capped { Fault::CappedBefore } else { Fault::KeyRefusedBefore });
                 }
                 self.leave();
@@ -170,6 +175,20 @@ impl<'p> Walk<'p> {
             return Some(attempt);
         }
         None
+    }
+
+    /// Takes the attempt last given back, unsent: its candidate comes again when all others have had their turn. Answers
+    /// `false`, and changes nothing, when none is left, or when this one was put off before.
+    pub fn postpone(&mut self) -> bool {
+        let last = self.at + 1 >= self.plan.candidates.len() && self.resumed >= self.postponed.len();
+        if last || self.current.is_none() || self.postponed.contains(&self.at) {
+            return false;
+        }
+        self.current = None;
+        self.tried.pop();
+        self.postponed.push(self.at);
+        self.leave();
+        true
     }
 
     /// Reports that the attempt last given failed.
@@ -288,7 +307,7 @@ impl<'p> Walk<'p> {
     fn next_key(&mut self, candidate: &'p Candidate) -> Option<Attempt> {
         let keys = self.keys.as_mut()?;
         let (plan, refused, tried) = (self.plan, &self.refused, &self.tried);
-        let capped: &[(&str, usize)] = if is_free(candidate) { &self.capped } else { &[] };
+        let capped: &[(&str, usize)] = if candidate.is_free() { &self.capped } else { &[] };
         keys.map(|key| Attempt { candidate: self.at, key }).find(|attempt| {
             let refused = attempt.key.is_some_and(|key| {
                 let own = (candidate.provider.id.as_str(), key);
@@ -304,7 +323,13 @@ impl<'p> Walk<'p> {
 
     /// Goes on to the next candidate.
     fn leave(&mut self) {
-        self.at += 1;
+        let end = self.plan.candidates.len();
+        if self.resumed == 0 && self.at + 1 < end {
+            self.at += 1;
+        } else {
+            self.at = self.postponed.get(self.resumed).copied().unwrap_or(end);
+            self.resumed += 1;
+        }
         self.keys = None;
         self.touched = false;
     }
@@ -314,9 +339,4 @@ impl<'p> Walk<'p> {
         self.touched = true;
         self.failures.push(Failure { candidate: self.at, key, fault, sent: false, retry_after_s: None });
     }
-}
-
-/// Whether a model is one of OpenRouter's free ones, which share one cap.
-fn is_free(candidate: &Candidate) -> bool {
-    candidate.upstream_model.split(':').skip(1).any(|variant| variant.eq_ignore_ascii_case("free"))
 }

@@ -349,3 +349,59 @@ proptest! {
         let _ = walk.verdict();
     }
 }
+
+#[test]
+fn what_is_postponed_comes_again_at_the_end() {
+    let plan = made(&["a:1", "b:2", "c:3"]);
+    let mut walk = Walk::new(&plan, Knobs::default());
+    let next = |walk: &mut Walk<'_>| walk.next(|_| Ok(vec![Some(0), Some(1)])).map(|a| (a.candidate, a.key));
+    assert_eq!(next(&mut walk), Some((0, Some(0))));
+    assert!(walk.postpone());
+    assert!(!walk.postpone(), "nothing is at hand");
+    assert_eq!((next(&mut walk), walk.attempts()), (Some((1, Some(0))), 1));
+    walk.failed(Fault::Status(500));
+    assert_eq!(next(&mut walk), Some((1, Some(1))));
+    walk.failed(Fault::Status(500));
+    assert_eq!(next(&mut walk), Some((2, Some(0))));
+    assert!(walk.postpone());
+    assert_eq!(next(&mut walk), Some((0, Some(0))));
+    assert!(!walk.postpone(), "twice");
+    walk.failed(Fault::Connect);
+    assert_eq!(next(&mut walk), Some((0, Some(1))));
+    walk.failed(Fault::Connect);
+    assert_eq!(next(&mut walk), Some((2, Some(0))));
+    walk.failed(Fault::Status(404));
+    assert_eq!((next(&mut walk), walk.attempts()), (None, 5));
+    assert_eq!(walk.failures().iter().map(|f| f.candidate).collect::<Vec<_>>(), [1, 1, 0, 0, 2]);
+
+    let alone = made(&["a:1"]);
+    let mut walk = Walk::new(&alone, Knobs::default());
+    next(&mut walk);
+    assert!(!walk.postpone(), "there is nothing else to try");
+}
+
+proptest! {
+    /// Whatever is put off, everything is tried once.
+    #[test]
+    fn postponing_changes_nothing_but_the_order(
+        targets in 1usize..6, keys in 1usize..3, off in proptest::collection::vec(any::<bool>(), 0..40),
+    ) {
+        let names: Vec<String> = (0..targets).map(|n| format!("p{n}:m")).collect();
+        let plan = made(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let (mut walk, mut off) = (Walk::new(&plan, Knobs::default()), off.into_iter());
+        let (mut seen, mut entered) = (Vec::new(), None);
+        while let Some(attempt) = walk.next(|_| Ok((0..keys).map(Some).collect())) {
+            // As the gateway asks it: once for each time a candidate's turn comes.
+            let first = entered.replace(attempt.candidate) != Some(attempt.candidate);
+            if first && off.next().unwrap_or(false) && walk.postpone() {
+                continue;
+            }
+            walk.failed(Fault::Status(500));
+            seen.push((attempt.candidate, attempt.key));
+        }
+        prop_assert_eq!(walk.attempts(), targets * keys);
+        seen.sort_unstable();
+        let all: Vec<_> = (0..targets).flat_map(|c| (0..keys).map(move |k| (c, Some(k)))).collect();
+        prop_assert_eq!(seen, all);
+    }
+}
