@@ -20,7 +20,10 @@ pub use clock::rfc3339_millis;
 pub use data_files::DataFile;
 pub use in_flight::{InFlight, InFlightGuard};
 pub use logging::{LoggingError, init_tracing};
-pub use metrics::{AttemptOutcome, COST_PARTS, HandshakeFailure, MAX_PROVIDERS, Metrics, ProviderMetrics};
+pub use metrics::{
+    AttemptOutcome, COST_PARTS, Cut, HandshakeFailure, MAX_PROVIDERS, Metrics, Overload, ProviderMetrics,
+    Queue, Refusal,
+};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use status::{

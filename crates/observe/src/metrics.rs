@@ -6,12 +6,14 @@
 mod families;
 mod handshake;
 mod histogram;
+mod overload;
 mod provider;
 
 #[cfg(test)]
 mod tests;
 
 pub use handshake::HandshakeFailure;
+pub use overload::{Cut, Overload, Queue, Refusal};
 pub use provider::{AttemptOutcome, COST_PARTS, ProviderMetrics};
 
 use crate::clock;
@@ -51,6 +53,8 @@ pub struct Metrics {
     pub buffered_bytes: Gauge,
     /// Events of streams longer than the frame limit, passed through without metering.
     pub oversized_frames: Counter,
+    /// Connections, queues, and who was turned away.
+    pub overload: Overload,
 }
 
 impl Metrics {
@@ -62,6 +66,7 @@ impl Metrics {
         let in_flight = Arc::new(InFlight::default());
         registry.register_collector(Box::new(InFlightCollector(Arc::clone(&in_flight))));
         let surfaces = families.surfaces();
+        let overload = Overload::register(&mut registry);
         let metrics = Self {
             surfaces,
             families,
@@ -71,6 +76,7 @@ impl Metrics {
             access_log_dropped: Counter::default(),
             buffered_bytes: Gauge::default(),
             oversized_frames: Counter::default(),
+            overload,
             registry,
         };
         metrics.register_singles()
