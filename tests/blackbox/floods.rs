@@ -5,7 +5,7 @@ use crate::support::*;
 use bytes::Bytes;
 use serde_json::json;
 use std::time::{Duration, Instant};
-use tollgate_mock::{MockServer, Script};
+use tollgate_mock::{Behaviour, MockServer, Script};
 
 const CHAT: &str = "/v1/chat/completions";
 /// Clients that do the same slow thing.
@@ -154,19 +154,19 @@ async fn readers_of_streams_that_do_not_read() {
     // What the system holds for sockets is not counted here.
     grown(&gateway, before, 64 << 10, "readers that do not read");
     gateway.wait_idle().await;
-    let lines = gateway.log_lines(READERS).await;
-    assert_eq!(lines.iter().filter(|line| line["outcome"] == "client_gone").count(), READERS, "{lines:?}");
+    let left = |lines: &[String]| lines.iter().filter(|line| line.contains("\"client_gone\"")).count();
+    gateway.out.wait("a line for each reader", |lines| (left(lines) == READERS).then_some(())).await;
 }
 
 /// A client that reads slowly is served as long as it reads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_that_reads_is_served() {
-    let text = "x".repeat(12 << 20);
-    let policy =
-        json!({"on_http_request": [{"type": "custom-response", "config": {"body": text}}]}).to_string();
+    let text = json!({"choices": [], "padding": "x".repeat(12 << 20)}).to_string();
+    let one = mock(Script::always(Behaviour { body: Some(text.clone()), ..Behaviour::default() })).await;
+    let policy = ai_gateway(json!({"providers": [custom("one", &format!("{}/v1", one.url()), &[KEY_ONE])]}));
     let gateway = Gateway::builder(&policy).config("limits: {write_timeout: 1s}\n").start().await;
     for h2 in [false, true] {
-        let ask = get("/");
+        let ask = post(CHAT, &names(&["one:m"]));
         let mut reply = gateway.open(if h2 { ask.h2() } else { ask }).await;
         let (mut length, began) = (0, Instant::now());
         while let Some(chunk) = reply.chunk().await {
@@ -247,8 +247,11 @@ async fn rapid_reset_at_a_pace() {
         streams += 1;
     }
     println!("rapid reset at a pace: {streams} streams in {:.1} s", began.elapsed().as_secs_f64());
-    client.closed().await;
-    assert!(streams < 5_000, "nobody stopped it");
+    let code = client.closed().await;
+    println!("rapid reset at a pace: GOAWAY {code:?}");
+    // It depends on the pace who sees it: the library, when many are reset before somebody takes them, or the count of frames.
+    let cut = metric(&gateway, "tollgate_connections_cut_total{reason=\"flood\"}").await;
+    assert!(streams < 5_000 && (cut == 1 || code == Some(11)), "{streams} streams, {cut} cut, {code:?}");
     neighbour.served("rapid reset at a pace").await;
     gateway.wait_idle().await;
 }
@@ -289,6 +292,7 @@ async fn frames_that_carry_nothing() {
     let (_one, gateway) = stage("write_timeout: 3s").await;
     let neighbour = neighbour(&gateway);
     let before = peak(&gateway);
+    let mut floods = 0;
     for (what, bytes) in [
         ("PING", frame(PING, 0, 0, &[7; 8])),
         ("SETTINGS", frame(SETTINGS, 0, 0, &[])),
@@ -298,11 +302,16 @@ async fn frames_that_carry_nothing() {
         for _ in 0..5 {
             let mut client = RawFrames::open(gateway.addr).await;
             // The answers are never read.
-            let cut = client.flood(&bytes.repeat(100), 1_000).await;
-            assert!(cut, "{what}: nobody stopped a hundred thousand");
+            client.flood(&bytes.repeat(100), 1_000).await;
+            client.closed().await;
         }
+        floods += 5;
+        assert_eq!(
+            metric(&gateway, "tollgate_connections_cut_total{reason=\"flood\"}").await,
+            floods,
+            "{what}"
+        );
     }
-    assert_eq!(metric(&gateway, "tollgate_connections_cut_total{reason=\"flood\"}").await, 20);
     neighbour.served("frames that carry nothing").await;
     grown(&gateway, before, 64 << 10, "frames that carry nothing");
 }
@@ -342,7 +351,7 @@ async fn streams_without_a_window() {
     }
     until_at_least(&gateway, "tollgate_requests_in_flight", 400).await;
     let began = Instant::now();
-    gateway.wait_idle().await;
+    soon(async { while metric(&gateway, "tollgate_requests_in_flight").await > 2 {} }).await;
     println!("500 streams without a window: given up after {:.1} s", began.elapsed().as_secs_f64());
     for client in &mut clients {
         assert!(client.reset(1).await);

@@ -284,8 +284,11 @@ async fn a_head_of_http_2_must_be_complete_in_time() {
     let (_one, gateway) = stage("header_timeout: 700ms", json!([])).await;
     let mut client = RawFrames::open(gateway.addr).await;
     client.write(&frame(1, 0, 1, &request_head("GET", "/v1/models"))).await;
-    for _ in 0..100 {
-        client.write(&frame(9, 0, 1, &[0, 1, b'a', 1, b'b'])).await;
+    client.write(&frame(9, 0, 1, &[0, 1, b'a', 1, b'b'])).await;
+    // The rest is a frame that drips.
+    let long = frame(9, 4, 1, &[0; 1_000]);
+    for byte in &long[..100] {
+        client.write(&[*byte]).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         if metric(&gateway, "tollgate_connections").await == "0" {
             break;
@@ -316,15 +319,14 @@ async fn idle_connections_are_closed() {
 #[tokio::test]
 async fn too_many_buffered_bytes_are_503_with_a_time_to_come_again() {
     let (_one, gateway) = stage("max_body: 64KiB, buffered_bodies: 64KiB", json!([])).await;
-    // Half of the bytes, and the end does not come.
-    let mut stalled = Vec::new();
-    for _ in 0..2 {
-        let mut client = RawConnection::open(gateway.addr).await;
-        let head = format!("POST {CHAT} HTTP/1.1\r\nhost: a\r\ncontent-length: 40000\r\n\r\n");
-        client.write(head + &"x".repeat(32_000)).await;
-        stalled.push(client);
-    }
-    let body = merge(names(&["one:m"]), json!({"user": "x".repeat(8_000)}));
+    // Half of the bytes are taken, and the end does not come.
+    let mut stalled = RawConnection::open(gateway.addr).await;
+    let head =
+        format!("POST {CHAT} HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 33000\r\n\r\n");
+    stalled.write(head).await;
+    stalled.until(b"100 Continue\r\n\r\n").await.expect("there is room");
+    stalled.write("x".repeat(32_000)).await;
+    let body = merge(names(&["one:m"]), json!({"user": "x".repeat(40_000)}));
     let refused = soon(async {
         loop {
             let answer = gateway.send(post(CHAT, &body)).await;

@@ -37,13 +37,19 @@ pub struct LoadLimits {
     pub queue_timeout: Duration,
 }
 
+/// Most connections that are allowed unless somebody says otherwise: each takes about 100 KiB, mostly Pingora's buffers.
+const MOST_CONNECTIONS: usize = 16_384;
+/// Most requests, likewise.
+const MOST_REQUESTS: usize = 10_000;
+
 impl Default for LoadLimits {
     /// As many as the process may have files open for: a request needs one for its client and one for its provider.
     fn default() -> Self {
-        let each = nofile::limit().map_or(4096, |files| (files.saturating_sub(256) / 2).clamp(64, 65_536));
+        let each =
+            nofile::limit().map_or(4096, |files| (files.saturating_sub(256) / 2).clamp(64, MOST_CONNECTIONS));
         Self {
             connections: each,
-            requests: each.min(10_000),
+            requests: each.min(MOST_REQUESTS),
             queue_size: 1_000,
             queue_timeout: Duration::from_secs(5),
         }

@@ -216,7 +216,7 @@ fn connections_are_counted_and_refused() {
 #[test]
 fn the_defaults_are_finite_and_leave_files_for_other_things() {
     let limits = LoadLimits::default();
-    assert!((64..=65_536).contains(&limits.connections) && limits.requests <= limits.connections);
+    assert!((64..=16_384).contains(&limits.connections) && limits.requests <= limits.connections);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! head has begun, and the request above it says when it was complete.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tokio::sync::Notify;
 use tollgate_observe::{Cut, Metrics};
 
@@ -18,12 +18,14 @@ pub(super) struct Pulse {
     /// Even while a head is awaited, odd while a request of HTTP/1 is served.
     turn: AtomicU32,
     over: Notify,
+    /// It is cut: once is enough, also where more of the same has come meanwhile.
+    cut: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
 impl Pulse {
     pub(super) fn new(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { turn: AtomicU32::new(0), over: Notify::new(), metrics })
+        Arc::new(Self { turn: AtomicU32::new(0), over: Notify::new(), cut: AtomicBool::new(false), metrics })
     }
 
     /// Serves the connection until it is done, or cut.
@@ -37,8 +39,10 @@ impl Pulse {
 
     /// Has the connection closed, without a word: Pingora would write a line into the log for each.
     pub(super) fn cut(&self, why: Cut) {
-        self.count(why);
-        self.over.notify_one();
+        if !self.cut.swap(true, Ordering::AcqRel) {
+            self.count(why);
+            self.over.notify_one();
+        }
     }
 
     /// Counts a connection that ends by an error.

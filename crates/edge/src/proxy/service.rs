@@ -28,9 +28,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tollgate_observe::Queue;
 
-/// Seconds for which Pingora keeps a connection of HTTP/1 between requests, unless told otherwise.
-const PINGORAS_IDLE: u64 = 60;
-
 /// One listener's proxy.
 pub struct EdgeProxy {
     /// Everything the listener needs.
@@ -110,9 +107,8 @@ impl ProxyHttp for EdgeProxy {
         let limits = self.listener.limits;
         let downstream = session.as_downstream_mut();
         downstream.set_write_timeout(Some(limits.write_timeout));
-        if downstream.get_keepalive() == Some(PINGORAS_IDLE) {
-            downstream.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
-        }
+        // Pingora takes a client that says nothing of it for one that may stay for ever. One that is not to stay does not.
+        downstream.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
         if let Some(fault) = host_missing(session).or_else(|| head_too_large(session, limits.max_headers)) {
             let answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);
             exchange.record.error_code = Some(fault.code);
