@@ -79,6 +79,32 @@ async fn heads_that_drip() {
     );
 }
 
+/// Heads that come fast and have no end: of each only a part is held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_without_end() {
+    let (_one, gateway) = stage("").await;
+    let neighbour = neighbour(&gateway);
+    let before = peak(&gateway);
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        let mut client = RawConnection::open(gateway.addr).await;
+        client.write("GET / HTTP/1.1\r\nhost: a\r\nx-long: ").await;
+        clients.push(tokio::spawn(async move {
+            while client.write("x".repeat(16 << 10)).await && !client.closed().await {}
+        }));
+    }
+    for client in clients {
+        soon(client).await.unwrap();
+    }
+    until_at_least(&gateway, "tollgate_connections_cut_total{reason=\"head_too_long\"}", 50).await;
+    neighbour.served("heads without end").await;
+    grown(&gateway, before, 64 << 10, "heads without end");
+    // A little too long, and complete: it is answered.
+    let mut client = RawConnection::open(gateway.addr).await;
+    client.write(format!("GET / HTTP/1.1\r\nhost: a\r\nx-long: {}\r\n\r\n", "x".repeat(100 << 10))).await;
+    assert_eq!(client.answer().await.map(|answer| answer.status), Some(431));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_that_drip() {
     let (one, gateway) = stage("body_timeout: 2s").await;

@@ -262,7 +262,7 @@ async fn a_head_must_be_complete_in_time() {
         let took = began.elapsed();
         assert!(took >= Duration::from_millis(650) && took < Duration::from_secs(15), "{start:?}: {took:?}");
     }
-    until(&gateway, "tollgate_connections_cut_total{reason=\"header_timeout\"}", "2").await;
+    until(&gateway, "tollgate_connections_cut_total{reason=\"header_timeout\"}", "3").await;
     until(&gateway, "tollgate_connections", "0").await;
     // A request whose body takes longer than that is none of it, nor is an idle connection.
     let mut client = RawConnection::open(gateway.addr).await;

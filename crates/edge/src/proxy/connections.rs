@@ -1,7 +1,7 @@
 //! New connections: the rules of `on_tcp_connect`, before anything of a request is read and before clients are answered.
 
 use super::crowded::turn_away;
-use super::guarded::{Guarded, Times};
+use super::guarded::{Bounds, Guarded};
 use super::incoming::{Incoming, Noted, note};
 use super::passing::{End, Reached, pass, reach};
 use super::preface::{Spoken, spoken};
@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tollgate_expr::{ConnectionFacts, Map, RequestFacts, Value};
-use tollgate_observe::{ConnectionRecord, Outcome, PassedBytes};
+use tollgate_observe::{ConnectionRecord, Cut, Outcome, PassedBytes};
 
 /// The connections of one listener. Those the rules let through are served as HTTP, or passed on.
 pub struct Connections {
@@ -127,15 +127,17 @@ impl Connections {
             Spoken::One(stream) => self.guarded(stream, false, shutdown).await,
             Spoken::Two(stream) => self.guarded(stream, true, shutdown).await,
             Spoken::Nothing => {}
+            Spoken::Late => self.listener.shared.metrics.overload.cut(Cut::HeaderTimeout),
         }
     }
 
     /// Serves them with clocks on what the client does.
     async fn guarded(&self, stream: Stream, two: bool, shutdown: &ShutdownWatch) {
         let limits = &self.listener.limits;
-        let times = Times { head: limits.header_timeout, write: limits.write_timeout };
+        let bounds =
+            Bounds { head: limits.header_timeout, length: limits.max_headers, write: limits.write_timeout };
         let pulse = Pulse::new(Arc::clone(&self.listener.shared.metrics));
-        let stream: Stream = Box::new(Guarded::new(stream, two, times, Arc::clone(&pulse)));
+        let stream: Stream = Box::new(Guarded::new(stream, two, bounds, Arc::clone(&pulse)));
         let http =
             if two || self.listener.place.protocol == Protocol::Https { &self.http } else { &self.http1 };
         let serving = async {

@@ -19,21 +19,27 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 use tollgate_observe::Cut;
 
-/// How long a client may take.
+/// What a client may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    /// For the head of a request.
+pub(super) struct Bounds {
+    /// Time for the head of a request.
     pub(super) head: Duration,
-    /// Until it takes some of what it is sent.
+    /// Bytes of it.
+    pub(super) length: usize,
+    /// Time until it takes some of what it is sent.
     pub(super) write: Duration,
 }
+
+/// A head that is too long is answered once it is complete. One of so many times the length is not waited for: Pingora
+/// would hold a megabyte of it. With a head comes at most as much of its body as it is long itself.
+const READ_WITH_HEAD: usize = 4;
 
 /// A stream of requests.
 #[derive(Debug)]
 pub(super) struct Guarded {
     below: Stream,
     pulse: Arc<Pulse>,
-    times: Times,
+    bounds: Bounds,
     opened: Instant,
     speaks: Speaks,
     /// Runs for the head of this number.
@@ -44,34 +50,35 @@ pub(super) struct Guarded {
 
 #[derive(Debug)]
 enum Speaks {
-    /// HTTP/1; of the head of this number something has come.
-    One(Option<u32>),
+    /// HTTP/1; of the head of this number so many bytes have come.
+    One(Option<u32>, usize),
     /// HTTP/2
     Two(Frames),
 }
 
 impl Guarded {
     /// A connection of HTTP/2, or of HTTP/1. The first head is awaited from now on.
-    pub(super) fn new(below: Stream, two: bool, times: Times, pulse: Arc<Pulse>) -> Self {
-        let speaks = if two { Speaks::Two(Frames::default()) } else { Speaks::One(Some(0)) };
-        Self { below, pulse, times, opened: Instant::now(), speaks, head: None, stalled: None }
+    pub(super) fn new(below: Stream, two: bool, bounds: Bounds, pulse: Arc<Pulse>) -> Self {
+        let speaks = if two { Speaks::Two(Frames::default()) } else { Speaks::One(Some(0), 0) };
+        Self { below, pulse, bounds, opened: Instant::now(), speaks, head: None, stalled: None }
     }
 
     /// Which head is due; between requests there is none.
     fn due(&self) -> Option<u32> {
         match &self.speaks {
-            Speaks::One(begun) => self.pulse.awaited().filter(|awaited| *begun == Some(*awaited)),
+            Speaks::One(begun, _) => self.pulse.awaited().filter(|awaited| *begun == Some(*awaited)),
             Speaks::Two(frames) => frames.waits_for(),
         }
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
         match &mut self.speaks {
-            Speaks::One(begun) => {
-                if !bytes.is_empty()
-                    && let Some(awaited) = self.pulse.awaited()
-                {
-                    *begun = Some(awaited);
+            Speaks::One(begun, length) => {
+                let Some(awaited) = self.pulse.awaited().filter(|_| !bytes.is_empty()) else { return };
+                *length = if *begun == Some(awaited) { *length + bytes.len() } else { bytes.len() };
+                *begun = Some(awaited);
+                if *length > self.bounds.length.saturating_mul(READ_WITH_HEAD) {
+                    self.pulse.cut(Cut::HeadTooLong);
                 }
             }
             Speaks::Two(frames) => {
@@ -90,7 +97,7 @@ impl Guarded {
             return;
         };
         if self.head.as_ref().is_none_or(|(number, _)| *number != due) {
-            self.head = Some((due, Box::pin(sleep(self.times.head))));
+            self.head = Some((due, Box::pin(sleep(self.bounds.head))));
         }
         if self.head.as_mut().is_some_and(|(_, clock)| clock.as_mut().poll(cx).is_ready()) {
             self.head = None;
@@ -104,7 +111,7 @@ impl Guarded {
             self.stalled = None;
             return polled;
         }
-        let clock = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.times.write)));
+        let clock = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.bounds.write)));
         if clock.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }

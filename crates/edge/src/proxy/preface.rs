@@ -20,8 +20,10 @@ pub(super) enum Spoken {
     One(Stream),
     /// HTTP/2, or a stream whose beginning cannot be looked at.
     Two(Stream),
-    /// The client left, or took too long.
+    /// The client left.
     Nothing,
+    /// The client took too long.
+    Late,
 }
 
 /// Reads as much as it takes to know. What was read is there to be read again. A client may say nothing, or no more than a
@@ -35,7 +37,7 @@ pub(super) async fn spoken(stream: Stream, longest: Duration) -> Spoken {
         return match Box::pin(spoken(inner, longest)).await {
             Spoken::One(inner) => Spoken::One(counted(inner)),
             Spoken::Two(inner) => Spoken::Two(counted(inner)),
-            Spoken::Nothing => Spoken::Nothing,
+            other => other,
         };
     }
     if !stream.as_any().is::<Socket>() {
@@ -57,8 +59,10 @@ pub(super) async fn spoken(stream: Stream, longest: Duration) -> Spoken {
         }
         true
     };
-    if !matches!(pingora_timeout::timeout(longest, reading).await, Ok(true)) || length == 0 {
-        return Spoken::Nothing;
+    match pingora_timeout::timeout(longest, reading).await {
+        Ok(true) if length > 0 => {}
+        Ok(_) => return Spoken::Nothing,
+        Err(_) => return Spoken::Late,
     }
     socket.rewind(said.get(..length).unwrap_or_default());
     if said == *PREFACE { Spoken::Two(socket) } else { Spoken::One(socket) }

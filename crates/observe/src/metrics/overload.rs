@@ -38,6 +38,8 @@ pub enum Refusal {
 pub enum Cut {
     /// The head of a request did not come in time.
     HeaderTimeout,
+    /// The head of a request has no end within many times the length it may have.
+    HeadTooLong,
     /// The client took nothing of what was sent.
     WriteTimeout,
     /// More frames of HTTP/2 that carry nothing than any use has.
@@ -103,13 +105,14 @@ impl Refusal {
 
 impl Cut {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::HeaderTimeout, Self::WriteTimeout, Self::Flood];
+    pub const ALL: [Self; 4] = [Self::HeaderTimeout, Self::HeadTooLong, Self::WriteTimeout, Self::Flood];
 
     /// The label.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::HeaderTimeout => "header_timeout",
+            Self::HeadTooLong => "head_too_long",
             Self::WriteTimeout => "write_timeout",
             Self::Flood => "flood",
         }
