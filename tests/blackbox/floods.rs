@@ -282,6 +282,37 @@ async fn rapid_reset_at_a_pace() {
     gateway.wait_idle().await;
 }
 
+/// Streams that were taken on before they are reset, which the library does not count.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rapid_reset_of_requests_that_are_served() {
+    let (one, gateway) = stage("").await;
+    let neighbour = neighbour(&gateway);
+    let before = peak(&gateway);
+    let head = request_head("POST", CHAT);
+    let mut client = RawFrames::open(gateway.addr).await;
+    let mut streams = 0_u32;
+    while streams < 5_000 {
+        let id = 2 * streams + 1;
+        let mut begun = frame(HEADERS, END_HEADERS, id, &head);
+        begun.extend(frame(PING, 0, 0, &[7; 8]));
+        // The answer to the PING: the connection has seen the request.
+        if !client.write(&begun).await || !client.answers_ping().await {
+            break;
+        }
+        if !client.write(&frame(RST_STREAM, 0, id, &8_u32.to_be_bytes())).await {
+            break;
+        }
+        streams += 1;
+    }
+    println!("rapid reset of requests that are served: {streams} streams");
+    until_at_least(&gateway, "tollgate_connections_cut_total{reason=\"flood\"}", 1).await;
+    assert!((100..1_500).contains(&streams), "{streams}");
+    let served = neighbour.served("rapid reset of requests that are served").await;
+    assert_eq!(one.requests().len(), served.requests, "their bodies never came");
+    grown(&gateway, before, 64 << 10, "rapid reset of requests that are served");
+    gateway.wait_idle().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn continuations_without_end() {
     let (_one, gateway) = stage("").await;

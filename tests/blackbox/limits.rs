@@ -3,6 +3,7 @@
 use crate::support::*;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tollgate_mock::{Behaviour, Fault, MockServer, Script};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -225,9 +226,32 @@ async fn connections_of_tls_are_closed_without_a_handshake() {
 }
 
 #[tokio::test]
+async fn a_head_inside_tls_must_be_complete_in_time() {
+    let certificate = Certificate::new("gateway.test");
+    let builder = Gateway::builder("on_http_request: [{type: custom-response}]")
+        .config("limits: {header_timeout: 700ms}\n");
+    let (cert, key) =
+        (builder.file("cert.pem", &certificate.cert_pem), builder.file("key.pem", &certificate.key_pem));
+    let gateway = builder
+        .args(&["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()])
+        .start()
+        .await;
+    for (alpn, begun) in
+        [("http/1.1", "GET / HTTP/1.1\r\nhost: a\r\n"), ("http/1.1", ""), ("h2", "PRI * HTTP/2.0\r\n")]
+    {
+        let mut client = certificate.connect(gateway.addr, "gateway.test", alpn).await;
+        client.write_all(begun.as_bytes()).await.unwrap();
+        let mut said = Vec::new();
+        // However it is closed.
+        let _ = soon(client.read_to_end(&mut said)).await;
+        assert!(!said.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&said));
+    }
+    until(&gateway, "tollgate_connections_cut_total{reason=\"header_timeout\"}", "3").await;
+    until(&gateway, "tollgate_connections", "0").await;
+}
+
+#[tokio::test]
 async fn flags_set_limits_too() {
-    let (_one, gateway) = stage("connections: 1, requests: 100", json!([])).await;
-    drop(gateway);
     let builder =
         Gateway::builder("on_http_request: [{type: custom-response}]").config("limits: {connections: 9}\n");
     let gateway = builder.args(&["--max-connections", "1"]).env("TOLLGATE_MAX_REQUESTS", "1").start().await;

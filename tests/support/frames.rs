@@ -126,6 +126,16 @@ impl RawFrames {
         code
     }
 
+    /// Reads until a PING is answered; false: the other side has closed.
+    pub(crate) async fn answers_ping(&mut self) -> bool {
+        while let Some(frame) = self.next().await {
+            if frame.kind == PING {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Reads until a stream is reset by the other side.
     pub(crate) async fn reset(&mut self, stream: u32) -> bool {
         while let Some(frame) = self.next().await {

@@ -107,8 +107,10 @@ impl ProxyHttp for EdgeProxy {
         let limits = self.listener.limits;
         let downstream = session.as_downstream_mut();
         downstream.set_write_timeout(Some(limits.write_timeout));
-        // Pingora takes a client that says nothing of it for one that may stay for ever. One that is not to stay does not.
-        downstream.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
+        // Pingora takes a client of HTTP/1.1 that says nothing of it for one that may stay for ever.
+        if downstream.get_keepalive().is_some() {
+            downstream.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
+        }
         if let Some(fault) = host_missing(session).or_else(|| head_too_large(session, limits.max_headers)) {
             let answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);
             exchange.record.error_code = Some(fault.code);

@@ -61,15 +61,19 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> FileLimits {
     limits.connections = reader.parsed_at(node, "limits", "connections", parse_count);
     limits.requests = reader.parsed_at(node, "limits", "requests", parse_count);
     let short = Duration::from_millis(1);
-    // Pingora counts the time between requests in seconds.
-    for (key, shortest, place) in [
-        ("header_timeout", short, &mut limits.header_timeout),
-        ("body_timeout", short, &mut limits.body_timeout),
-        ("write_timeout", short, &mut limits.write_timeout),
-        ("idle_timeout", Duration::from_secs(1), &mut limits.idle_timeout),
+    for (key, place) in [
+        ("header_timeout", &mut limits.header_timeout),
+        ("body_timeout", &mut limits.body_timeout),
+        ("write_timeout", &mut limits.write_timeout),
     ] {
-        *place = reader.parsed_at(node, "limits", key, |text| time(text, shortest));
+        *place = reader.parsed_at(node, "limits", key, |text| time(text, short));
     }
+    // Pingora counts the time between requests in seconds.
+    let seconds = |text: &str| match time(text, Duration::from_secs(1))? {
+        time if time.subsec_nanos() > 0 => Err("must be in whole seconds".to_owned()),
+        time => Ok(time),
+    };
+    limits.idle_timeout = reader.parsed_at(node, "limits", "idle_timeout", seconds);
     if let Some(queue) = node.get("queue") {
         let path = joined("limits", "queue");
         if reader.mapping(queue, &path, &["size", "timeout"]) {

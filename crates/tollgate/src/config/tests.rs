@@ -181,6 +181,7 @@ fn mistakes_are_named_with_place_and_remedy() {
         ("limits: {header_timeout: 0s}\n", &["1:26", "`limits.header_timeout`: must be longer than nothing"]),
         ("limits: {write_timeout: soon}\n", &["1:25", "`limits.write_timeout`"]),
         ("limits: {idle_timeout: 500ms}\n", &["`limits.idle_timeout`: must be from 1s to 24h"]),
+        ("limits: {idle_timeout: 1500ms}\n", &["`limits.idle_timeout`: must be in whole seconds"]),
         ("limits: {connections: 0}\n", &["1:23", "`limits.connections`: write a number from 1 to"]),
         ("limits: {requests: many}\n", &["`limits.requests`: write a number from 1 to"]),
         ("limits: {queue: 5}\n", &["`limits.queue` must be a mapping, not a number"]),
