@@ -96,6 +96,66 @@ async fn who_waits_is_served_when_a_place_is_free() {
     assert_eq!(metric(&gateway, "tollgate_queue_wait_seconds_count{queue=\"requests\"}").await, "4");
 }
 
+/// Far more clients than places: each is served or told, and the provider never has more at once than there are places.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_clients_than_places() {
+    const PLACES: u64 = 10;
+    let one = mock(Script::always(Behaviour { delay_ms: 30, ..Behaviour::default() })).await;
+    let provider = custom("one", &format!("{}/v1", one.url()), &[KEY_ONE]);
+    let gateway = Gateway::builder(&ai_gateway(json!({"providers": [provider]})))
+        .config(&format!("limits: {{requests: {PLACES}, queue: {{size: 20, timeout: 10s}}}}\n"))
+        .start()
+        .await;
+    let clients: Vec<_> = (0..150)
+        .map(|n| {
+            let addr = gateway.addr;
+            tokio::spawn(async move {
+                let (mut served, mut refused) = (Vec::new(), Vec::new());
+                for _ in 0..4 {
+                    let began = Instant::now();
+                    let ask = if n % 3 == 0 { chat().h2() } else { chat() };
+                    let answer = soon(ask.send(addr)).await;
+                    match answer.status {
+                        200 => served.push(began.elapsed()),
+                        503 => refused.push(began.elapsed()),
+                        other => panic!("{other}: {}", answer.text()),
+                    }
+                }
+                (served, refused)
+            })
+        })
+        .collect();
+    let mut most = 0;
+    while clients.iter().any(|client| !client.is_finished()) {
+        most = most.max(one.counters().open_streams);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (mut served, mut refused) = (Vec::new(), Vec::new());
+    for client in clients {
+        let (more, others) = client.await.unwrap();
+        served.extend(more);
+        refused.extend(others);
+    }
+    served.sort();
+    refused.sort();
+    let p99 =
+        |took: &[Duration]| took.get(took.len() * 99 / 100).copied().unwrap_or_default().as_secs_f64() * 1e3;
+    println!(
+        "600 requests of 150 clients at once for {PLACES} places: {} served (p99 {:.0} ms), {} refused (p99 {:.0} ms), \
+         at most {most} at the provider",
+        served.len(),
+        p99(&served),
+        refused.len(),
+        p99(&refused)
+    );
+    assert!((1..=PLACES).contains(&most), "{most} at once");
+    assert!(served.len() >= 30 && !refused.is_empty());
+    assert_eq!(one.requests().len(), served.len(), "the provider hears nothing of those that are refused");
+    gateway.wait_idle().await;
+    assert_eq!(metric(&gateway, "tollgate_queue_depth{queue=\"requests\"}").await, "0");
+    assert_eq!(gateway.send(chat()).await.status, 200);
+}
+
 #[tokio::test]
 async fn who_waits_too_long_is_told_and_who_leaves_makes_room() {
     let (_one, gateway) = stage("requests: 1, queue: {size: 1, timeout: 600ms}", json!([])).await;
