@@ -41,6 +41,8 @@ mod explain;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
 mod forwarding;
 #[cfg(test)]
 mod forwarding_attacks;
@@ -62,6 +64,8 @@ mod jwt;
 mod keys;
 #[cfg(test)]
 mod leaving;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]

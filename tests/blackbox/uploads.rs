@@ -153,10 +153,11 @@ async fn a_trickle_does_not_hold_its_place_for_ever() {
 }
 
 #[tokio::test]
-async fn a_limit_that_cannot_be_set_is_refused_by_name() {
-    let builder = Gateway::builder("on_http_request: []").config("limits: {header_timeout: 1s}\n");
+async fn a_limit_that_is_none_is_refused_by_name_and_place() {
+    let builder = Gateway::builder("on_http_request: []").config("limits:\n  header_timeout: 0s\n");
     let exit = builder.try_start().await.err().expect("an exit");
-    assert!(exit.code == Some(1) && exit.stderr.contains("header_timeout"), "{exit:?}");
+    let said = "tollgate.yml:2:19: error: `limits.header_timeout`: must be longer than nothing";
+    assert!(exit.code == Some(1) && exit.stderr.contains(said), "{exit:?}");
 }
 
 #[tokio::test]

@@ -3,11 +3,13 @@
 
 mod dialects;
 mod echo;
+mod frames;
 mod gateway;
 mod http;
 mod idp;
 mod keys;
 mod mmdb;
+mod neighbour;
 mod policy;
 mod raw;
 mod tls;
@@ -16,11 +18,16 @@ mod world;
 
 pub(crate) use dialects::{Client, Counts, Got, Named, Say, Turn, events, gemini_chunks};
 pub(crate) use echo::EchoServer;
+pub(crate) use frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, RawFrames, SETTINGS, frame,
+    request_head,
+};
 pub(crate) use gateway::{Builder, Exit, Gateway, command, run, run_with};
-pub(crate) use http::{Answer, Ask, get, post, post_bytes};
+pub(crate) use http::{Answer, Ask, Reply, get, post, post_bytes};
 pub(crate) use idp::{Browser, Idp, SECRET};
 pub(crate) use keys::{Key, b64, openssl};
 pub(crate) use mmdb::{Mmdb, city, system};
+pub(crate) use neighbour::Neighbour;
 pub(crate) use policy::{
     ANTHROPIC_KEY, KEY_ONE, KEY_TWO, OPENROUTER_KEY, ai_gateway, anthropic, custom, merge, mock, names,
     openai, openrouter, prompt, two_providers, two_tiers, without_health,

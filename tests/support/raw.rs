@@ -84,6 +84,12 @@ impl RawConnection {
         std::mem::take(&mut self.seen)
     }
 
+    /// Whether the other side has closed, as far as it is seen within 20 ms.
+    pub(crate) async fn closed(&mut self) -> bool {
+        let read = self.tcp.read_buf(&mut self.seen);
+        matches!(tokio::time::timeout(std::time::Duration::from_millis(20), read).await, Ok(Ok(0) | Err(_)))
+    }
+
     async fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.seen.len() < count {
             if !self.more().await {

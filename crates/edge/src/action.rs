@@ -1,5 +1,6 @@
 //! What an action is, and how the phases run it.
 
+use crate::answer::OVERLOADED;
 use crate::answer::{Answer, Fault};
 use crate::client::{BodyError, Client};
 use crate::events::EventFilter;
@@ -207,7 +208,7 @@ pub fn body_fault(error: &BodyError) -> Fault {
     let (code, status) = match error {
         BodyError::TooLarge { .. } => (27215, StatusCode::PAYLOAD_TOO_LARGE),
         BodyError::TooSlow => (27214, StatusCode::REQUEST_TIMEOUT),
-        BodyError::Overloaded => (27220, StatusCode::SERVICE_UNAVAILABLE),
+        BodyError::Overloaded => (OVERLOADED, StatusCode::SERVICE_UNAVAILABLE),
         BodyError::Gone => (27609, StatusCode::BAD_REQUEST),
     };
     Fault { code, status, message: error.to_string() }

@@ -1,7 +1,7 @@
 //! Answers the gateway makes itself, and the errors behind them.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use tollgate_dialect::{Endpoint, Format, GatewayError, route};
@@ -9,6 +9,9 @@ use tollgate_expr::EvalError;
 
 /// Header on every error the gateway makes; an upstream may not set it.
 pub const ERROR_CODE_HEADER: HeaderName = HeaderName::from_static("ngrok-error-code");
+
+/// The code for more requests, or more bytes of them, than the gateway takes on (`ERR_NGROK_27220`).
+pub const OVERLOADED: u16 = 27220;
 
 /// A complete answer.
 #[derive(Clone, Debug)]
@@ -88,6 +91,9 @@ impl Fault {
         };
         let mut answer = Answer::json(self.status, body);
         answer.headers.insert(ERROR_CODE_HEADER, error_code(self.code));
+        if self.code == OVERLOADED {
+            answer.headers.insert(RETRY_AFTER, HeaderValue::from(1));
+        }
         answer
     }
 }

@@ -22,6 +22,11 @@ pub trait Client: Send {
 
     /// Resolves when the client leaves. Cancel safe.
     async fn gone(&mut self);
+
+    /// Resolves when the client leaves, as far as that can be seen while its body is still to be read. Cancel safe.
+    async fn left_early(&mut self) {
+        std::future::pending().await
+    }
 }
 
 /// The client closed its connection or stream.

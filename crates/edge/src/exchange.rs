@@ -1,6 +1,7 @@
 //! One request on its way through the phases: what rules read and what actions change.
 
 use crate::levels::Enclosing;
+use crate::load::KeyPlace;
 use crate::watch::Watches;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub struct Exchange {
     pub unsettled: Vec<crate::late_costs::Unsettled>,
     /// Who waits for what the upstream says to this request.
     pub watches: Watches,
+    /// Places of `concurrency-limit` that it has until it is dropped.
+    pub places: Vec<KeyPlace>,
     /// The endpoints that have sent the request on, from the one the client has called.
     pub enclosing: Vec<Enclosing>,
     /// Which of them is at work; `None`: the one that the request has come to in the end.
@@ -187,6 +190,7 @@ impl Exchange {
             cookies: Vec::new(),
             unsettled: Vec::new(),
             watches: Watches::default(),
+            places: Vec::new(),
             enclosing: Vec::new(),
             present: None,
             trace: None,

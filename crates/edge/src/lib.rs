@@ -29,6 +29,7 @@ mod levels;
 pub mod limits;
 pub mod listener;
 mod lists;
+pub mod load;
 mod outbound;
 pub mod phase;
 pub mod pool;

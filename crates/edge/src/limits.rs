@@ -15,6 +15,12 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Bytes a second below which an upload is given up, after its first ten seconds.
     pub min_body_rate: usize,
+    /// Time for the head of a request, from its first byte; of the first one, from the connection.
+    pub header_timeout: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub write_timeout: Duration,
+    /// How long a connection may be open that no request is served on.
+    pub idle_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -24,6 +30,9 @@ impl Default for Limits {
             max_headers: 64 << 10, // 64 KiB
             body_timeout: Duration::from_secs(60),
             min_body_rate: 1 << 10, // 1 KiB/s
+            header_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
         }
     }
 }

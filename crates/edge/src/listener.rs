@@ -3,6 +3,7 @@
 use crate::engine::{Engine, Shared};
 use crate::fit::Place;
 use crate::limits::{Budget, Limits};
+use crate::load::Load;
 use crate::pool::Pool;
 use crate::proxy::passing::{BadPassTarget, PassTarget};
 use crate::proxy::targets::{Target, Targets};
@@ -25,6 +26,8 @@ pub struct Listener {
     pub limits: Limits,
     /// Bytes all listeners may buffer.
     pub budget: Arc<Budget>,
+    /// Connections and requests all listeners may have.
+    pub load: Arc<Load>,
     /// The way to providers.
     pub upstream: Arc<dyn Upstream>,
     /// Where traffic goes that no rule answers: requests, or connections that are not HTTP.

@@ -7,6 +7,7 @@ pub use endpoints::{InternalOptions, UpstreamOptions, check_policies};
 use crate::engine::Shared;
 use crate::limits::{Budget, Limits};
 use crate::listener::{Listener, Protocol};
+use crate::load::{Load, LoadLimits};
 use crate::pool::HealthCheck;
 use crate::proxy::admin::{AdminApp, Endpoints};
 use crate::proxy::checker::Checker;
@@ -40,9 +41,6 @@ use tollgate_policy::Source;
 const DRAIN: Duration = Duration::from_secs(600);
 /// How long the access log may take to be written at the end.
 const FLUSH: Duration = Duration::from_secs(2);
-/// Windows of HTTP/2 connections of clients: 1 MiB a stream, 4 MiB a connection. Pingora's 64 KiB throttles uploads.
-const H2_STREAM_WINDOW: u32 = 1 << 20;
-const H2_CONNECTION_WINDOW: u32 = 4 << 20;
 
 /// Without a buffer for reads: whoever reads a connection has one of its own, and Pingora's takes 64 KiB of each
 /// connection as long as it is open. Writes keep their default.
@@ -62,6 +60,8 @@ pub struct ServerOptions {
     pub threads: usize,
     /// Bytes of request bodies buffered for all listeners together.
     pub buffered_bodies: usize,
+    /// Connections and requests of all listeners together.
+    pub load: LoadLimits,
     /// Where a new process takes the listeners over (SIGQUIT).
     pub upgrade_sock: Option<PathBuf>,
     /// Take the listeners over from a running process.
@@ -163,6 +163,7 @@ pub fn serve(
         access_log: Arc::clone(&access_log),
         in_flight: Arc::clone(&in_flight),
         budget: Budget::new(options.buffered_bodies),
+        load: Load::new(options.load, Arc::clone(&shared.metrics)),
         targets: Targets::default(),
     };
     let mut lines = Vec::new();
@@ -282,10 +283,9 @@ fn proxy_service(
         let mut http = http_proxy(conf, EdgeProxy { listener: Arc::clone(&listener) });
         let mut server_options = HttpServerOptions::default();
         server_options.h2c = h2c;
+        server_options.h2_idle_timeout = Some(endpoint.limits.idle_timeout);
         http.server_options = Some(server_options);
-        let mut h2 = pingora_core::protocols::http::v2::server::default_h2_options();
-        h2.initial_window_size(H2_STREAM_WINDOW).initial_connection_window_size(H2_CONNECTION_WINDOW);
-        http.h2_options = Some(h2);
+        http.h2_options = Some(crate::proxy::h2::options(&endpoint.limits));
         Arc::new(http)
     };
     let connections = Connections { http: http(true), http1: http(false), listener: Arc::clone(&listener) };

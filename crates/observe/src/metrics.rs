@@ -7,6 +7,7 @@ mod breakers;
 mod families;
 mod handshake;
 mod histogram;
+mod overload;
 mod process;
 mod provider;
 
@@ -16,6 +17,7 @@ mod tests;
 pub use breakers::{BreakerDomain, BreakerStep};
 pub use handshake::HandshakeFailure;
 pub use histogram::Durations;
+pub use overload::{Cut, Overload, Queue, Refusal};
 pub use provider::{AttemptOutcome, COST_PARTS, ProviderMetrics};
 
 use crate::clock;
@@ -59,6 +61,8 @@ pub struct Metrics {
     pub buffered_bytes: Gauge,
     /// Events of streams longer than the frame limit, passed through without metering.
     pub oversized_frames: Counter,
+    /// Connections, queues, and who was turned away.
+    pub overload: Overload,
     /// Spans of traces.
     pub spans: SpanCounters,
 }
@@ -90,6 +94,7 @@ impl Metrics {
             queue_full: families.spans_dropped("queue_full"),
             export_failed: families.spans_dropped("export_failed"),
         };
+        let overload = Overload::register(&mut registry);
         let metrics = Self {
             surfaces,
             families,
@@ -101,6 +106,7 @@ impl Metrics {
             oversized_frames: Counter::default(),
             spans,
             process,
+            overload,
             registry,
         };
         metrics.register_singles()

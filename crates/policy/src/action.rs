@@ -90,6 +90,9 @@ impl ActionSpec {
     }
 }
 
+/// Actions of our own, which are also among [`KNOWN_ACTIONS`].
+pub const OWN_ACTIONS: &[&str] = &["concurrency-limit"];
+
 /// Every action of the language, supported or not, so that one that is missing here is told from a misspelt one.
 pub const KNOWN_ACTIONS: &[&str] = &[
     "add-headers",
@@ -98,6 +101,7 @@ pub const KNOWN_ACTIONS: &[&str] = &[
     "circuit-breaker",
     "close-connection",
     "compress-response",
+    "concurrency-limit",
     "custom-response",
     "deny",
     "forward-internal",

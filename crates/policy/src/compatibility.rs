@@ -63,8 +63,8 @@ pub fn document_compatibility(specs: &[&ActionSpec], language: &[(&str, &str)]) 
     let mut page = String::from(
         "# Compatibility with ngrok's Traffic Policy\n\nWhat of the language is here, and where it differs. Generated from the \
          code; `make docs` writes it anew. Each action has [a page of its own](actions/README.md).\n\nPhases: **T** \
-         `on_tcp_connect`, **Q** `on_http_request`, **S** `on_http_response`, **E** `on_event_stream_message`. Fields and \
-         results marked with \\* are Tollgate's own.\n\n",
+         `on_tcp_connect`, **Q** `on_http_request`, **S** `on_http_response`, **E** `on_event_stream_message`. Actions, \
+         fields and results marked with \\* are Tollgate's own.\n\n",
     );
     page.push_str("| action | phases | flow | differences |\n|---|---|---|---|\n");
     for name in crate::KNOWN_ACTIONS {
@@ -75,7 +75,8 @@ pub fn document_compatibility(specs: &[&ActionSpec], language: &[(&str, &str)]) 
             Some(spec) => {
                 let cells =
                     [letters(spec.phases), flow(spec.terminating).into(), number(spec.differences.len())];
-                page.push_str(&format!("| [`{name}`](#{name}) | {} |\n", cells.join(" | ")));
+                let star = if crate::OWN_ACTIONS.contains(name) { "\\*" } else { "" };
+                page.push_str(&format!("| [`{name}`](#{name}){star} | {} |\n", cells.join(" | ")));
             }
         }
     }

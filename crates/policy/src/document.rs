@@ -59,7 +59,11 @@ pub fn document_actions(specs: &[&ActionSpec]) -> String {
             fields(false),
             fields(true),
             format!("`actions.ngrok.{}`", spec.result_name),
-            spec.summary.replace('|', "\\|"),
+            format!(
+                "{}{}",
+                spec.summary.replace('|', "\\|"),
+                if crate::OWN_ACTIONS.contains(name) { " *(Tollgate only)*" } else { "" }
+            ),
         ];
         page.push_str(&format!("| {} |\n", cells.join(" | ")));
     }

@@ -26,7 +26,7 @@ mod testing;
 mod tree;
 mod typo;
 
-pub use action::{ActionSpec, KNOWN_ACTIONS, Phase, Terminating};
+pub use action::{ActionSpec, KNOWN_ACTIONS, OWN_ACTIONS, Phase, Terminating};
 pub use cel::{EvalError, Issue, Program, Scope, Template};
 pub use check::Checker;
 pub use compatibility::document_compatibility;

@@ -183,6 +183,12 @@ pub(crate) struct ServeArgs {
     /// Largest request body, such as 32MiB [default: 32MiB]
     #[arg(long, value_name = "SIZE", env = "TOLLGATE_MAX_BODY", value_parser = parse_bytes)]
     pub(crate) max_body: Option<usize>,
+    /// Connections of clients at once [default: half of the files the process may have open]
+    #[arg(long, value_name = "N", env = "TOLLGATE_MAX_CONNECTIONS", value_parser = crate::config::parse_count)]
+    pub(crate) max_connections: Option<usize>,
+    /// Requests served at once; others wait, or get 503 [default: as many as connections, at most 10000]
+    #[arg(long, value_name = "N", env = "TOLLGATE_MAX_REQUESTS", value_parser = crate::config::parse_count)]
+    pub(crate) max_requests: Option<usize>,
     /// What `conn.server_region` says in expressions, such as eu
     #[arg(long, value_name = "LABEL", env = "TOLLGATE_REGION", value_parser = crate::config::parse_region)]
     pub(crate) region: Option<String>,

@@ -4,24 +4,25 @@
 
 mod addresses;
 mod inline;
+mod limits;
 mod names;
 #[cfg(test)]
 mod tests;
 mod upstreams;
 
 pub(crate) use self::addresses::{FileAddresses, FileIpPolicies, parse_region, read_ip_policies};
+pub(crate) use self::limits::{FileLimits, parse_count};
 use crate::cli::{Admin, LogForm, parse_address, parse_admin};
 use crate::decode::{Reader, joined};
 use crate::naming::FileNames;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tollgate_edge::Outbound;
 use tollgate_edge::internal::InternalUrl;
 use tollgate_edge::listener::Protocol;
 use tollgate_edge::pool::HealthCheck;
 use tollgate_edge::server::UpstreamOptions;
-use tollgate_policy::{Node, Source, parse_duration, parse_size};
+use tollgate_policy::{Node, Source};
 
 /// The code of findings in this file.
 const CODE: &str = "config";
@@ -92,17 +93,6 @@ pub(crate) enum Place {
     Vault(PathBuf),
 }
 
-/// `limits`
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct FileLimits {
-    /// Bytes of a request body.
-    pub(crate) max_body: Option<usize>,
-    /// Bytes of all request bodies together.
-    pub(crate) buffered_bodies: Option<usize>,
-    /// Time for a request body.
-    pub(crate) body_timeout: Option<Duration>,
-}
-
 /// Reads a configuration. `folder` is what its paths are relative to.
 ///
 /// # Errors
@@ -168,7 +158,7 @@ impl Decoder<'_> {
             _ => Err("write a number from 1 to 1024"),
         });
         if let Some(node) = root.get("limits") {
-            config.limits = self.limits(node);
+            config.limits = limits::read(self.reader, node);
         }
         if let Some(node) = root.get("http_request_targets") {
             config.targets = self.targets(node);
@@ -344,32 +334,6 @@ impl Decoder<'_> {
             hosts.extend(self.reader.parsed(item, &path, checked));
         }
         Outbound::parse(hosts.iter().map(String::as_str)).unwrap_or_default()
-    }
-
-    fn limits(&mut self, node: &Node) -> FileLimits {
-        let mut limits = FileLimits::default();
-        let keys = ["max_body", "buffered_bodies", "header_timeout", "body_timeout"];
-        if !self.reader.mapping(node, "limits", &keys) {
-            return limits;
-        }
-        if let Some((key, _)) = node.entry("header_timeout") {
-            let message =
-                "`limits.header_timeout` cannot be set: the HTTP library gives every request head 60 seconds";
-            self.reader.error(key.at, message, Some("remove it".into()));
-        }
-        let bytes = |text: &str| match parse_size(text).map(usize::try_from) {
-            Ok(Ok(bytes)) if bytes > 0 => Ok(bytes),
-            Ok(_) => Err("must be at least 1 byte".to_owned()),
-            Err(wrong) => Err(wrong),
-        };
-        limits.max_body = self.reader.parsed_at(node, "limits", "max_body", bytes);
-        limits.buffered_bodies = self.reader.parsed_at(node, "limits", "buffered_bodies", bytes);
-        limits.body_timeout =
-            self.reader.parsed_at(node, "limits", "body_timeout", |text| match parse_duration(text) {
-                Ok(time) if time.is_zero() => Err("must be longer than nothing".to_owned()),
-                other => other,
-            });
-        limits
     }
 
     fn path(&mut self, node: &Node, path: &str) -> Option<PathBuf> {

@@ -1,7 +1,7 @@
 //! What is served: flags and environment variables (clap merges these two), then the configuration file, then defaults.
 
 use crate::cli::{Admin, LogForm, ServeArgs};
-use crate::config::{self, ConfigFile, FileAddresses, FilePolicy};
+use crate::config::{self, ConfigFile, FileAddresses, FileLimits, FilePolicy};
 use crate::error::CliError;
 use crate::naming::{self, Naming};
 use crate::secrets::Secrets;
@@ -12,6 +12,7 @@ use tollgate_catalog::Catalog;
 use tollgate_edge::Outbound;
 use tollgate_edge::limits::Limits;
 use tollgate_edge::listener::Protocol;
+use tollgate_edge::load::LoadLimits;
 use tollgate_edge::server::{EndpointOptions, InternalOptions, UpstreamOptions};
 use tollgate_expr::SecretSource as _;
 use tollgate_policy::Source;
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     /// Bytes of request bodies held at once.
     pub(crate) buffered_bodies: usize,
+    /// Connections and requests at once.
+    pub(crate) load: LoadLimits,
     /// Which servers actions may call beside those a policy names.
     pub(crate) targets: Outbound,
     /// Facts about addresses, the region, IP policies.
@@ -75,8 +78,12 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
     let limits = Limits {
         max_body: args.max_body.or(file.limits.max_body).unwrap_or(defaults.max_body),
         body_timeout: file.limits.body_timeout.unwrap_or(defaults.body_timeout),
+        header_timeout: file.limits.header_timeout.unwrap_or(defaults.header_timeout),
+        write_timeout: file.limits.write_timeout.unwrap_or(defaults.write_timeout),
+        idle_timeout: file.limits.idle_timeout.unwrap_or(defaults.idle_timeout),
         ..defaults
     };
+    let load = load(args, &file.limits);
     let naming = naming::settle(&args.names, file.names)?;
     let secrets = Secrets::open(&args.secrets, file.secrets.as_deref(), &Catalog::builtin())?;
     let keyed = keyed_backends(&naming, &secrets, &file.backends);
@@ -112,9 +119,21 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
         log_format: args.log_format.or(file.log_format).unwrap_or(LogForm::Text),
         threads: args.threads.or(file.threads).map_or_else(cpus, usize::from),
         buffered_bodies,
+        load,
         targets: file.targets,
         addresses: FileAddresses { region: args.region.clone().or(file.addresses.region), ..file.addresses },
     })
+}
+
+/// How much is served at once.
+fn load(args: &ServeArgs, file: &FileLimits) -> LoadLimits {
+    let defaults = LoadLimits::default();
+    LoadLimits {
+        connections: args.max_connections.or(file.connections).unwrap_or(defaults.connections),
+        requests: args.max_requests.or(file.requests).unwrap_or(defaults.requests),
+        queue_size: file.queue_size.unwrap_or(defaults.queue_size),
+        queue_timeout: file.queue_timeout.unwrap_or(defaults.queue_timeout),
+    }
 }
 
 /// The providers that are used with the gateway's keys where there is no policy: those that `backends` lists, and those

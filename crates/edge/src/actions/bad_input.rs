@@ -431,6 +431,7 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ("circuit-breaker", "Q"),
     ("close-connection", "TQ"),
     ("compress-response", "S"),
+    ("concurrency-limit", "Q"), // Tollgate's own
     ("custom-response", "QS"),
     ("deny", "TQ"),
     ("forward-internal", "TQ"),

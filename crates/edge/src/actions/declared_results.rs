@@ -108,6 +108,7 @@ fn runs() -> Vec<[String; 6]> {
         run(request, "basic-auth", "{credentials: ['demo:password1']}"),
         run(request, "basic-auth", "{credentials: ['demo:password1'], enforce: false}"),
         run(response, "compress-response", "{algorithms: [gzip]}"),
+        run(request, "concurrency-limit", "{name: n, max_in_flight: 1, bucket_key: [conn.client_ip]}"),
         run(request, "forward-internal", "{url: 'https://a.internal', on_error: continue}"),
         run(request, "http-request", "{url: 'http://a.example/', retry_condition: 'attempts < 2'}"),
         run(response, "http-request", "{url: 'http://a.example/'}"),

@@ -11,9 +11,11 @@ mod ai_gateway;
 #[cfg(test)]
 mod bad_input;
 mod basic_auth;
+pub(crate) mod bucket_key;
 pub(crate) mod circuit_breaker;
 mod close_connection;
 mod compress_response;
+mod concurrency_limit;
 mod custom_response;
 #[cfg(test)]
 mod declared_results;
@@ -56,6 +58,7 @@ pub const ALL: &[&ActionType] = &[
     &circuit_breaker::ACTION,
     &close_connection::ACTION,
     &compress_response::ACTION,
+    &concurrency_limit::ACTION,
     &custom_response::ACTION,
     &deny::ACTION,
     &forward_internal::ACTION,

@@ -5,7 +5,7 @@ use super::{Gateway, OnError, RESULT};
 use crate::action::body_fault;
 use crate::action::{Flow, RequestCx};
 use crate::answer::Fault;
-use crate::answer::{Answer, ERROR_CODE_HEADER, Fault as PolicyFault, error_code};
+use crate::answer::{Answer, ERROR_CODE_HEADER, Fault as PolicyFault, OVERLOADED, error_code};
 use crate::client::BodyError;
 use crate::exchange::{Ending, Exchange};
 use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
@@ -46,7 +46,8 @@ impl Failure {
 
     pub(crate) fn body(error: &BodyError) -> Self {
         let Fault { code, status, message } = body_fault(error);
-        Self::new(code, status, message)
+        let retry_after = (code == OVERLOADED).then_some(Duration::from_secs(1));
+        Self { retry_after, ..Self::new(code, status, message) }
     }
 
     pub(crate) fn unsupported_path(path: &str) -> Self {

@@ -1,8 +1,11 @@
 //! New connections: the rules of `on_tcp_connect`, before anything of a request is read and before clients are answered.
 
+use super::crowded::turn_away;
+use super::guarded::{Bounds, Guarded};
 use super::incoming::{Incoming, Noted, note};
 use super::passing::{End, Reached, pass, reach};
 use super::preface::{Spoken, spoken};
+use super::pulse::Pulse;
 use crate::action::ConnectFlow;
 use crate::engine::Engine;
 use crate::exchange::Exchange;
@@ -14,6 +17,7 @@ use async_trait::async_trait;
 use http::{HeaderMap, Method, Uri, Version};
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::Stream;
+use pingora_core::protocols::tls::ALPN;
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use serde_json::value::{RawValue, to_raw_value};
@@ -21,7 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tollgate_expr::{ConnectionFacts, Map, RequestFacts, Value};
-use tollgate_observe::{ConnectionRecord, Outcome, PassedBytes};
+use tollgate_observe::{ConnectionRecord, Cut, Outcome, PassedBytes};
 
 /// The connections of one listener. Those the rules let through are served as HTTP, or passed on.
 pub struct Connections {
@@ -60,8 +64,12 @@ impl Ended {
 impl ServerApp for Connections {
     async fn process_new(self: &Arc<Self>, session: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let listener = &*self.listener;
-        let engine = listener.engine.load_full();
         let protocol = listener.place.protocol;
+        let Some(_place) = listener.load.connect() else {
+            turn_away(session, protocol, &listener.load).await;
+            return None;
+        };
+        let engine = listener.engine.load_full();
         if protocol == Protocol::Http && engine.connect.is_empty() && !engine.wants_traffic {
             self.requests(session, shutdown).await;
             return None;
@@ -112,14 +120,30 @@ impl Connections {
     /// Serves the requests of a connection, to its end.
     async fn requests(&self, stream: Stream, shutdown: &ShutdownWatch) {
         if self.listener.place.protocol == Protocol::Https {
-            self.http.process_new(stream, shutdown).await;
-            return;
+            let two = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
+            return self.guarded(stream, two, shutdown).await;
         }
-        match spoken(stream).await {
-            Spoken::One(stream) => self.http1.process_new(stream, shutdown).await,
-            Spoken::Two(stream) => self.http.process_new(stream, shutdown).await,
-            Spoken::Nothing => None,
+        match spoken(stream, self.listener.limits.header_timeout).await {
+            Spoken::One(stream) => self.guarded(stream, false, shutdown).await,
+            Spoken::Two(stream) => self.guarded(stream, true, shutdown).await,
+            Spoken::Nothing => {}
+            Spoken::Late => self.listener.shared.metrics.overload.cut(Cut::HeaderTimeout),
+        }
+    }
+
+    /// Serves them with clocks on what the client does.
+    async fn guarded(&self, stream: Stream, two: bool, shutdown: &ShutdownWatch) {
+        let limits = &self.listener.limits;
+        let bounds =
+            Bounds { head: limits.header_timeout, length: limits.max_headers, write: limits.write_timeout };
+        let pulse = Pulse::new(Arc::clone(&self.listener.shared.metrics));
+        let stream: Stream = Box::new(Guarded::new(stream, two, bounds, Arc::clone(&pulse)));
+        let http =
+            if two || self.listener.place.protocol == Protocol::Https { &self.http } else { &self.http1 };
+        let serving = async {
+            http.process_new(stream, shutdown).await;
         };
+        pulse.serve(serving).await;
     }
 
     /// What is done with a connection that the rules let through.

@@ -2,12 +2,13 @@
 
 use super::headers;
 use super::service::RequestState;
+use crate::answer::OVERLOADED;
 use crate::exchange::{Ending, Exchange};
 use crate::listener::Listener;
 use pingora_proxy::Session;
 use serde_json::value::{RawValue, to_raw_value};
 use std::time::Duration;
-use tollgate_observe::{AccessRecord, Outcome, RequestTrace};
+use tollgate_observe::{AccessRecord, Outcome, Refusal, RequestTrace};
 
 pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestState) {
     let Some(exchange) = &ctx.exchange else { return };
@@ -61,6 +62,9 @@ pub(super) fn write(listener: &Listener, session: &Session, ctx: &mut RequestSta
         version: exchange.request.version,
         surface: record.surface,
     });
+    if record.error_code == Some(OVERLOADED) && ctx.place.is_some() {
+        listener.shared.metrics.overload.refused(Refusal::BufferedBodies);
+    }
     listener.access_log.write(&AccessRecord { trace_id: trace.as_deref(), ..line });
     listener.shared.metrics.request(record.surface.unwrap_or("other"), status, took);
     listener.shared.metrics.buffered_bytes.set(i64::try_from(listener.budget.used()).unwrap_or(i64::MAX));

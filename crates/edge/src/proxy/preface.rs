@@ -13,8 +13,6 @@ use tokio::io::AsyncReadExt;
 
 /// What a client that speaks HTTP/2 says first.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// How long a client may say nothing, or no more than a part of the preface: as long as the head of a request may take.
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// What a new connection turned out to be.
 pub(super) enum Spoken {
@@ -22,21 +20,24 @@ pub(super) enum Spoken {
     One(Stream),
     /// HTTP/2, or a stream whose beginning cannot be looked at.
     Two(Stream),
-    /// The client left, or took too long.
+    /// The client left.
     Nothing,
+    /// The client took too long.
+    Late,
 }
 
-/// Reads as much as it takes to know. What was read is there to be read again.
-pub(super) async fn spoken(stream: Stream) -> Spoken {
+/// Reads as much as it takes to know. What was read is there to be read again. A client may say nothing, or no more than a
+/// part of the preface, for as long as the head of a request may take.
+pub(super) async fn spoken(stream: Stream, longest: Duration) -> Spoken {
     if stream.as_any().is::<Counted<Stream>>() {
         let Ok(counted) = stream.into_any().downcast::<Counted<Stream>>() else { return Spoken::Nothing };
         let (inner, traffic) = counted.into_parts();
         let counted = |inner| -> Stream { Box::new(Counted::new(inner, Arc::clone(&traffic))) };
         // What is read here is read once more later, and counted then.
-        return match Box::pin(spoken(inner)).await {
+        return match Box::pin(spoken(inner, longest)).await {
             Spoken::One(inner) => Spoken::One(counted(inner)),
             Spoken::Two(inner) => Spoken::Two(counted(inner)),
-            Spoken::Nothing => Spoken::Nothing,
+            other => other,
         };
     }
     if !stream.as_any().is::<Socket>() {
@@ -58,8 +59,10 @@ pub(super) async fn spoken(stream: Stream) -> Spoken {
         }
         true
     };
-    if !matches!(pingora_timeout::timeout(LONGEST, reading).await, Ok(true)) || length == 0 {
-        return Spoken::Nothing;
+    match pingora_timeout::timeout(longest, reading).await {
+        Ok(true) if length > 0 => {}
+        Ok(_) => return Spoken::Nothing,
+        Err(_) => return Spoken::Late,
     }
     socket.rewind(said.get(..length).unwrap_or_default());
     if said == *PREFACE { Spoken::Two(socket) } else { Spoken::One(socket) }

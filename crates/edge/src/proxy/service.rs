@@ -2,20 +2,23 @@
 //! loop; everything a policy lets through goes on Pingora's plain proxy path.
 
 use crate::action::RequestCx;
-use crate::answer::{Answer, Fault};
+use crate::answer::{Answer, Fault, OVERLOADED};
 use crate::exchange::{Ending, Exchange};
 use crate::forward::{Forward, forward};
 use crate::late_costs;
 use crate::listener::Listener;
 use crate::lists;
+use crate::load::{Gate, Held, NoPlace, admitted, retry_after};
 use crate::phase::{self, Onward, Outcome};
 use crate::pool::Pool;
 use crate::proxy::plain;
+use crate::proxy::pulse::{Serving, serving};
 use crate::proxy::request::{exchange_for, head_too_large, host_missing};
-use crate::proxy::session::{SessionClient, WRITE_TIMEOUT};
+use crate::proxy::session::SessionClient;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -23,6 +26,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tollgate_observe::Queue;
 
 /// One listener's proxy.
 pub struct EdgeProxy {
@@ -36,6 +40,10 @@ pub struct RequestState {
     pub engine: Arc<crate::engine::Engine>,
     /// Counts the request as in flight until it is dropped.
     pub in_flight: tollgate_observe::InFlightGuard,
+    /// Its place among all requests.
+    pub place: Option<Held<Arc<Gate>>>,
+    /// Tells its connection that no head is awaited.
+    pub serving: Option<Serving>,
     /// When the head had been read.
     pub started: Instant,
     /// The request as rules see it; absent until the head was read.
@@ -80,6 +88,8 @@ impl ProxyHttp for EdgeProxy {
         RequestState {
             engine: self.listener.engine.load_full(),
             in_flight: self.listener.in_flight.enter(),
+            place: None,
+            serving: serving(),
             started: Instant::now(),
             exchange: None,
             onward: None,
@@ -95,7 +105,12 @@ impl ProxyHttp for EdgeProxy {
         ctx.started = Instant::now();
         let mut exchange = exchange_for(session, &self.listener, &ctx.engine);
         let limits = self.listener.limits;
-        session.as_downstream_mut().set_write_timeout(Some(WRITE_TIMEOUT));
+        let downstream = session.as_downstream_mut();
+        downstream.set_write_timeout(Some(limits.write_timeout));
+        // Pingora takes a client of HTTP/1.1 that says nothing of it for one that may stay for ever.
+        if downstream.get_keepalive().is_some() {
+            downstream.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
+        }
         if let Some(fault) = host_missing(session).or_else(|| head_too_large(session, limits.max_headers)) {
             let answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);
             exchange.record.error_code = Some(fault.code);
@@ -103,6 +118,10 @@ impl ProxyHttp for EdgeProxy {
             return self.finish(session, ctx, exchange, Outcome::Respond(answer)).await;
         }
         let mut client = SessionClient::new(session, limits, Arc::clone(&self.listener.budget));
+        match self.enter(&mut client).await {
+            Ok(place) => ctx.place = Some(place),
+            Err(none) => return self.turn_away(session, ctx, exchange, none).await,
+        }
         let mut cx = RequestCx {
             exchange: &mut exchange,
             client: &mut client,
@@ -279,6 +298,37 @@ fn gone() -> Result<bool> {
 }
 
 impl EdgeProxy {
+    /// A place among all requests, or why there is none.
+    async fn enter(&self, client: &mut SessionClient<'_>) -> Result<Held<Arc<Gate>>, NoPlace> {
+        let load = &self.listener.load;
+        let metrics = &self.listener.shared.metrics;
+        admitted(load.requests.ask(), load.patience, client, metrics, Some(Queue::Requests)).await
+    }
+
+    /// Answers a request for which there is no place.
+    async fn turn_away(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestState,
+        mut exchange: Exchange,
+        why: NoPlace,
+    ) -> Result<bool> {
+        if why == NoPlace::Gone {
+            exchange.record.outcome = Ending::ClientGone;
+            return self.finish(session, ctx, exchange, Outcome::Answered).await;
+        }
+        let fault = Fault {
+            code: OVERLOADED,
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            message: "the gateway is serving as many requests as it can; try again".into(),
+        };
+        exchange.record.error_code = Some(fault.code);
+        exchange.record.outcome = Ending::Refused;
+        let mut answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);
+        answer.headers.insert(RETRY_AFTER, HeaderValue::from(retry_after(self.listener.load.patience)));
+        self.finish(session, ctx, exchange, Outcome::Respond(answer)).await
+    }
+
     /// Carries out how the request phase ended. `Ok(true)`: answered; `Ok(false)`: on to the plain path.
     async fn finish(
         &self,

@@ -20,10 +20,8 @@ const DRAIN: Duration = Duration::from_millis(500);
 const SHORT_BODY: usize = 64 * 1024;
 /// Time for that.
 const SHORT_BODY_TIME: Duration = Duration::from_millis(100);
-
-/// A client that takes nothing for this long is given up: it would hold its connection, and the provider's, for ever.
-/// Applies to each write, so that a slow client is served as long as it reads.
-pub const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest piece of a body that is written at once.
+const PIECE: usize = 256 * 1024;
 
 /// A [`Client`] over a session.
 pub struct SessionClient<'s> {
@@ -222,10 +220,24 @@ impl Client for SessionClient<'_> {
         self.session.write_response_header(Box::new(head), end).await.map_err(|_| ClientGone)
     }
 
-    async fn chunk(&mut self, data: Bytes, end: bool) -> Result<(), ClientGone> {
+    async fn chunk(&mut self, mut data: Bytes, end: bool) -> Result<(), ClientGone> {
         self.sent += data.len() as u64;
+        // A client has the time of a write for each piece: a slow one is served as long as it reads.
+        while data.len() > PIECE {
+            let piece = data.split_to(PIECE);
+            self.session.write_response_body(Some(piece), false).await.map_err(|_| ClientGone)?;
+        }
         let data = if data.is_empty() { None } else { Some(data) };
         self.session.write_response_body(data, end).await.map_err(|_| ClientGone)
+    }
+
+    async fn left_early(&mut self) {
+        let downstream = self.session.as_downstream_mut();
+        // With HTTP/1, behind the body that is still to be read nobody can see.
+        if downstream.is_http2() || downstream.is_body_done() {
+            return self.gone().await;
+        }
+        std::future::pending().await
     }
 
     async fn gone(&mut self) {

@@ -7,6 +7,7 @@ use crate::fit::{self, Place};
 use crate::internal::InternalUrl;
 use crate::limits::{Budget, Limits};
 use crate::listener::{Listener, PlainUpstream, Protocol};
+use crate::load::Load;
 use crate::pool::{HealthCheck, Member, Pool};
 use crate::proxy::targets::Targets;
 use crate::tls::{Certificates, Configs};
@@ -54,6 +55,7 @@ pub(super) struct Maker {
     pub(super) access_log: Arc<AccessLog>,
     pub(super) in_flight: Arc<InFlight>,
     pub(super) budget: Arc<Budget>,
+    pub(super) load: Arc<Load>,
     pub(super) targets: Targets,
 }
 
@@ -103,6 +105,7 @@ impl Maker {
             endpoint: Arc::new(endpoint),
             limits,
             budget: Arc::clone(&self.budget),
+            load: Arc::clone(&self.load),
             upstream: Arc::clone(&self.upstream),
             plain,
             access_log: Arc::clone(&self.access_log),

@@ -11,6 +11,7 @@ pub(crate) static ACTIONS: &[&str] = &[
     "circuit_breaker",
     "close_connection",
     "compress",
+    "concurrency_limit",
     "custom_response",
     "deny",
     "forward_internal",

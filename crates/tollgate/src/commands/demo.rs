@@ -103,6 +103,7 @@ fn start(stage: &Stage, listen: SocketAddr, admin: Option<SocketAddr>) -> Result
         admin_token: None,
         threads: 2,
         buffered_bodies: BUFFERED_BODIES,
+        load: tollgate_edge::load::LoadLimits::default(),
         upgrade_sock: None,
         upgrade: false,
         version: wiring::VERSION,

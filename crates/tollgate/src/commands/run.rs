@@ -70,6 +70,7 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
         admin_token: std::env::var(ADMIN_TOKEN).ok().filter(|token| !token.is_empty()),
         threads: settings.threads,
         buffered_bodies: settings.buffered_bodies,
+        load: settings.load,
         upgrade_sock: args.upgrade_sock.clone(),
         upgrade: args.upgrade,
         version: wiring::VERSION,

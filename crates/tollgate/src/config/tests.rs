@@ -1,4 +1,5 @@
 use super::*;
+use std::time::Duration;
 use tollgate_select::Selector;
 
 fn config(text: &str) -> Result<ConfigFile, String> {
@@ -26,7 +27,8 @@ default_backend: openrouter
 force_model: openai:gpt-4o
 log_format: json
 threads: 3
-limits: {max_body: 1MiB, buffered_bodies: 8MiB, body_timeout: 5s}
+limits: {max_body: 1MiB, buffered_bodies: 8MiB, body_timeout: 5s, header_timeout: 4s, write_timeout: 30s, idle_timeout: 75s,
+         connections: 900, requests: 300, queue: {size: 0, timeout: 500ms}}
 http_request_targets: ['*.tenants.example', 10.0.0.0/8]
 ";
 
@@ -51,7 +53,14 @@ fn every_key_is_read() {
     let limits = FileLimits {
         max_body: Some(1 << 20),
         buffered_bodies: Some(8 << 20),
+        connections: Some(900),
+        requests: Some(300),
+        queue_size: Some(0),
+        queue_timeout: Some(Duration::from_millis(500)),
+        header_timeout: Some(Duration::from_secs(4)),
         body_timeout: Some(Duration::from_secs(5)),
+        write_timeout: Some(Duration::from_secs(30)),
+        idle_timeout: Some(Duration::from_secs(75)),
     };
     assert_eq!(config.limits, limits);
     assert_eq!(Ok(config.targets), Outbound::parse(["*.tenants.example", "10.0.0.0/8"]));
@@ -169,7 +178,17 @@ fn mistakes_are_named_with_place_and_remedy() {
         ),
         ("backends: {openrouter: {type: openai}}\n", &["`backends.openrouter.type`: must be `openrouter`"]),
         ("backends: {openruoter: {}}\n", &["there is no key `backends.openruoter`"]),
-        ("limits: {header_timeout: 10s}\n", &["1:10", "`limits.header_timeout` cannot be set", "60 seconds"]),
+        ("limits: {header_timeout: 0s}\n", &["1:26", "`limits.header_timeout`: must be longer than nothing"]),
+        ("limits: {write_timeout: soon}\n", &["1:25", "`limits.write_timeout`"]),
+        ("limits: {idle_timeout: 500ms}\n", &["`limits.idle_timeout`: must be from 1s to 24h"]),
+        ("limits: {idle_timeout: 1500ms}\n", &["`limits.idle_timeout`: must be in whole seconds"]),
+        ("limits: {connections: 0}\n", &["1:23", "`limits.connections`: write a number from 1 to"]),
+        ("limits: {requests: many}\n", &["`limits.requests`: write a number from 1 to"]),
+        ("limits: {queue: 5}\n", &["`limits.queue` must be a mapping, not a number"]),
+        ("limits: {queue: {size: -1}}\n", &["`limits.queue.size`: write a number from 0 to"]),
+        ("limits: {queue: {timeout: 0s}}\n", &["`limits.queue.timeout`: must be longer than nothing"]),
+        ("limits: {queue: {length: 5}}\n", &["there is no key `limits.queue.length`"]),
+        ("limits: {conections: 5}\n", &["did you mean `connections`?"]),
         ("limits: {max_body: big}\n", &["`limits.max_body`: must begin with a whole number"]),
         ("admin: {listen: ':4040'}\n", &["`admin.listen`: say where"]),
         ("admin: 4040\n", &["`admin` must be a mapping, not a number"]),

@@ -3,9 +3,10 @@
 mod store;
 mod window;
 
-pub(crate) use store::{BucketKey, Buckets, LimitStore};
+pub(crate) use store::{Buckets, LimitStore};
 pub(crate) use window::{Limit, Verdict};
 
+use super::bucket_key::Keys;
 use super::gate;
 use crate::action::{Action, ActionType, Flow, RequestCx};
 use crate::answer::{Answer, Fault, format_of};
@@ -13,11 +14,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use tollgate_dialect::{UpstreamError, render_provider_error};
-use tollgate_expr::{Activation, Program, Value};
+use tollgate_expr::Value;
 use tollgate_policy::{
     ActionSpec, CelScope, Checker, Config, Field, Holds, Phase, ResultVar, Shape, Terminating,
     format_duration, parse_duration,
@@ -34,10 +34,9 @@ pub(super) static ACTION: ActionType = ActionType {
         Ok(Box::new(RateLimit {
             state: cx.state_name(&identity),
             limit: Limit { capacity, rate: u64::try_from(rate.as_millis()).unwrap_or(u64::MAX) },
-            keys: keys.iter().filter_map(|key| key.program()).map(Key::new).collect(),
+            keys: Keys::new(keys.iter().filter_map(|key| key.program()), cx.shared.key_salt),
             enforce: config.get("enforce").and_then(|c| c.as_bool()).unwrap_or(true),
             store: Arc::clone(&cx.shared.gates.limits),
-            salt: cx.shared.key_salt,
         }))
     },
 };
@@ -164,62 +163,9 @@ struct RateLimit {
     /// Tells its buckets from those of other limits.
     state: String,
     limit: Limit,
-    keys: Vec<Key>,
+    keys: Keys,
     enforce: bool,
     store: Arc<dyn LimitStore>,
-    salt: [u8; 16],
-}
-
-/// One of the expressions whose values name a bucket.
-struct Key {
-    program: Program,
-    /// Its value may be a credential.
-    secret: bool,
-}
-
-impl Key {
-    fn new(program: Program) -> Self {
-        const TELLING: &[&str] = &["auth", "key", "token", "secret", "cookie", "password"];
-        let source = program.source().to_ascii_lowercase();
-        let secret = TELLING.iter().any(|word| source.contains(word));
-        Self { program, secret }
-    }
-
-    /// What rules and logs may see of a value: a hash, where it is long or may be a credential.
-    fn shown(&self, value: &str, salt: &[u8; 16]) -> String {
-        const LONGEST: usize = 64;
-        if value.is_empty() || !self.secret && value.len() <= LONGEST {
-            return value.to_owned();
-        }
-        let hash = Sha256::new_with_prefix(salt).chain_update(value).finalize();
-        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-impl RateLimit {
-    /// The bucket of a request, and its name for people.
-    fn bucket(&self, endpoint: &str, activation: &Activation<'_>) -> Result<(BucketKey, String), Fault> {
-        // Salted and hashed: what is kept tells nothing of credentials, and nobody can aim at another's bucket.
-        let mut hash = Sha256::new_with_prefix(self.salt);
-        let mut add = |part: &str| {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        };
-        add(endpoint);
-        add(&self.state);
-        let mut shown = Vec::with_capacity(self.keys.len());
-        for key in &self.keys {
-            let value = key.program.eval(activation).map_err(|error| {
-                Fault::policy(2253, format!("a bucket_key of rate-limit could not be computed: {error}"))
-            })?;
-            let value = value.to_text();
-            add(&value);
-            shown.push(key.shown(&value, &self.salt));
-        }
-        let digest = hash.finalize();
-        let (half, _) = digest.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
-        Ok((BucketKey(u128::from_le_bytes(*half)), shown.join(",")))
-    }
 }
 
 fn result(bucket: &str, limited: bool, fault: Option<&Fault>) -> Value {
@@ -229,7 +175,7 @@ fn result(bucket: &str, limited: bool, fault: Option<&Fault>) -> Value {
 #[async_trait]
 impl Action for RateLimit {
     async fn on_request(&self, cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
-        let found = self.bucket(&cx.exchange.endpoint.id, &cx.exchange.activation());
+        let found = self.keys.bucket(SPEC.name, &self.state, cx.exchange);
         let (key, shown) = match found {
             Ok(found) => found,
             Err(fault) => {
@@ -252,7 +198,11 @@ impl Action for RateLimit {
 
 /// The language names no code for this answer.
 fn refusal(path: &str, request_id: &str, seconds: u64) -> Answer {
-    let message = format!("Too many requests; try again in {seconds} s");
+    too_many(path, request_id, seconds, format!("Too many requests; try again in {seconds} s"))
+}
+
+/// 429 in the client's dialect, with the seconds to wait.
+pub(super) fn too_many(path: &str, request_id: &str, seconds: u64, message: String) -> Answer {
     let body = match format_of(path) {
         Some(format) => {
             let said = UpstreamError {

@@ -1,14 +1,11 @@
 //! Where buckets are kept: in this process, up to a million of them.
 
 use super::window::{Limit, Verdict, Window};
+use crate::actions::bucket_key::BucketKey;
 use crate::clock::Clock;
 use async_trait::async_trait;
 use foldhash::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// The name of a bucket: a hash of the limit it belongs to and of the values of its keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct BucketKey(pub(crate) u128);
 
 /// Keeps buckets. Asking and counting are one step: of requests that come at the same time, no more are admitted than
 /// fit. A store that others share and that cannot be reached decides itself what to say.
