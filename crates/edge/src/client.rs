@@ -20,9 +20,21 @@ pub trait Client: Send {
     /// Sends a part of the body as it is, at once.
     async fn chunk(&mut self, data: Bytes, end: bool) -> Result<(), ClientGone>;
 
-    /// Resolves when the client leaves. Cancel safe.
-    async fn gone(&mut self);
+    /// Resolves when the client leaves, or when the gateway cannot wait for it any more. Cancel safe.
+    async fn gone(&mut self) -> Over;
 }
+
+/// Why nobody waits for an answer any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The client has left.
+    ClientGone,
+    /// The gateway stops, and the time to finish what had begun is over. The client is still there, and can be told.
+    Stopping,
+}
+
+/// What clients are told of the latter.
+pub const STOPPING: &str = "the gateway is stopping; send the request again";
 
 /// The client closed its connection or stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,6 +8,7 @@ mod addressing;
 pub mod answer;
 pub mod client;
 pub mod clock;
+mod descriptors;
 pub mod direct;
 pub mod dry;
 mod encoding;

@@ -49,6 +49,14 @@ pub struct Metrics {
     pub access_log_dropped: Counter,
     /// Bytes of request bodies held in memory.
     pub buffered_bytes: Gauge,
+    /// How often there was no file descriptor, or no memory, for a connection to a provider or server.
+    pub connections_not_opened: Counter,
+    /// Seconds in which there was no file descriptor for connections of clients.
+    pub out_of_files_seconds: Counter,
+    /// File descriptors in use.
+    pub open_files: Gauge,
+    /// The most there can be.
+    pub open_files_limit: Gauge,
     /// Events of streams longer than the frame limit, passed through without metering.
     pub oversized_frames: Counter,
 }
@@ -70,6 +78,10 @@ impl Metrics {
             failovers: Counter::default(),
             access_log_dropped: Counter::default(),
             buffered_bytes: Gauge::default(),
+            connections_not_opened: Counter::default(),
+            out_of_files_seconds: Counter::default(),
+            open_files: Gauge::default(),
+            open_files_limit: Gauge::default(),
             oversized_frames: Counter::default(),
             registry,
         };
@@ -141,6 +153,18 @@ impl Metrics {
             "Lines of the access log that were lost",
             self.access_log_dropped.clone(),
         );
+        registry.register(
+            "connections_not_opened",
+            "Times there was no file descriptor or memory for a connection to a provider or server",
+            self.connections_not_opened.clone(),
+        );
+        registry.register(
+            "out_of_files_seconds",
+            "Seconds in which there was no file descriptor for connections of clients",
+            self.out_of_files_seconds.clone(),
+        );
+        registry.register("open_files", "File descriptors in use", self.open_files.clone());
+        registry.register("open_files_limit", "Most file descriptors", self.open_files_limit.clone());
         registry.register(
             "buffered_body_bytes",
             "Bytes of request bodies held in memory",

@@ -15,6 +15,7 @@ use super::wire::Wire;
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::Fault as PolicyFault;
+use crate::client::Over;
 use crate::dry::is_stand_in;
 use crate::exchange::Ending;
 use crate::late_costs;
@@ -45,7 +46,8 @@ pub(super) struct Try<'a> {
 enum Tried {
     Committed(Box<Committed>),
     Failed(Box<Failed>),
-    ClientGone,
+    /// Nobody waits for an answer any more.
+    Over(Over),
 }
 
 impl Try<'_> {
@@ -98,9 +100,12 @@ impl Gateway {
                     committed = Some((this, answer));
                     break;
                 }
-                Tried::ClientGone => {
+                Tried::Over(Over::ClientGone) => {
                     cx.exchange.record.outcome = Ending::ClientGone;
                     return Ok(Flow::Answered);
+                }
+                Tried::Over(Over::Stopping) => {
+                    return self.fail(cx, Some(incoming.surface), Failure::stopping()).await;
                 }
                 Tried::Failed(failed) => {
                     let total_spent = incoming.started.elapsed() >= self.knobs.total_timeout;
@@ -162,7 +167,7 @@ impl Gateway {
         tokio::select! {
             biased;
             () = tokio::time::sleep(wait) => {}
-            () = cx.client.gone() => return Tried::ClientGone,
+            over = cx.client.gone() => return Tried::Over(over),
         }
         cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
         // It has the whole time of an attempt, and is measured as one.
@@ -206,13 +211,16 @@ impl Gateway {
         };
         let outcome = tokio::select! {
             biased;
-            outcome = work => Some(outcome),
-            () = cx.client.gone() => None,
+            outcome = work => Ok(outcome),
+            over = cx.client.gone() => Err(over),
         };
-        let Some(outcome) = outcome else {
-            tracing::debug!(request_id = %cx.exchange.request.id, "the client left; the attempt is cancelled");
-            self.charge_failed(cx.exchange, this.asked(wire.surface), (&used, true), None);
-            return Tried::ClientGone;
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(over) => {
+                tracing::debug!(request_id = %cx.exchange.request.id, ?over, "the attempt is cancelled");
+                self.charge_failed(cx.exchange, this.asked(wire.surface), (&used, true), None);
+                return Tried::Over(over);
+            }
         };
         let made = |result: Result<&Committed, &Failed>| Made {
             url: url.unwrap_or_default(),

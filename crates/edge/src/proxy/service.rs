@@ -11,6 +11,7 @@ use crate::lists;
 use crate::phase::{self, Onward, Outcome};
 use crate::pool::Pool;
 use crate::proxy::plain;
+use crate::proxy::provider::is_ours;
 use crate::proxy::request::{exchange_for, head_too_large, host_missing};
 use crate::proxy::session::{SessionClient, WRITE_TIMEOUT};
 use async_trait::async_trait;
@@ -102,7 +103,7 @@ impl ProxyHttp for EdgeProxy {
             exchange.record.outcome = Ending::Refused;
             return self.finish(session, ctx, exchange, Outcome::Respond(answer)).await;
         }
-        let mut client = SessionClient::new(session, limits, Arc::clone(&self.listener.budget));
+        let mut client = SessionClient::new(session, &self.listener);
         let mut cx = RequestCx {
             exchange: &mut exchange,
             client: &mut client,
@@ -135,7 +136,10 @@ impl ProxyHttp for EdgeProxy {
         mut error: Box<Error>,
     ) -> Box<Error> {
         let listener = ctx.served_by(&self.listener);
-        if let (Some(pool), Some(last)) = (&listener.plain, ctx.tried.last()) {
+        if is_ours(&error) {
+            // Nothing that another server would make better.
+            listener.shared.metrics.connections_not_opened.inc();
+        } else if let (Some(pool), Some(last)) = (&listener.plain, ctx.tried.last()) {
             pool.unreachable(*last);
             // Nothing was sent, so another one may have it.
             error.set_retry(pool.has_another(&ctx.tried));
@@ -355,7 +359,7 @@ impl EdgeProxy {
             return Ok(false);
         };
         let engine = ctx.last_engine();
-        let mut client = SessionClient::new(session, self.listener.limits, Arc::clone(&self.listener.budget));
+        let mut client = SessionClient::new(session, &self.listener);
         let to = Forward {
             pool,
             engine: &engine,
@@ -382,7 +386,7 @@ impl EdgeProxy {
         if let Some(exchange) = &ctx.exchange {
             super::headers::stamp(&mut headers, exchange, &ctx.engine);
         }
-        let mut client = SessionClient::new(session, self.listener.limits, Arc::clone(&self.listener.budget));
+        let mut client = SessionClient::new(session, &self.listener);
         let sent = client.answer(status, headers, body).await;
         ctx.sent += client.sent;
         if sent.is_err() {

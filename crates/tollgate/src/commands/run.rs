@@ -71,6 +71,7 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
         buffered_bodies: settings.buffered_bodies,
         upgrade_sock: args.upgrade_sock.clone(),
         upgrade: args.upgrade,
+        drain: settings.drain,
         version: wiring::VERSION,
         data_files,
     };
