@@ -117,8 +117,8 @@ mod tests {
         let mut at = |open| watcher.look(open, 100, now);
         let levels: Vec<Level> =
             [10, 89, 90, 100, 100, 85, 80, 79, 85, 90].into_iter().map(&mut at).collect();
-        use Level::{High, Low, None};
-        assert_eq!(levels, [Low, Low, High, None, None, High, High, Low, Low, High]);
+        let [low, high, none] = [Level::Low, Level::High, Level::None];
+        assert_eq!(levels, [low, low, high, none, none, high, high, low, low, high]);
     }
 
     #[test]

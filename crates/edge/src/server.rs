@@ -33,7 +33,7 @@ use pingora_core::services::background::background_service;
 use pingora_proxy::http_proxy;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpSocket;
@@ -151,24 +151,18 @@ pub fn serve(
     access_log: Arc<AccessLog>,
     announce: impl FnOnce(Vec<String>) + Send + 'static,
 ) -> Result<(), StartError> {
-    let admin_open = options.admin.filter(|a| !a.ip().is_loopback() && options.admin_token.is_none());
-    if let Some(address) = admin_open {
-        return Err(StartError::AdminExposed(address));
-    }
-    check_upgrade(&options)?;
+    check(&options)?;
     descriptors::watch(Arc::clone(&shared.metrics));
     let mut server = server(&options);
     let conf = Arc::clone(&server.configuration);
     let pools = pools(&conf)?;
-    let in_flight = Arc::clone(shared.metrics.in_flight());
-    let first_file = options.endpoints.first().and_then(|e| e.file.as_ref()).map(|f| f.display().to_string());
-    let run = Arc::new(RunState::new(options.version, first_file, Arc::clone(&in_flight)));
-    let leaving = leaving(&options, &run, &in_flight, &access_log);
+    let leaving = leaving(&options, Arc::clone(shared.metrics.in_flight()), &access_log);
+    let run = Arc::clone(&leaving.run);
     let maker = Maker {
         shared: Arc::clone(&shared),
         upstream: Arc::new(Providers::new(pools)),
         access_log,
-        in_flight,
+        in_flight: Arc::clone(&leaving.in_flight),
         budget: Budget::new(options.buffered_bodies),
         targets: Targets::default(),
     };
@@ -204,22 +198,12 @@ pub fn serve(
     check_health(&mut server, &watched)?;
     tls::watch(watched.iter().filter_map(|(_, _, listener)| listener.certificates.clone()).collect());
     reload::watch(options.data_files, watched, Arc::clone(&run), &shared);
-    let mut giver = None;
-    if let Some(sock) = options.upgrade_sock.filter(|_| options.upgrade) {
-        // Last: whatever could keep this process from serving has been seen to.
-        let mut taken = handover::take(&sock).map_err(StartError::Upgrade)?;
-        for (address, socket) in taken.sockets.drain() {
-            if addresses.iter().any(|wanted| wanted.to_string() == address) {
-                leaving.sockets.keep(address, socket);
-            } else {
-                tracing::info!("no endpoint listens any more on {address}");
-            }
-        }
-        giver = Some(taken);
-    }
     for (address, socket) in reserved {
         leaving.sockets.keep(address.to_string(), socket);
     }
+    // Last: whatever could keep this process from serving has been seen to.
+    let giver = options.upgrade_sock.filter(|_| options.upgrade);
+    let giver = giver.map(|sock| take_over(&sock, &addresses, &leaving)).transpose()?;
     announce_when_listening(addresses, move || {
         giver.into_iter().for_each(handover::Taken::confirm);
         announce(lines);
@@ -228,8 +212,35 @@ pub fn serve(
     Ok(())
 }
 
-/// Sees that listeners can be handed over, where that is wanted.
-fn check_upgrade(options: &ServerOptions) -> Result<(), StartError> {
+/// Waits for the sockets of the process that serves now, and keeps those of these addresses.
+fn take_over(
+    sock: &Path,
+    addresses: &[SocketAddr],
+    leaving: &Leaving,
+) -> Result<handover::Taken, StartError> {
+    let mut taken = handover::take(sock).map_err(StartError::Upgrade)?;
+    for (address, socket) in taken.sockets.drain() {
+        if addresses.iter().any(|wanted| wanted.to_string() == address) {
+            leaving.sockets.keep(address, socket);
+        } else {
+            tracing::info!("no endpoint listens any more on {address}");
+        }
+    }
+    match addresses.iter().find(|address| !leaving.sockets.has(&address.to_string())) {
+        None => Ok(taken),
+        // Nothing was confirmed: the other process serves on.
+        Some(other) => Err(StartError::Upgrade(format!(
+            "{other} is in use, and not by the process that handed its listeners over"
+        ))),
+    }
+}
+
+/// Sees that the operator's pages are not everybody's, and that listeners can be handed over where that is wanted.
+fn check(options: &ServerOptions) -> Result<(), StartError> {
+    let admin_open = options.admin.filter(|a| !a.ip().is_loopback() && options.admin_token.is_none());
+    if let Some(address) = admin_open {
+        return Err(StartError::AdminExposed(address));
+    }
     let wrong = |why: String| Err(StartError::Upgrade(why));
     match &options.upgrade_sock {
         Some(sock) => handover::check(sock).or_else(|why| wrong(format!("--upgrade-sock: {why}")))?,
@@ -248,15 +259,11 @@ fn check_upgrade(options: &ServerOptions) -> Result<(), StartError> {
 }
 
 /// What has to be over before the process ends.
-fn leaving(
-    options: &ServerOptions,
-    run: &Arc<RunState>,
-    in_flight: &Arc<InFlight>,
-    log: &Arc<AccessLog>,
-) -> Arc<Leaving> {
+fn leaving(options: &ServerOptions, in_flight: Arc<InFlight>, log: &Arc<AccessLog>) -> Arc<Leaving> {
+    let first_file = options.endpoints.first().and_then(|e| e.file.as_ref()).map(|f| f.display().to_string());
     Arc::new(Leaving {
-        run: Arc::clone(run),
-        in_flight: Arc::clone(in_flight),
+        run: Arc::new(RunState::new(options.version, first_file, Arc::clone(&in_flight))),
+        in_flight,
         connections: Arc::default(),
         log: Arc::clone(log),
         limit: options.drain,

@@ -12,6 +12,7 @@ const SHARDS: usize = 16;
 pub struct InFlight {
     count: AtomicUsize,
     idle: Notify,
+    last: AtomicBool,
     cut: AtomicBool,
     cutting: [Notify; SHARDS],
 }
@@ -28,6 +29,17 @@ impl InFlight {
     #[must_use]
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Acquire)
+    }
+
+    /// Requests from now on, and those in flight, are the last ones of their connections.
+    pub fn set_last(&self) {
+        self.last.store(true, Ordering::Release);
+    }
+
+    /// Whether an answer has to say that its connection closes.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.last.load(Ordering::Acquire)
     }
 
     /// The time of those that are still in flight is over: [`Self::until_cut`] returns, now and for ever.

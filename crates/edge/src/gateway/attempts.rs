@@ -100,13 +100,7 @@ impl Gateway {
                     committed = Some((this, answer));
                     break;
                 }
-                Tried::Over(Over::ClientGone) => {
-                    cx.exchange.record.outcome = Ending::ClientGone;
-                    return Ok(Flow::Answered);
-                }
-                Tried::Over(Over::Stopping) => {
-                    return self.fail(cx, Some(incoming.surface), Failure::stopping()).await;
-                }
+                Tried::Over(over) => return self.given_up(cx, incoming.surface, over).await,
                 Tried::Failed(failed) => {
                     let total_spent = incoming.started.elapsed() >= self.knobs.total_timeout;
                     let retry_after = failed.retry_after.map(whole_seconds);
@@ -216,11 +210,7 @@ impl Gateway {
         };
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(over) => {
-                tracing::debug!(request_id = %cx.exchange.request.id, ?over, "the attempt is cancelled");
-                self.charge_failed(cx.exchange, this.asked(wire.surface), (&used, true), None);
-                return Tried::Over(over);
-            }
+            Err(over) => return self.cancelled(cx, this.asked(wire.surface), &used, over),
         };
         let made = |result: Result<&Committed, &Failed>| Made {
             url: url.unwrap_or_default(),
@@ -247,6 +237,13 @@ impl Gateway {
                 Tried::Failed(Box::new(failed))
             }
         }
+    }
+
+    /// An attempt for which nobody waits any more.
+    fn cancelled(&self, cx: &mut RequestCx<'_>, asked: Asked<'_>, used: &Used, over: Over) -> Tried {
+        tracing::debug!(request_id = %cx.exchange.request.id, ?over, "the attempt is cancelled");
+        self.charge_failed(cx.exchange, asked, (used, true), None);
+        Tried::Over(over)
     }
 
     /// An attempt that has no request to send.
@@ -371,6 +368,22 @@ impl Gateway {
             Begun::Part { .. } | Begun::Opaque => {}
         }
         charged
+    }
+
+    /// Nobody waits for an answer any more.
+    async fn given_up(
+        &self,
+        cx: &mut RequestCx<'_>,
+        surface: Surface,
+        over: Over,
+    ) -> Result<Flow, PolicyFault> {
+        match over {
+            Over::ClientGone => {
+                cx.exchange.record.outcome = Ending::ClientGone;
+                Ok(Flow::Answered)
+            }
+            Over::Stopping => self.fail(cx, Some(surface), Failure::stopping()).await,
+        }
     }
 
     /// Nothing answered.

@@ -196,10 +196,13 @@ impl ProxyHttp for EdgeProxy {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut RequestState,
     ) -> Result<()> {
+        if self.listener.in_flight.is_last() {
+            session.as_downstream_mut().set_keepalive(None);
+        }
         let Some(exchange) = ctx.exchange.as_mut() else { return Ok(()) };
         let engine = ctx.onward.as_ref().map_or(&ctx.engine, |onward| &onward.engine);
         ctx.replaced = plain::response(&*self.listener.upstream, engine, exchange, response).await?;

@@ -231,6 +231,10 @@ impl Client for SessionClient<'_> {
                 parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
         }
+        if self.in_flight.is_last() {
+            // So that the client sends its next request elsewhere.
+            self.session.as_downstream_mut().set_keepalive(None);
+        }
         let head = ResponseHeader::from(parts);
         self.session.write_response_header(Box::new(head), end).await.map_err(|_| ClientGone)
     }

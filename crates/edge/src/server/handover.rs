@@ -50,6 +50,11 @@ impl Sockets {
         self.lock().insert(address, socket);
     }
 
+    /// Whether there is one for this address.
+    pub(super) fn has(&self, address: &str) -> bool {
+        self.lock().contains_key(address)
+    }
+
     /// Gives Pingora the socket of an address: it listens there instead of binding another one.
     pub(crate) fn install(&self, address: &str, table: &ListenFds) {
         let copy = self.lock().get(address).map(|socket| socket.try_clone());

@@ -67,6 +67,7 @@ impl Leaving {
     /// Waits for what has begun, on a thread of its own, and ends the process.
     fn drain(self: &Arc<Self>) {
         self.run.drain();
+        self.in_flight.set_last();
         tracing::info!(
             in_flight = self.in_flight.count(),
             connections = self.connections.count(),
