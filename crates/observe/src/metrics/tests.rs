@@ -123,7 +123,7 @@ fn every_family_has_a_type_and_a_help_line() {
         let name = line.split(' ').nth(2).unwrap();
         assert!(text.contains(&format!("# HELP {name} ")), "{name}");
     }
-    assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE")).count(), 17);
+    assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE")).count(), 21);
 }
 
 #[test]
