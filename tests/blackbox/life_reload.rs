@@ -139,3 +139,31 @@ async fn a_folder_that_vanishes_changes_nothing_until_it_is_back() {
     assert_eq!(gateway.send(get("/")).await.text(), "2");
     assert!(gateway.status().await["last_reload_error"].is_null());
 }
+
+#[tokio::test]
+async fn an_empty_file_is_no_policy_but_an_empty_policy_is_one() {
+    let gateway = Gateway::start(&good("http://127.0.0.1:9/v1", 1)).await;
+    for empty in ["", "  \n"] {
+        std::fs::write(&gateway.policy, empty).unwrap();
+        soon(async {
+            while !gateway.status().await["last_reload_error"]["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("is empty"))
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        assert_eq!(gateway.send(get("/")).await.text(), "1", "the rules are still there");
+        std::fs::write(&gateway.policy, good("http://127.0.0.1:9/v1", 1)).unwrap();
+        soon(async {
+            while !gateway.status().await["last_reload_error"].is_null() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+    std::fs::write(&gateway.policy, "{}").unwrap();
+    gateway.wait_reloaded(&gateway.revision).await;
+    assert_eq!(gateway.send(get("/")).await.status, 404);
+}
