@@ -65,6 +65,14 @@ mod keys;
 #[cfg(test)]
 mod leaving;
 #[cfg(test)]
+mod life_handover;
+#[cfg(test)]
+mod life_machine;
+#[cfg(test)]
+mod life_reload;
+#[cfg(test)]
+mod life_stop;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod listing;

@@ -48,6 +48,8 @@ pub(crate) struct Builder {
     named: bool,
     /// Another binary than the usual one.
     program: Option<PathBuf>,
+    /// Where it listens, where its admin pages are.
+    at: (String, String),
 }
 
 /// The lines a process writes.
@@ -74,6 +76,7 @@ impl Gateway {
             listen: true,
             named: true,
             program: None,
+            at: ("127.0.0.1:0".into(), "127.0.0.1:0".into()),
         }
     }
 
@@ -135,6 +138,11 @@ impl Gateway {
         soon(self.child.wait()).await.unwrap().code()
     }
 
+    /// The same, however long it takes.
+    pub(crate) async fn wait_end(&mut self) -> Option<i32> {
+        self.child.wait().await.unwrap().code()
+    }
+
     /// Returns once the policy with another revision than `old` is live.
     pub(crate) async fn wait_reloaded(&self, old: &str) -> String {
         soon(async {
@@ -147,6 +155,17 @@ impl Gateway {
             }
         })
         .await
+    }
+
+    /// The number of entries of a folder of `/proc/PID`: `fd`, `task`.
+    pub(crate) fn count(&self, folder: &str) -> usize {
+        let id = self.child.id().expect("the gateway still runs");
+        std::fs::read_dir(format!("/proc/{id}/{folder}")).unwrap().count()
+    }
+
+    /// Whether the process still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// A value of `/proc/PID/status` in KiB, such as `VmHWM`.
@@ -226,6 +245,12 @@ impl Builder {
         self
     }
 
+    /// Listens on addresses of the test's choice: for clients, and for the admin pages.
+    pub(crate) fn at(mut self, addr: SocketAddr, admin: SocketAddr) -> Self {
+        self.at = (addr.to_string(), admin.to_string());
+        self
+    }
+
     /// Names no policy.
     pub(crate) fn without_policy(mut self) -> Self {
         self.named = false;
@@ -244,9 +269,9 @@ impl Builder {
         let mut command = self.program.as_deref().map_or_else(command, command_of);
         command.arg("run");
         if self.listen {
-            command.args(self.named.then_some(&self.policy)).args(["--listen", "127.0.0.1:0"]);
+            command.args(self.named.then_some(&self.policy)).args(["--listen", &self.at.0]);
         }
-        command.args(["--admin", "127.0.0.1:0", "--log-format", "json", "--threads", "2"]);
+        command.args(["--admin", &self.at.1, "--log-format", "json", "--threads", "2"]);
         command.args(&self.args).envs(self.env.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         let mut child = command.current_dir(self.dir.path()).spawn().unwrap();
         let out = Log::follow(child.stdout.take().unwrap());

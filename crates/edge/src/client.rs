@@ -20,14 +20,26 @@ pub trait Client: Send {
     /// Sends a part of the body as it is, at once.
     async fn chunk(&mut self, data: Bytes, end: bool) -> Result<(), ClientGone>;
 
-    /// Resolves when the client leaves. Cancel safe.
-    async fn gone(&mut self);
+    /// Resolves when the client leaves, or when the gateway cannot wait for it any more. Cancel safe.
+    async fn gone(&mut self) -> Over;
 
     /// Resolves when the client leaves, as far as that can be seen while its body is still to be read. Cancel safe.
     async fn left_early(&mut self) {
         std::future::pending().await
     }
 }
+
+/// Why nobody waits for an answer any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The client has left.
+    ClientGone,
+    /// The gateway stops, and the time to finish what had begun is over. The client is still there, and can be told.
+    Stopping,
+}
+
+/// What clients are told of the latter.
+pub const STOPPING: &str = "the gateway is stopping; send the request again";
 
 /// The client closed its connection or stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! The clock of what is counted over time: never set back, and another one in tests.
 
-use std::time::{Duration, Instant};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
 
 /// A clock that never goes back.
 pub trait Clock: Send + Sync {
@@ -22,6 +23,16 @@ impl Clock for Monotonic {
     fn now(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// A time of day that goes on steadily, whatever is done to the clock of the machine: right when it is asked first. For
+/// windows and rests that are counted in times of day and must neither end at once nor last for hours because a clock was
+/// set.
+#[must_use]
+pub fn steady() -> SystemTime {
+    static FIRST: LazyLock<(SystemTime, Instant)> = LazyLock::new(|| (SystemTime::now(), Instant::now()));
+    let (then, since) = *FIRST;
+    then + since.elapsed()
 }
 
 /// A clock that stands until it is moved.

@@ -2,7 +2,7 @@
 //! providers. For `tollgate compare`.
 
 use crate::action::RequestCx;
-use crate::client::{BodyError, Client, ClientGone};
+use crate::client::{BodyError, Client, ClientGone, Over};
 use crate::engine::{Engine, Shared};
 use crate::exchange::Record;
 use crate::explain::{DryRequest, exchange};
@@ -118,7 +118,7 @@ impl Client for TimedClient {
         Ok(())
     }
 
-    async fn gone(&mut self) {
+    async fn gone(&mut self) -> Over {
         std::future::pending().await
     }
 }

@@ -2,7 +2,7 @@
 //! and unit tests. The rules, the
 //! plan and the attempt loop that run over them are the real ones.
 
-use crate::client::{BodyError, Client, ClientGone};
+use crate::client::{BodyError, Client, ClientGone, Over};
 use crate::upstream::{Call, Reply, Upstream};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -60,7 +60,7 @@ impl Client for DryClient {
         if self.most.is_some_and(|most| self.answer.len() > most) { Err(ClientGone) } else { Ok(()) }
     }
 
-    async fn gone(&mut self) {
+    async fn gone(&mut self) -> Over {
         std::future::pending().await
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::action::body_fault;
 use crate::answer::Fault;
-use crate::client::{BodyError, Client, ClientGone};
+use crate::client::{BodyError, Client, ClientGone, Over, STOPPING};
 use crate::engine::Engine;
 use crate::events::is_event_stream;
 use crate::exchange::{Ending, Exchange};
@@ -118,7 +118,10 @@ async fn open(
         let opened = tokio::select! {
             biased;
             opened = upstream.open(call(&member.upstream, exchange, body.clone())) => opened,
-            () = client.gone() => {
+            over = client.gone() => {
+                if over == Over::Stopping {
+                    return Err(stopping());
+                }
                 exchange.record.outcome = Ending::ClientGone;
                 return Ok(None);
             }
@@ -148,6 +151,11 @@ async fn open(
 pub(crate) fn nobody() -> Fault {
     let message = "no server behind the endpoint is healthy".to_owned();
     Fault { code: 3200, status: StatusCode::SERVICE_UNAVAILABLE, message }
+}
+
+/// The error where the gateway cannot wait for a server any more.
+fn stopping() -> Fault {
+    Fault { code: 27220, status: StatusCode::SERVICE_UNAVAILABLE, message: STOPPING.to_owned() }
 }
 
 fn call(plain: &PlainUpstream, exchange: &Exchange, body: Bytes) -> Call {
@@ -202,7 +210,10 @@ async fn relay(
         let next = tokio::select! {
             biased;
             next = pingora_timeout::timeout(SILENCE, reply.chunk()) => next,
-            () = client.gone() => return Err(ClientGone),
+            over = client.gone() => match over {
+                Over::ClientGone => return Err(ClientGone),
+                Over::Stopping => return Ok(Ending::Truncated),
+            },
         };
         match next {
             Ok(Ok(Some(chunk))) => client.chunk(chunk, false).await?,
@@ -220,6 +231,7 @@ async fn relay(
 /// The error of an upstream that gave no answer; the codes of the plain path.
 pub(crate) fn refused(fault: &UpstreamFault) -> Fault {
     let (code, status) = match fault {
+        UpstreamFault::OutOfFiles => (3007, StatusCode::SERVICE_UNAVAILABLE),
         fault if fault.is_timeout() => (3005, StatusCode::GATEWAY_TIMEOUT),
         UpstreamFault::BadAnswer => (3004, StatusCode::BAD_GATEWAY),
         fault if fault.is_unreachable() => (3006, StatusCode::BAD_GATEWAY),

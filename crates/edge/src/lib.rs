@@ -9,6 +9,7 @@ pub mod answer;
 pub mod client;
 pub mod clock;
 mod collector;
+mod descriptors;
 pub mod direct;
 pub mod dry;
 mod encoding;

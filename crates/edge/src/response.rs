@@ -1,6 +1,6 @@
 //! The body of a response while the rules of `on_http_response` run on its head.
 
-use crate::client::{BodyError, Client, ClientGone};
+use crate::client::{BodyError, Client, ClientGone, Over};
 use crate::exchange::Exchange;
 use crate::upstream::Reply;
 use async_trait::async_trait;
@@ -201,8 +201,8 @@ impl Client for Changing<'_> {
         if data.is_empty() && !end { Ok(()) } else { self.client.chunk(data, end).await }
     }
 
-    async fn gone(&mut self) {
-        self.client.gone().await;
+    async fn gone(&mut self) -> Over {
+        self.client.gone().await
     }
 }
 

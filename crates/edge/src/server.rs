@@ -1,9 +1,12 @@
 //! Starts the listeners, prints where they are, and stops without cutting anybody off.
 
 mod endpoints;
+mod handover;
+pub(crate) mod leaving;
 
 pub use endpoints::{InternalOptions, UpstreamOptions, check_policies};
 
+use crate::descriptors;
 use crate::engine::Shared;
 use crate::limits::{Budget, Limits};
 use crate::listener::{Listener, Protocol};
@@ -12,6 +15,7 @@ use crate::pool::HealthCheck;
 use crate::proxy::admin::{AdminApp, Endpoints};
 use crate::proxy::checker::Checker;
 use crate::proxy::connections::Connections;
+use crate::proxy::doors::Doors;
 use crate::proxy::pools::Pools;
 use crate::proxy::provider::Providers;
 use crate::proxy::service::EdgeProxy;
@@ -20,31 +24,26 @@ use crate::reload::{self, DataFile};
 use crate::tls;
 use crate::upstream::Upstream;
 use endpoints::{Maker, Watched};
+use leaving::{Leaving, Signals};
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::apps::http_app::HttpServer;
 use pingora_core::connectors::ConnectorOptions;
-use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
-use pingora_core::server::configuration::{Opt, ServerConf};
-use pingora_core::server::{ExecutionPhase, RunArgs, Server};
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::background::background_service;
-use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpSocket;
+use tokio::sync::watch;
 use tollgate_observe::{AccessLog, AdminState, AdminToken, InFlight, RunState};
 use tollgate_policy::Source;
 
-/// How long in-flight requests may take to end after SIGTERM.
-const DRAIN: Duration = Duration::from_secs(600);
-/// How long the access log may take to be written at the end.
-const FLUSH: Duration = Duration::from_secs(2);
-
-/// Without a buffer for reads: whoever reads a connection has one of its own, and Pingora's takes 64 KiB of each
-/// connection as long as it is open. Writes keep their default.
-const UNBUFFERED_READS: L4BufferSettings = L4BufferSettings { read: Some(0), write: None };
+/// How long requests in flight may take to end after SIGTERM, if nothing else is said.
+pub const DRAIN: Duration = Duration::from_secs(600);
 
 /// What to serve.
 pub struct ServerOptions {
@@ -66,6 +65,8 @@ pub struct ServerOptions {
     pub upgrade_sock: Option<PathBuf>,
     /// Take the listeners over from a running process.
     pub upgrade: bool,
+    /// How long requests in flight may take to end after SIGTERM.
+    pub drain: Duration,
     /// The version shown in `/status`.
     pub version: &'static str,
     /// Facts about addresses, and IP policies: watched too.
@@ -124,6 +125,9 @@ pub enum StartError {
         /// What is wrong with it.
         why: String,
     },
+    /// Listeners cannot be handed over, or taken over.
+    #[error("{0}")]
+    Upgrade(String),
     /// `--upstream` cannot be used.
     #[error(transparent)]
     Upstream(#[from] crate::listener::BadUpstream),
@@ -147,21 +151,18 @@ pub fn serve(
     access_log: Arc<AccessLog>,
     announce: impl FnOnce(Vec<String>) + Send + 'static,
 ) -> Result<(), StartError> {
-    let admin_open = options.admin.filter(|a| !a.ip().is_loopback() && options.admin_token.is_none());
-    if let Some(address) = admin_open {
-        return Err(StartError::AdminExposed(address));
-    }
+    check(&options)?;
+    descriptors::watch(Arc::clone(&shared.metrics));
     let mut server = server(&options);
     let conf = Arc::clone(&server.configuration);
     let pools = pools(&conf)?;
-    let in_flight = Arc::clone(shared.metrics.in_flight());
-    let first_file = options.endpoints.first().and_then(|e| e.file.as_ref()).map(|f| f.display().to_string());
-    let run = Arc::new(RunState::new(options.version, first_file, Arc::clone(&in_flight)));
+    let leaving = leaving(&options, Arc::clone(shared.metrics.in_flight()), &access_log);
+    let run = Arc::clone(&leaving.run);
     let maker = Maker {
         shared: Arc::clone(&shared),
         upstream: Arc::new(Providers::new(pools)),
-        access_log: Arc::clone(&access_log),
-        in_flight: Arc::clone(&in_flight),
+        access_log,
+        in_flight: Arc::clone(&leaving.in_flight),
         budget: Budget::new(options.buffered_bodies),
         load: Load::new(options.load, Arc::clone(&shared.metrics)),
         targets: Targets::default(),
@@ -172,22 +173,22 @@ pub fn serve(
     let mut watched = maker.internal(&options.internal)?;
     for endpoint in &options.endpoints {
         let (address, socket) = reserve(endpoint.listen, options.upgrade)?;
-        reserved.extend(socket);
+        reserved.extend(socket.map(|socket| (address, socket)));
         let made = maker.listening(endpoint, address)?;
         let listener = Arc::clone(&made.2);
         run.loaded(&listener.engine.load().revision, SystemTime::now());
         let scheme = listener.endpoint.protocol;
         lines.push(format!("listening on {scheme}://{address}"));
         addresses.push(address);
-        server.add_service(proxy_service(&conf, endpoint, address, listener));
+        server.add_service(proxy_service(&conf, endpoint, address, listener, &leaving));
         watched.push(made);
     }
     if let Some(wanted) = options.admin {
         let (address, socket) = reserve(wanted, options.upgrade)?;
-        reserved.extend(socket);
+        reserved.extend(socket.map(|socket| (address, socket)));
         let listeners: Vec<_> = watched.iter().map(|(_, _, l)| Arc::clone(l)).collect();
         let token = options.admin_token.as_deref().and_then(AdminToken::new);
-        server.add_service(admin_service(address, &run, &shared, listeners, token));
+        server.add_service(admin_service(address, &shared, listeners, token, &leaving));
         lines.push(format!("admin on http://{address} (/status, /metrics, /healthz, /readyz)"));
         addresses.push(address);
     }
@@ -198,10 +199,80 @@ pub fn serve(
     check_health(&mut server, &watched)?;
     tls::watch(watched.iter().filter_map(|(_, _, listener)| listener.certificates.clone()).collect());
     reload::watch(options.data_files, watched, Arc::clone(&run), &shared);
-    drain_on_stop(&server, run, in_flight, access_log);
-    announce_when_listening(addresses, reserved, move || announce(lines));
-    server.run(RunArgs::default());
+    for (address, socket) in reserved {
+        leaving.sockets.keep(address.to_string(), socket);
+    }
+    // Last: whatever could keep this process from serving has been seen to.
+    let giver = options.upgrade_sock.filter(|_| options.upgrade);
+    let giver = giver.map(|sock| take_over(&sock, &addresses, &leaving)).transpose()?;
+    announce_when_listening(addresses, move || {
+        giver.into_iter().for_each(handover::Taken::confirm);
+        announce(lines);
+    });
+    server.run(RunArgs { shutdown_signal: Box::new(Signals(leaving)) });
     Ok(())
+}
+
+/// Waits for the sockets of the process that serves now, and keeps those of these addresses.
+fn take_over(
+    sock: &Path,
+    addresses: &[SocketAddr],
+    leaving: &Leaving,
+) -> Result<handover::Taken, StartError> {
+    let mut taken = handover::take(sock).map_err(StartError::Upgrade)?;
+    for (address, socket) in taken.sockets.drain() {
+        if addresses.iter().any(|wanted| wanted.to_string() == address) {
+            leaving.sockets.keep(address, socket);
+        } else {
+            tracing::info!("no endpoint listens any more on {address}");
+        }
+    }
+    match addresses.iter().find(|address| !leaving.sockets.has(&address.to_string())) {
+        None => Ok(taken),
+        // Nothing was confirmed: the other process serves on.
+        Some(other) => Err(StartError::Upgrade(format!(
+            "{other} is in use, and not by the process that handed its listeners over"
+        ))),
+    }
+}
+
+/// Sees that the operator's pages are not everybody's, and that listeners can be handed over where that is wanted.
+fn check(options: &ServerOptions) -> Result<(), StartError> {
+    let admin_open = options.admin.filter(|a| !a.ip().is_loopback() && options.admin_token.is_none());
+    if let Some(address) = admin_open {
+        return Err(StartError::AdminExposed(address));
+    }
+    let wrong = |why: String| Err(StartError::Upgrade(why));
+    match &options.upgrade_sock {
+        Some(sock) => handover::check(sock).or_else(|why| wrong(format!("--upgrade-sock: {why}")))?,
+        None if options.upgrade => {
+            return wrong(
+                "--upgrade needs --upgrade-sock PATH, the same as that of the running process".into(),
+            );
+        }
+        None => {}
+    }
+    let addresses = options.endpoints.iter().map(|endpoint| endpoint.listen).chain(options.admin);
+    match addresses.into_iter().find(|address| options.upgrade && address.port() == 0) {
+        Some(any) => wrong(format!("--upgrade takes addresses over: {any} names none, write the port")),
+        None => Ok(()),
+    }
+}
+
+/// What has to be over before the process ends.
+fn leaving(options: &ServerOptions, in_flight: Arc<InFlight>, log: &Arc<AccessLog>) -> Arc<Leaving> {
+    let first_file = options.endpoints.first().and_then(|e| e.file.as_ref()).map(|f| f.display().to_string());
+    Arc::new(Leaving {
+        run: Arc::new(RunState::new(options.version, first_file, Arc::clone(&in_flight))),
+        in_flight,
+        connections: Arc::default(),
+        log: Arc::clone(log),
+        limit: options.drain,
+        upgrade_sock: options.upgrade_sock.clone(),
+        sockets: handover::Sockets::default(),
+        closing: watch::Sender::new(false),
+        handed_over: false.into(),
+    })
 }
 
 /// Where the policy of an endpoint is, and which is in force.
@@ -235,14 +306,11 @@ fn server(options: &ServerOptions) -> Server {
     conf.upstream_keepalive_pool_size = 512;
     // A thread that is alone has nobody to steal work from, or to wake.
     conf.work_stealing = conf.threads > 1;
-    // Our own drain ends the process as soon as it is idle; these are only the outer bounds.
-    conf.grace_period_seconds = Some(DRAIN.as_secs());
+    // Our own drain ends the process as soon as it is idle; this is only the outer bound.
+    conf.grace_period_seconds = Some(options.drain.as_secs().saturating_add(60));
     conf.graceful_shutdown_timeout_seconds = Some(5);
-    if let Some(sock) = &options.upgrade_sock {
-        conf.upgrade_sock = sock.display().to_string();
-    }
-    let opt = Opt { upgrade: options.upgrade, ..Opt::default() };
-    let mut server = Server::new_with_opt_and_conf(Some(opt), conf);
+    // Listeners of another process come through `handover`, last of all.
+    let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     server
 }
@@ -257,20 +325,22 @@ fn pools(conf: &ServerConf) -> Result<Arc<Pools>, StartError> {
     made.map(Arc::new).map_err(|_| StartError::NoRoots)
 }
 
-/// Sees that the address can be had before Pingora panics over it; with port 0, the system picks one. The socket is
-/// bound and does not listen: while it lives, nobody else is given the port (not even as the near end of a connection),
-/// and Pingora can still bind it, as both set `SO_REUSEADDR`.
-fn reserve(wanted: SocketAddr, inherited: bool) -> Result<(SocketAddr, Option<TcpSocket>), StartError> {
-    if inherited {
-        return Ok((wanted, None));
+/// A socket for the address, before anything else is done for it; with port 0, the system picks one. It is bound and does
+/// not listen yet: while it lives, nobody else is given the port (not even as the near end of a connection). `inherits`: an
+/// address that is in use is that of the process that hands it over.
+fn reserve(wanted: SocketAddr, inherits: bool) -> Result<(SocketAddr, Option<OwnedFd>), StartError> {
+    match bound(wanted) {
+        Err(why) if inherits && why.kind() == std::io::ErrorKind::AddrInUse => Ok((wanted, None)),
+        Err(why) => Err(StartError::Listen { address: wanted, why }),
+        Ok((address, socket)) => Ok((address, Some(socket))),
     }
-    let bind = || {
-        let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(wanted)?;
-        Ok((socket.local_addr()?, Some(socket)))
-    };
-    bind().map_err(|why| StartError::Listen { address: wanted, why })
+}
+
+fn bound(wanted: SocketAddr) -> std::io::Result<(SocketAddr, OwnedFd)> {
+    let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(wanted)?;
+    Ok((socket.local_addr()?, socket.as_fd().try_clone_to_owned()?))
 }
 
 fn proxy_service(
@@ -278,7 +348,8 @@ fn proxy_service(
     endpoint: &EndpointOptions,
     address: SocketAddr,
     listener: Arc<Listener>,
-) -> Service<Connections> {
+    leaving: &Arc<Leaving>,
+) -> Doors<Connections> {
     let http = |h2c: bool| {
         let mut http = http_proxy(conf, EdgeProxy { listener: Arc::clone(&listener) });
         let mut server_options = HttpServerOptions::default();
@@ -288,77 +359,41 @@ fn proxy_service(
         http.h2_options = Some(crate::proxy::h2::options(&endpoint.limits));
         Arc::new(http)
     };
-    let connections = Connections { http: http(true), http1: http(false), listener: Arc::clone(&listener) };
-    let mut service = Service::new(endpoint.name.clone(), connections);
-    // TLS, too: its handshakes are ours, so that rules come first.
-    service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(UNBUFFERED_READS));
-    service
+    let leave = Arc::clone(leaving);
+    let connections =
+        Connections { http: http(true), http1: http(false), listener: Arc::clone(&listener), leaving: leave };
+    Doors::new(&endpoint.name, address.to_string(), connections, leaving)
 }
 
 fn admin_service(
     address: SocketAddr,
-    run: &Arc<RunState>,
     shared: &Arc<Shared>,
     listeners: Vec<Arc<Listener>>,
     token: Option<AdminToken>,
-) -> Service<HttpServer<AdminApp>> {
+    leaving: &Arc<Leaving>,
+) -> Doors<HttpServer<AdminApp>> {
     let state = AdminState {
-        run: Arc::clone(run),
+        run: Arc::clone(&leaving.run),
         metrics: Arc::clone(&shared.metrics),
         source: Arc::new(Endpoints(listeners.clone())),
         token,
     };
-    let mut service = Service::new("admin".to_owned(), HttpServer::new_app(AdminApp { state, listeners }));
-    service.add_tcp(&address.to_string());
-    service
+    let app = HttpServer::new_app(AdminApp { state, listeners });
+    // Whoever asks whether the process is ready gets its answer while it drains.
+    Doors::new("admin", address.to_string(), app, leaving).staying()
 }
 
-/// After SIGTERM: no longer ready, then out as soon as nothing is in flight. Pingora alone would sleep through the
-/// whole grace period and then cut what is left.
-fn drain_on_stop(server: &Server, run: Arc<RunState>, in_flight: Arc<InFlight>, log: Arc<AccessLog>) {
-    let mut phases = server.watch_execution_phase();
-    std::thread::spawn(move || {
-        loop {
-            match phases.blocking_recv() {
-                Ok(ExecutionPhase::GracefulTerminate | ExecutionPhase::GracefulUpgradeCloseTimeout) => break,
-                Ok(ExecutionPhase::ShutdownStarted) => {
-                    log.flush(FLUSH);
-                    std::process::exit(0)
-                }
-                Ok(_) => {}
-                Err(_) => return,
-            }
-        }
-        run.drain();
-        tracing::info!(
-            in_flight = in_flight.count(),
-            "stopping: serving what has begun, accepting nothing new"
-        );
-        std::thread::sleep(Duration::from_millis(100)); // the accept loops stop
-        let until = Instant::now() + DRAIN;
-        while in_flight.count() > 0 && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        log.flush(FLUSH);
-        std::process::exit(0);
-    });
-}
-
-/// Says where everything is once somebody listens there; until then the ports stay reserved.
-fn announce_when_listening(
-    addresses: Vec<SocketAddr>,
-    reserved: Vec<TcpSocket>,
-    announce: impl FnOnce() + Send + 'static,
-) {
+/// Says where everything is once somebody listens there.
+fn announce_when_listening(addresses: Vec<SocketAddr>, announce: impl FnOnce() + Send + 'static) {
     std::thread::spawn(move || {
         let until = Instant::now() + Duration::from_secs(10);
         for address in addresses {
-            // Looked at, not connected to: a connection would be passed on, or counted.
-            while reserve(address, false).is_ok() && Instant::now() < until {
+            // Looked at, not connected to: a connection would be passed on, or counted. What is bound alone can be bound
+            // once more, as both set `SO_REUSEADDR`.
+            while bound(address).is_ok() && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
-        drop(reserved);
         announce();
     });
 }
@@ -377,6 +412,7 @@ mod tests {
         assert!(TcpStream::connect(address).is_ok());
         drop(socket);
         assert!(matches!(reserve(address, false), Err(StartError::Listen { .. })));
+        assert!(matches!(reserve(address, true), Ok((same, None)) if same == address));
         drop(listener);
     }
 }

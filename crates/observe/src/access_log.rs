@@ -3,22 +3,20 @@
 mod escape;
 mod line;
 mod record;
-mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub use record::{AccessRecord, ConnectionRecord, Outcome, PassedBytes};
 
+use crate::lines::{Lines, LinesOptions, Told};
 use crate::traces::Traces;
 use prometheus_client::metrics::counter::Counter;
 use std::cell::RefCell;
+use std::fs::File;
 use std::io::Write;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, PoisonError};
-use std::thread::JoinHandle;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use writer::{Message, Queue};
 
 /// How lines are written, here and in the operational log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,18 +60,10 @@ impl Default for AccessLogOptions {
 #[derive(Debug)]
 pub struct AccessLog {
     format: LogFormat,
-    sender: SyncSender<Message>,
-    queue: Arc<Queue>,
+    lines: Lines,
     dropped: Counter,
-    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
     traces: Traces,
 }
-
-/// How long dropping the log waits for its writer: a stuck pipe must not keep the process from ending.
-const GOODBYE: Duration = Duration::from_secs(2);
-
-/// How often a waiting shutdown looks again.
-const POLL: Duration = Duration::from_millis(1);
 
 /// Buffers longer than this are given back after a line, so that one huge line does not stay in memory for ever.
 const KEEP_BUFFER: usize = 16 * 1024; // 16 KiB
@@ -89,26 +79,28 @@ impl AccessLog {
     ///
     /// When the system gives no thread.
     pub fn new(sink: Box<dyn Write + Send>, options: AccessLogOptions) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel(options.queue_lines.max(1));
-        let queue = Arc::new(Queue::new(options.queue_bytes));
-        let thread = writer::spawn(sink, receiver, Arc::clone(&queue), options.dropped.clone())?;
-        Ok(Self {
-            format: options.format,
-            sender,
-            queue,
-            dropped: options.dropped,
-            thread: std::sync::Mutex::new(Some(thread)),
-            traces: options.traces,
-        })
+        let lines = Lines::new(
+            sink,
+            LinesOptions {
+                name: "access-log",
+                queue_lines: options.queue_lines,
+                queue_bytes: options.queue_bytes,
+                dropped: options.dropped.clone(),
+                tell,
+            },
+        )?;
+        Ok(Self { format: options.format, lines, dropped: options.dropped, traces: options.traces })
     }
 
     /// An access log on standard output.
     ///
     /// # Errors
     ///
-    /// As [`AccessLog::new`].
+    /// As [`AccessLog::new`]; standard output cannot be used.
     pub fn stdout(options: AccessLogOptions) -> std::io::Result<Self> {
-        Self::new(Box::new(std::io::stdout()), options)
+        // Not through Rust's own buffer, which would keep half a line of what a full disk refuses.
+        let stdout = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+        Self::new(Box::new(stdout), options)
     }
 
     /// Where the traces of requests go that are over.
@@ -138,7 +130,7 @@ impl AccessLog {
             line.clear();
             write(line);
             line.push('\n');
-            self.push(line.as_bytes());
+            self.lines.push(line.as_bytes());
             if line.capacity() > KEEP_BUFFER {
                 *line = String::new();
             }
@@ -156,57 +148,24 @@ impl AccessLog {
     /// blocks, and traces of later requests are lost.
     pub fn flush(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
-        let written = self.flush_lines(deadline);
+        let written = self.lines.flush(within);
         self.traces.stop(deadline.saturating_duration_since(Instant::now()));
         written
     }
-
-    fn flush_lines(&self, deadline: Instant) -> bool {
-        let (done, wait) = sync_channel(1);
-        let mut message = Message::Flush(done);
-        loop {
-            self.queue.wake();
-            match self.sender.try_send(message) {
-                Ok(()) => break,
-                // The writer is gone, and with it what it had.
-                Err(TrySendError::Disconnected(_)) => return false,
-                Err(TrySendError::Full(_)) if Instant::now() >= deadline => return false,
-                Err(TrySendError::Full(back)) => message = back,
-            }
-            std::thread::sleep(POLL);
-        }
-        self.queue.wake();
-        wait.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
-    }
-
-    fn push(&self, line: &[u8]) {
-        if !self.queue.reserve(line.len()) {
-            self.dropped.inc();
-            return;
-        }
-        match self.sender.try_send(Message::Line(line.into())) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.queue.release(line.len());
-                self.dropped.inc();
-            }
-        }
-    }
 }
 
-impl Drop for AccessLog {
-    fn drop(&mut self) {
-        self.queue.close();
-        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = thread else { return };
-        let deadline = Instant::now() + GOODBYE;
-        while !thread.is_finished() {
-            if Instant::now() >= deadline {
-                return;
-            }
-            std::thread::sleep(POLL);
+/// Says in the operational log what happens to the access log.
+fn tell(told: Told) {
+    const COUNTED: &str = "tollgate_access_log_dropped_lines_total counts what is lost";
+    match told {
+        Told::Failed(why) => {
+            tracing::error!("the access log cannot be written: {why}; requests are served, {COUNTED}");
         }
-        // A panic in the sink has been reported by the panic hook already.
-        let _ = thread.join();
+        Told::Behind => {
+            tracing::error!(
+                "the access log is not read as fast as it is written; requests are served, {COUNTED}"
+            );
+        }
+        Told::Resumed { lost } => tracing::warn!(lost, "the access log is written again"),
     }
 }

@@ -9,6 +9,7 @@ mod attempts;
 mod clock;
 mod data_files;
 mod in_flight;
+mod lines;
 mod logging;
 mod metrics;
 mod status;
@@ -22,7 +23,7 @@ pub use attempts::{AttemptNote, AttemptNotes, MAX_PASSED_OVER, MAX_SENT, Sent};
 pub use clock::rfc3339_millis;
 pub use data_files::DataFile;
 pub use in_flight::{InFlight, InFlightGuard};
-pub use logging::{LoggingError, init_tracing};
+pub use logging::{LoggingError, flush_operational_log, init_tracing};
 pub use metrics::{
     AttemptOutcome, BreakerDomain, BreakerStep, COST_PARTS, Cut, Durations, HandshakeFailure, MAX_PROVIDERS,
     Metrics, Overload, ProviderMetrics, Queue, Refusal, SpanCounters,

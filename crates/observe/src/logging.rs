@@ -1,7 +1,13 @@
 //! The operational log: what the program itself has to say, on standard error.
 
 use crate::access_log::LogFormat;
-use std::io::IsTerminal;
+use crate::lines::{Lines, LinesOptions, Told};
+use prometheus_client::metrics::counter::Counter;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::sync::OnceLock;
+use std::time::Duration;
 use thiserror::Error;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
@@ -10,8 +16,15 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// Level `info`; Pingora tells of every connection that breaks at `info` and below, which is noise.
-const DEFAULT_FILTER: &str = "info,pingora=warn";
+/// Level `info`; Pingora tells of every connection that breaks at `info` and below, which is noise. Of a hand-over it calls
+/// every second of waiting an error; we say ourselves what comes of it.
+const DEFAULT_FILTER: &str = "info,pingora=warn,pingora_core::server::transfer_fd=off";
+
+/// Events that may wait, and bytes of them.
+const QUEUE: (usize, usize) = (4096, 4 * 1024 * 1024); // 4 MiB
+
+/// The writer of the operational log; one for the process, as its standard error is.
+static WRITER: OnceLock<Lines> = OnceLock::new();
 
 /// Why there is no operational log. The operator's command line or environment is to blame.
 #[derive(Debug, Error)]
@@ -27,20 +40,62 @@ pub enum LoggingError {
     /// Called twice, or somebody else has set up logging in this process.
     #[error("logging is set up already: {0}")]
     Installed(#[from] TryInitError),
+    /// Standard error cannot be used.
+    #[error("standard error cannot be used: {0}")]
+    Sink(#[from] std::io::Error),
 }
 
 /// Starts the operational log on standard error, for `tracing` events and for the `log` records of libraries.
 ///
-/// `filter` (`debug`, `warn,tollgate_edge=trace`, ...) is added to the default `info,pingora=warn`.
+/// `filter` (`debug`, `warn,tollgate_edge=trace`, ...) is added to the default: `info`, of Pingora `warn`.
 ///
 /// # Errors
 ///
 /// A filter that does not parse, or a process that has a log already.
 pub fn init_tracing(format: LogFormat, filter: Option<&str>) -> Result<(), LoggingError> {
     let colours = std::io::stderr().is_terminal();
+    let built = subscriber(format, filter, colours, || Queued)?;
     // `try_init` also bridges the `log` crate.
-    subscriber(format, filter, colours, std::io::stderr)?.try_init()?;
+    built.try_init()?;
+    let sink = File::from(std::io::stderr().as_fd().try_clone_to_owned()?);
+    let (queue_lines, queue_bytes) = QUEUE;
+    let dropped = Counter::default();
+    let lines =
+        Lines::new(Box::new(sink), LinesOptions { name: "log", queue_lines, queue_bytes, dropped, tell })?;
+    // Only who could install the subscriber comes here, and that is one.
+    let _ = WRITER.set(lines);
     Ok(())
+}
+
+/// Waits until what was logged is written, or `within` is over. For the end of the process: it blocks.
+pub fn flush_operational_log(within: Duration) {
+    if let Some(lines) = WRITER.get() {
+        lines.flush(within);
+    }
+}
+
+/// Who logs never waits for standard error: a pipe that nobody reads would stop every request that has something to say.
+/// Nor does it hear of errors, which the library would print to the same place, and panic over.
+struct Queued;
+
+impl Write for Queued {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        if let Some(lines) = WRITER.get() {
+            lines.push(event);
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// There is no other log to say it in: it is said here once somebody reads again.
+fn tell(told: Told) {
+    if let Told::Resumed { lost } = told {
+        tracing::warn!(lost, "lines of this log were lost: standard error could not be written");
+    }
 }
 
 fn subscriber<W>(

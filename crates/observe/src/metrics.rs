@@ -59,6 +59,10 @@ pub struct Metrics {
     pub access_log_dropped: Counter,
     /// Bytes of request bodies held in memory.
     pub buffered_bytes: Gauge,
+    /// How often there was no file descriptor, or no memory, for a connection to a provider or server.
+    pub connections_not_opened: Counter,
+    /// Seconds in which there was no file descriptor for connections of clients.
+    pub out_of_files_seconds: Counter,
     /// Events of streams longer than the frame limit, passed through without metering.
     pub oversized_frames: Counter,
     /// Connections, queues, and who was turned away.
@@ -103,6 +107,8 @@ impl Metrics {
             failovers: Counter::default(),
             access_log_dropped: Counter::default(),
             buffered_bytes: Gauge::default(),
+            connections_not_opened: Counter::default(),
+            out_of_files_seconds: Counter::default(),
             oversized_frames: Counter::default(),
             spans,
             process,
@@ -185,6 +191,16 @@ impl Metrics {
             "access_log_dropped_lines",
             "Lines of the access log that were lost",
             self.access_log_dropped.clone(),
+        );
+        registry.register(
+            "connections_not_opened",
+            "Times there was no file descriptor or memory for a connection to a provider or server",
+            self.connections_not_opened.clone(),
+        );
+        registry.register(
+            "out_of_files_seconds",
+            "Seconds in which there was no file descriptor for connections of clients",
+            self.out_of_files_seconds.clone(),
         );
         registry.register(
             "buffered_body_bytes",

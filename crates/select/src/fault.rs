@@ -12,6 +12,8 @@ pub enum Fault {
     Address,
     /// The connection was refused or the network unreachable.
     Connect,
+    /// This machine has no file descriptor, or no memory, for a connection: nothing of the provider's.
+    OutOfFiles,
     /// The TLS handshake failed.
     Tls,
     /// The connection was not there in time.
@@ -110,7 +112,8 @@ impl Fault {
     pub fn is_local(&self) -> bool {
         matches!(
             self,
-            Self::NoKey
+            Self::OutOfFiles
+                | Self::NoKey
                 | Self::ForeignKey
                 | Self::GatewayKey
                 | Self::KeySelection(_)
@@ -161,6 +164,7 @@ impl Fault {
             Self::Dns => "dns",
             Self::Address => "address",
             Self::Connect => "connect",
+            Self::OutOfFiles => "out_of_files",
             Self::Tls => "tls",
             Self::ConnectTimeout => "connect_timeout",
             Self::HeadTimeout => "head_timeout",
@@ -202,6 +206,7 @@ impl Fault {
             Self::Dns => "the provider's host name could not be resolved".into(),
             Self::Address => "the host's address is not one that may be connected to".into(),
             Self::Connect => "the provider refused the connection or is unreachable".into(),
+            Self::OutOfFiles => "the gateway has no file descriptor left for a connection".into(),
             Self::Tls => "the TLS handshake with the provider failed".into(),
             Self::ConnectTimeout => "no connection in time".into(),
             Self::HeadTimeout => "no response in time".into(),
@@ -329,6 +334,7 @@ mod tests {
         let table = [
             (Fault::Dns, C::Hard, Some(S::Other), "0"),
             (Fault::Connect, C::Hard, Some(S::Other), "0"),
+            (Fault::OutOfFiles, C::Neutral, None, "0"),
             (Fault::Tls, C::Hard, Some(S::Other), "0"),
             (Fault::ConnectTimeout, C::Transient, Some(S::Timeout), "timeout"),
             (Fault::ContentTimeout, C::Transient, Some(S::Timeout), "timeout"),
@@ -368,6 +374,7 @@ mod tests {
             Fault::Dns,
             Fault::Address,
             Fault::Connect,
+            Fault::OutOfFiles,
             Fault::Tls,
             Fault::ConnectTimeout,
             Fault::HeadTimeout,

@@ -132,6 +132,7 @@ impl Case {
     }
 
     pub(crate) fn plan(&self, detail: bool) -> Result<Plan, Box<Refusal>> {
+        self.universe.metrics().clock().set(activation().now);
         self.with_ask(|ask| plan(&self.universe, ask, &self.selection, &activation(), detail))
     }
 

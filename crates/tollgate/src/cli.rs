@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// An edge proxy for AI traffic that runs Traffic Policy files.
 #[derive(Debug, Parser)]
@@ -72,7 +73,7 @@ const RUN_EXAMPLES: &str = "Examples:
   tollgate run policy.yml --model-alias '^gpt-(.*)=openrouter:openai/gpt-\\1'
 
 Flags come before environment variables, these before the file of --config, this before the defaults.
-A changed policy file is loaded without a restart; SIGTERM finishes what has begun.
+A changed policy file is loaded without a restart; SIGTERM finishes what has begun, SIGQUIT hands over to a new process.
 The log level is set with --log, such as `debug` or `warn,tollgate_edge=debug`.";
 
 const HTTP_EXAMPLES: &str = "Examples:
@@ -192,10 +193,13 @@ pub(crate) struct ServeArgs {
     /// What `conn.server_region` says in expressions, such as eu
     #[arg(long, value_name = "LABEL", env = "TOLLGATE_REGION", value_parser = crate::config::parse_region)]
     pub(crate) region: Option<String>,
-    /// Take the listeners over from a running process, which is then stopped with SIGQUIT
+    /// How long requests in flight may take to end after SIGTERM, such as 30s [default: 10m]
+    #[arg(long, value_name = "TIME", env = "TOLLGATE_DRAIN_TIMEOUT", value_parser = parse_time)]
+    pub(crate) drain_timeout: Option<Duration>,
+    /// Take the listeners over from a running process, which is then sent SIGQUIT; needs --upgrade-sock
     #[arg(long)]
     pub(crate) upgrade: bool,
-    /// Socket through which listeners are handed over; the same for both processes
+    /// Socket through which listeners are handed over, in a folder of the service's own; the same for both processes
     #[arg(long, value_name = "PATH", env = "TOLLGATE_UPGRADE_SOCK")]
     pub(crate) upgrade_sock: Option<PathBuf>,
 }
@@ -451,6 +455,10 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
         Ok(bytes) if bytes > 0 => Ok(bytes),
         _ => Err("the size must be at least 1 byte".to_owned()),
     }
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    tollgate_policy::parse_duration(text.trim()).map_err(|wrong| format!("the time {wrong}"))
 }
 
 #[cfg(test)]

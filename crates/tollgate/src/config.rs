@@ -44,6 +44,8 @@ pub(crate) struct ConfigFile {
     pub(crate) log_format: Option<LogForm>,
     /// `threads`
     pub(crate) threads: Option<u16>,
+    /// `drain_timeout`
+    pub(crate) drain_timeout: Option<Duration>,
     /// `limits`
     pub(crate) limits: FileLimits,
     /// `http_request_targets`
@@ -111,7 +113,7 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     fn file(&mut self, root: &Node) -> ConfigFile {
         let mut config = ConfigFile::default();
-        const KEYS: [&str; 18] = [
+        const KEYS: [&str; 19] = [
             "endpoints",
             "admin",
             "secrets",
@@ -120,6 +122,7 @@ impl Decoder<'_> {
             "force_model",
             "log_format",
             "threads",
+            "drain_timeout",
             "limits",
             "traffic_policy_file",
             "model_aliases",
@@ -157,6 +160,7 @@ impl Decoder<'_> {
             Ok(threads @ 1..=1024) => Ok(threads),
             _ => Err("write a number from 1 to 1024"),
         });
+        config.drain_timeout = self.reader.parsed_at(root, "", "drain_timeout", parse_duration);
         if let Some(node) = root.get("limits") {
             config.limits = limits::read(self.reader, node);
         }

@@ -19,6 +19,7 @@ use cli::{Cli, Command};
 use commands::{check, compare, demo, explain, models, run, schema, secrets as vault, test};
 use error::CliError;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Gives memory back after a burst of large bodies, which the system's allocator does not.
 #[global_allocator]
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args),
         Command::Test(args) => test::run(&args),
     };
+    // What was logged before an error comes before it.
+    tollgate_observe::flush_operational_log(Duration::from_secs(2));
     result.unwrap_or_else(|error| {
         output::complain(&error.to_string());
         ExitCode::from(match error {

@@ -8,12 +8,13 @@ use crate::secrets::Secrets;
 use crate::wiring;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tollgate_catalog::Catalog;
 use tollgate_edge::Outbound;
 use tollgate_edge::limits::Limits;
 use tollgate_edge::listener::Protocol;
 use tollgate_edge::load::LoadLimits;
-use tollgate_edge::server::{EndpointOptions, InternalOptions, UpstreamOptions};
+use tollgate_edge::server::{DRAIN, EndpointOptions, InternalOptions, UpstreamOptions};
 use tollgate_expr::SecretSource as _;
 use tollgate_policy::Source;
 
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogForm,
     /// Worker threads of each listener.
     pub(crate) threads: usize,
+    /// How long requests in flight may take to end.
+    pub(crate) drain: Duration,
     /// Bytes of request bodies held at once.
     pub(crate) buffered_bodies: usize,
     /// Connections and requests at once.
@@ -118,6 +121,7 @@ pub(crate) fn settle(args: &ServeArgs, first: First) -> Result<Settings, CliErro
         naming,
         log_format: args.log_format.or(file.log_format).unwrap_or(LogForm::Text),
         threads: args.threads.or(file.threads).map_or_else(cpus, usize::from),
+        drain: args.drain_timeout.or(file.drain_timeout).unwrap_or(DRAIN),
         buffered_bodies,
         load,
         targets: file.targets,

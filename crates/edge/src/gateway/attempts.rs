@@ -17,6 +17,7 @@ use super::wire::Wire;
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::Fault as PolicyFault;
+use crate::client::Over;
 use crate::dry::is_stand_in;
 use crate::exchange::{Ending, Exchange};
 use crate::late_costs;
@@ -48,7 +49,8 @@ pub(super) struct Try<'a> {
 enum Tried {
     Committed(Box<Committed>),
     Failed(Box<Failed>),
-    ClientGone,
+    /// Nobody waits for an answer any more.
+    Over(Over),
 }
 
 impl Try<'_> {
@@ -101,10 +103,7 @@ impl Gateway {
                     committed = Some((this, answer));
                     break;
                 }
-                Tried::ClientGone => {
-                    cx.exchange.record.outcome = Ending::ClientGone;
-                    return Ok(Flow::Answered);
-                }
+                Tried::Over(over) => return self.given_up(cx, incoming.surface, over).await,
                 Tried::Failed(failed) => {
                     self.note_sick(&mut course, &this, &failed);
                     let retry_after = failed.retry_after.map(whole_seconds);
@@ -175,7 +174,7 @@ impl Gateway {
         tokio::select! {
             biased;
             () = tokio::time::sleep(wait) => {}
-            () = cx.client.gone() => return Tried::ClientGone,
+            over = cx.client.gone() => return Tried::Over(over),
         }
         cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
         // It has the whole time of an attempt, and is measured as one.
@@ -219,13 +218,12 @@ impl Gateway {
         };
         let outcome = tokio::select! {
             biased;
-            outcome = work => Some(outcome),
-            () = cx.client.gone() => None,
+            outcome = work => Ok(outcome),
+            over = cx.client.gone() => Err(over),
         };
-        let Some(outcome) = outcome else {
-            self.charge_failed(cx.exchange, this.asked(wire.surface), (&used, true), None);
-            self.note_gone(cx.exchange, this);
-            return Tried::ClientGone;
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(over) => return self.cancelled(cx, this, (wire.surface, &used), over),
         };
         let made = |result: Result<&Committed, &Failed>| Made {
             url: url.unwrap_or_default(),
@@ -252,6 +250,20 @@ impl Gateway {
                 Tried::Failed(Box::new(failed))
             }
         }
+    }
+
+    /// An attempt for which nobody waits any more.
+    fn cancelled(
+        &self,
+        cx: &mut RequestCx<'_>,
+        this: &Try<'_>,
+        (surface, used): (Surface, &Used),
+        over: Over,
+    ) -> Tried {
+        tracing::debug!(request_id = %cx.exchange.request.id, ?over, "the attempt is cancelled");
+        self.charge_failed(cx.exchange, this.asked(surface), (used, true), None);
+        self.note_over(cx.exchange, this, over);
+        Tried::Over(over)
     }
 
     /// An attempt that has no request to send.
@@ -377,6 +389,22 @@ impl Gateway {
             Begun::Part { .. } | Begun::Opaque => {}
         }
         charged
+    }
+
+    /// Nobody waits for an answer any more.
+    async fn given_up(
+        &self,
+        cx: &mut RequestCx<'_>,
+        surface: Surface,
+        over: Over,
+    ) -> Result<Flow, PolicyFault> {
+        match over {
+            Over::ClientGone => {
+                cx.exchange.record.outcome = Ending::ClientGone;
+                Ok(Flow::Answered)
+            }
+            Over::Stopping => self.fail(cx, Some(surface), Failure::stopping()).await,
+        }
     }
 
     /// Nothing answered.

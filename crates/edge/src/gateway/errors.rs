@@ -6,7 +6,7 @@ use crate::action::body_fault;
 use crate::action::{Flow, RequestCx};
 use crate::answer::Fault;
 use crate::answer::{Answer, ERROR_CODE_HEADER, Fault as PolicyFault, OVERLOADED, error_code};
-use crate::client::BodyError;
+use crate::client::{BodyError, STOPPING};
 use crate::exchange::{Ending, Exchange};
 use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
@@ -48,6 +48,11 @@ impl Failure {
         let Fault { code, status, message } = body_fault(error);
         let retry_after = (code == OVERLOADED).then_some(Duration::from_secs(1));
         Self { retry_after, ..Self::new(code, status, message) }
+    }
+
+    /// The gateway cannot wait for a provider any more.
+    pub(crate) fn stopping() -> Self {
+        Self::new(27220, StatusCode::SERVICE_UNAVAILABLE, STOPPING)
     }
 
     pub(crate) fn unsupported_path(path: &str) -> Self {

@@ -7,6 +7,7 @@ use super::report::Report;
 use super::wire::home;
 use super::{Gateway, Incoming, params};
 use crate::answer::Fault as PolicyFault;
+use crate::clock::steady;
 use crate::exchange::Exchange;
 use http::{HeaderName, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -82,7 +83,7 @@ pub struct Refused {
 impl Gateway {
     /// Plans a request. Sends nothing.
     pub(crate) fn prepare(&self, exchange: &Exchange, incoming: &Incoming) -> Result<Prepared, Box<Refused>> {
-        self.stats.clock().set(exchange.now);
+        self.stats.clock().set(steady());
         let client = client_key(&exchange.request, incoming.surface.format());
         let mut report =
             exchange.wants_results.then(|| Box::new(Report::begin(exchange, incoming, client.as_ref())));

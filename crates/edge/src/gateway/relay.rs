@@ -8,7 +8,7 @@ use super::listed::{Listed, wants_array};
 use super::receive::{Begun, Committed, StreamBegun};
 use crate::action::RequestCx;
 use crate::answer::Answer;
-use crate::client::{Client, ClientGone};
+use crate::client::{Client, ClientGone, Over, STOPPING};
 use crate::exchange::Ending;
 use crate::phase;
 use crate::proxy::headers as ours;
@@ -448,7 +448,10 @@ impl To<'_> {
                 Ok(Ok(None)) => Next::End,
                 Ok(Err(_)) => Next::Failed("the provider closed the connection in the middle of the answer"),
             }),
-            () = client.gone() => Err(ClientGone),
+            over = client.gone() => match over {
+                Over::ClientGone => Err(ClientGone),
+                Over::Stopping => Ok(Next::Failed(STOPPING)),
+            },
         }
     }
 }

@@ -5,11 +5,12 @@ use super::attempts::Try;
 use super::receive::Failed;
 use super::relay::Relayed;
 use crate::action::RequestCx;
+use crate::clock::steady;
 use crate::exchange::Ending;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tollgate_dialect::limits;
 use tollgate_observe::AttemptOutcome;
-use tollgate_select::{Candidate, Key, OutcomeClass, Quota, Sample, SampleOutcome};
+use tollgate_select::{Candidate, Fault, Key, OutcomeClass, Quota, Sample, SampleOutcome};
 
 /// What is known of a request when its answer begins.
 pub(super) struct Timing {
@@ -31,6 +32,9 @@ impl Gateway {
             said = said.as_str(), took_ms = millis(took),
             "attempt failed"
         );
+        if failed.fault == Fault::OutOfFiles {
+            self.metrics.connections_not_opened.inc();
+        }
         if let Some(outcome) = failed.fault.sample_outcome() {
             let gateway_ms =
                 millis(this.started.saturating_duration_since(this.arrived).saturating_sub(this.waited));
@@ -149,8 +153,8 @@ pub(super) fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// Milliseconds since the Unix epoch.
+/// Milliseconds since the Unix epoch, by a clock that nobody sets.
 pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = steady().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,7 @@ use super::Gateway;
 use super::attempts::Try;
 use super::relay::Relayed;
 use super::tally::attempt_outcome;
+use crate::client::Over;
 use crate::exchange::{Ending, Exchange};
 use std::time::Instant;
 use tollgate_observe::{AttemptNote, AttemptOutcome, Sent};
@@ -11,6 +12,8 @@ use tollgate_select::{Candidate, Fault};
 
 /// The reason of an attempt that was cut short because nobody waits for it any more.
 const CLIENT_GONE: &str = "client_gone";
+/// The reason of one that was cut short because the gateway stops.
+const STOPPING: &str = "stopping";
 /// The reason of an attempt whose answer had begun.
 const INTERRUPTED: &str = "interrupted";
 /// The reason of a candidate that is in doubt while another request tries it.
@@ -32,11 +35,14 @@ impl Gateway {
         }
     }
 
-    /// An attempt whose client left before there was an answer.
-    pub(super) fn note_gone(&self, exchange: &mut Exchange, this: &Try<'_>) {
-        tracing::debug!(request_id = %exchange.request.id, "the client left; the attempt is cancelled");
+    /// An attempt that ended before there was an answer, because nobody waits for one any more.
+    pub(super) fn note_over(&self, exchange: &mut Exchange, this: &Try<'_>, over: Over) {
+        let reason = match over {
+            Over::ClientGone => CLIENT_GONE,
+            Over::Stopping => STOPPING,
+        };
         let sent = Sent::new(AttemptOutcome::Neutral, this.started.elapsed());
-        exchange.record.tried.push(self.sent(this, Some(CLIENT_GONE), sent));
+        exchange.record.tried.push(self.sent(this, Some(reason), sent));
     }
 
     /// The attempt that was answered, when its answer is over.

@@ -45,8 +45,7 @@ const MOST_REQUESTS: usize = 10_000;
 impl Default for LoadLimits {
     /// As many as the process may have files open for: a request needs one for its client and one for its provider.
     fn default() -> Self {
-        let each =
-            nofile::limit().map_or(4096, |files| (files.saturating_sub(256) / 2).clamp(64, MOST_CONNECTIONS));
+        let each = (nofile::limit().saturating_sub(256) / 2).clamp(64, MOST_CONNECTIONS);
         Self {
             connections: each,
             requests: each.min(MOST_REQUESTS),

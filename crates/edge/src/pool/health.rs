@@ -1,6 +1,7 @@
 //! Looks after the servers of a pool: asks each from time to time, and takes out those that do not answer well.
 
 use super::{Health, HealthCheck, Member};
+use crate::descriptors;
 use crate::listener::PlainUpstream;
 use crate::upstream::{Call, Upstream};
 use http::header::{HeaderValue, USER_AGENT};
@@ -8,6 +9,7 @@ use http::{HeaderMap, Method};
 use smallvec::SmallVec;
 use std::time::Duration;
 use tollgate_dialect::url::JoinedUrl;
+use tollgate_select::Fault;
 
 /// Asks one server again and again, for ever.
 pub(crate) async fn look_after(
@@ -18,7 +20,15 @@ pub(crate) async fn look_after(
 ) {
     let mut streak = Streak::default();
     loop {
-        let problem = ask(&member.upstream, check, upstream).await.err();
+        let problem = match ask(&member.upstream, check, upstream).await {
+            Ok(()) => None,
+            Err(Some(problem)) => Some(problem),
+            // Nobody could be asked for want of a file descriptor: that says nothing of the server.
+            Err(None) => {
+                tokio::time::sleep(check.interval).await;
+                continue;
+            }
+        };
         let before = member.health();
         let now = streak.next(check, before, problem.is_none());
         if now != before || problem.is_some() {
@@ -59,19 +69,19 @@ impl Streak {
     }
 }
 
-/// Asks a server once. The error is what is wrong, in words.
-async fn ask(to: &PlainUpstream, check: &HealthCheck, upstream: &dyn Upstream) -> Result<(), String> {
+/// Asks a server once. The error is what is wrong, in words; none when it is this machine that cannot ask.
+async fn ask(to: &PlainUpstream, check: &HealthCheck, upstream: &dyn Upstream) -> Result<(), Option<String>> {
     let Some(path) = &check.path else {
         let connecting = tokio::net::TcpStream::connect((to.host.as_str(), to.port));
         return match tokio::time::timeout(check.timeout, connecting).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(format!("it takes no connection: {error}")),
-            Err(_) => Err(format!("it took no connection in {:?}", check.timeout)),
+            Ok(Err(error)) if descriptors::are_used_up(&error) => Err(None),
+            Ok(Err(error)) => Err(Some(format!("it takes no connection: {error}"))),
+            Err(_) => Err(Some(format!("it took no connection in {:?}", check.timeout))),
         };
     };
     let asking = async {
-        let mut reply =
-            upstream.open(call(to, path, check.timeout)).await.map_err(|fault| fault.describe())?;
+        let mut reply = upstream.open(call(to, path, check.timeout)).await?;
         let status = reply.status();
         // A short answer is read, so that the connection can be used again; a long one is not.
         let mut read = 0;
@@ -82,13 +92,14 @@ async fn ask(to: &PlainUpstream, check: &HealthCheck, upstream: &dyn Upstream) -
             }
         }
         reply.done().await;
-        Ok::<_, String>(status)
+        Ok::<_, Fault>(status)
     };
     match tokio::time::timeout(check.timeout, asking).await {
         Ok(Ok(status)) if (200..400).contains(&status.as_u16()) => Ok(()),
-        Ok(Ok(status)) => Err(format!("it answers {path} with {}", status.as_u16())),
-        Ok(Err(said)) => Err(said.replace("provider", "server")),
-        Err(_) => Err(format!("it did not answer {path} in {:?}", check.timeout)),
+        Ok(Ok(status)) => Err(Some(format!("it answers {path} with {}", status.as_u16()))),
+        Ok(Err(Fault::OutOfFiles)) => Err(None),
+        Ok(Err(fault)) => Err(Some(fault.describe().replace("provider", "server"))),
+        Err(_) => Err(Some(format!("it did not answer {path} in {:?}", check.timeout))),
     }
 }
 

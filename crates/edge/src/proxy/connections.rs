@@ -12,6 +12,7 @@ use crate::exchange::Exchange;
 use crate::listener::{Listener, Protocol};
 use crate::phase;
 use crate::proxy::service::EdgeProxy;
+use crate::server::leaving::Leaving;
 use crate::tls::{Handshake, Terms, TlsError};
 use async_trait::async_trait;
 use http::{HeaderMap, Method, Uri, Version};
@@ -23,7 +24,7 @@ use pingora_proxy::HttpProxy;
 use serde_json::value::{RawValue, to_raw_value};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 use tollgate_expr::{ConnectionFacts, Map, RequestFacts, Value};
 use tollgate_observe::{ConnectionRecord, Cut, Outcome, PassedBytes};
 
@@ -35,6 +36,8 @@ pub struct Connections {
     pub http1: Arc<HttpProxy<EdgeProxy>>,
     /// What is listened on.
     pub listener: Arc<Listener>,
+    /// Counts them, and says when they have to end.
+    pub(crate) leaving: Arc<Leaving>,
 }
 
 /// What the rules found, and whether they let the connection through.
@@ -63,6 +66,7 @@ impl Ended {
 #[async_trait]
 impl ServerApp for Connections {
     async fn process_new(self: &Arc<Self>, session: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let _open = self.leaving.connections.enter();
         let listener = &*self.listener;
         let protocol = listener.place.protocol;
         let Some(_place) = listener.load.connect() else {
@@ -74,7 +78,7 @@ impl ServerApp for Connections {
             self.requests(session, shutdown).await;
             return None;
         }
-        let started = SystemTime::now();
+        let (started, began) = (SystemTime::now(), Instant::now());
         let mut incoming = Incoming::new(session, listener, started, engine.wants_traffic);
         let client = incoming.client();
         if protocol.greets() && !incoming.greet().await {
@@ -90,11 +94,13 @@ impl ServerApp for Connections {
                 Ended { handshake, ..Ended::with(Outcome::Refused) }
             }
         };
-        self.log(started, client, &ended, &logs);
+        self.log((started, began), client, &ended, &logs);
         None
     }
 
+    /// Closes idle connections.
     async fn cleanup(&self) {
+        self.leaving.kept().await;
         ServerApp::cleanup(&*self.http).await;
         ServerApp::cleanup(&*self.http1).await;
     }
@@ -202,7 +208,13 @@ impl Connections {
 
     /// The line of a connection that ended: of one that was passed on, and where a rule has something to say of it or has
     /// closed it.
-    fn log(&self, started: SystemTime, client: SocketAddr, ended: &Ended, logs: &[Value]) {
+    fn log(
+        &self,
+        (started, began): (SystemTime, Instant),
+        client: SocketAddr,
+        ended: &Ended,
+        logs: &[Value],
+    ) {
         if ended.outcome != Outcome::Refused && logs.is_empty() && ended.passed.is_none() {
             return;
         }
@@ -217,7 +229,7 @@ impl Connections {
         self.listener.access_log.write_connection(&ConnectionRecord {
             time: started,
             client_ip: client.ip(),
-            duration: started.elapsed().unwrap_or_default(),
+            duration: began.elapsed(),
             outcome: ended.outcome,
             handshake: ended.handshake.as_deref(),
             passed,

@@ -5,6 +5,7 @@ pub mod checker;
 pub mod connections;
 mod counted;
 mod crowded;
+pub mod doors;
 mod frames;
 mod guarded;
 pub mod h2;

@@ -1,6 +1,7 @@
 //! Bytes of a connection, passed to another server and back as they are.
 
 use super::counted::Counted;
+use crate::descriptors;
 use crate::pool::Pool;
 use pingora_core::protocols::Stream;
 use smallvec::SmallVec;
@@ -120,6 +121,8 @@ pub async fn reach(pool: &Pool) -> Result<Reached, String> {
                 let name = PassTarget { host: to.host.clone(), port: to.port }.to_string();
                 return Ok(Reached { server, name });
             }
+            // Nothing that another server would make better, or that is this one's fault.
+            Ok(Err(error)) if descriptors::are_used_up(&error) => return Err(error.to_string()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("the server did not accept the connection in {CONNECT:?}"),
         };

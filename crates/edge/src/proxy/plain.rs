@@ -3,11 +3,12 @@
 use crate::answer::Fault;
 use crate::engine::Engine;
 use crate::exchange::Exchange;
-use crate::forward::{SILENCE, nobody};
+use crate::forward::{SILENCE, nobody, refused};
 use crate::listener::PlainUpstream;
 use crate::phase;
 use crate::pool::Pool;
 use crate::proxy::headers;
+use crate::proxy::provider::is_ours;
 use crate::response::ResponseBody;
 use crate::upstream::Upstream;
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use tollgate_dialect::headers as wire;
 use tollgate_expr::ResponseFacts;
+use tollgate_select::Fault as UpstreamFault;
 
 /// No server behind the endpoint passes its checks.
 const NOBODY: ErrorType = ErrorType::Custom("NoHealthyServer");
@@ -232,6 +234,9 @@ pub fn fault(error: &Error) -> Fault {
     }
     if *error.etype() == NOBODY {
         return nobody();
+    }
+    if is_ours(error) {
+        return refused(&UpstreamFault::OutOfFiles);
     }
     let (code, status, what) = match error.etype() {
         ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout => {

@@ -1,5 +1,6 @@
 //! Calls to providers over Pingora's connector.
 
+use crate::descriptors;
 use crate::proxy::joined::JOINED;
 use crate::proxy::pools::Pools;
 use crate::proxy::targets::Targets;
@@ -223,7 +224,15 @@ impl Reply for ProviderReply {
     }
 }
 
+/// Whether it is this machine that cannot connect.
+pub(super) fn is_ours(error: &Error) -> bool {
+    error.root_cause().downcast_ref::<std::io::Error>().is_some_and(descriptors::are_used_up)
+}
+
 fn connect_fault(error: &Error) -> Fault {
+    if is_ours(error) {
+        return Fault::OutOfFiles;
+    }
     match error.etype() {
         ErrorType::ConnectTimedout => Fault::ConnectTimeout,
         ErrorType::TLSHandshakeFailure

@@ -12,6 +12,7 @@ use crate::load::{Gate, Held, NoPlace, admitted, retry_after};
 use crate::phase::{self, Onward, Outcome};
 use crate::pool::Pool;
 use crate::proxy::plain;
+use crate::proxy::provider::is_ours;
 use crate::proxy::pulse::{Serving, serving};
 use crate::proxy::request::{exchange_for, head_too_large, host_missing};
 use crate::proxy::session::SessionClient;
@@ -117,7 +118,7 @@ impl ProxyHttp for EdgeProxy {
             exchange.record.outcome = Ending::Refused;
             return self.finish(session, ctx, exchange, Outcome::Respond(answer)).await;
         }
-        let mut client = SessionClient::new(session, limits, Arc::clone(&self.listener.budget));
+        let mut client = SessionClient::new(session, &self.listener);
         match self.enter(&mut client).await {
             Ok(place) => ctx.place = Some(place),
             Err(none) => return self.turn_away(session, ctx, exchange, none).await,
@@ -154,7 +155,10 @@ impl ProxyHttp for EdgeProxy {
         mut error: Box<Error>,
     ) -> Box<Error> {
         let listener = ctx.served_by(&self.listener);
-        if let (Some(pool), Some(last)) = (&listener.plain, ctx.tried.last()) {
+        if is_ours(&error) {
+            // Nothing that another server would make better.
+            listener.shared.metrics.connections_not_opened.inc();
+        } else if let (Some(pool), Some(last)) = (&listener.plain, ctx.tried.last()) {
             pool.unreachable(*last);
             // Nothing was sent, so another one may have it.
             error.set_retry(pool.has_another(&ctx.tried));
@@ -211,10 +215,13 @@ impl ProxyHttp for EdgeProxy {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut RequestState,
     ) -> Result<()> {
+        if self.listener.in_flight.is_last() {
+            session.as_downstream_mut().set_keepalive(None);
+        }
         let Some(exchange) = ctx.exchange.as_mut() else { return Ok(()) };
         let engine = ctx.onward.as_ref().map_or(&ctx.engine, |onward| &onward.engine);
         ctx.replaced = plain::response(&*self.listener.upstream, engine, exchange, response).await?;
@@ -405,7 +412,7 @@ impl EdgeProxy {
             return Ok(false);
         };
         let engine = ctx.last_engine();
-        let mut client = SessionClient::new(session, self.listener.limits, Arc::clone(&self.listener.budget));
+        let mut client = SessionClient::new(session, &self.listener);
         let to = Forward {
             pool,
             engine: &engine,
@@ -432,7 +439,7 @@ impl EdgeProxy {
         if let Some(exchange) = &ctx.exchange {
             super::headers::stamp(&mut headers, exchange, &ctx.engine);
         }
-        let mut client = SessionClient::new(session, self.listener.limits, Arc::clone(&self.listener.budget));
+        let mut client = SessionClient::new(session, &self.listener);
         let sent = client.answer(status, headers, body).await;
         ctx.sent += client.sent;
         if sent.is_err() {

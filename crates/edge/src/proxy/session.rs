@@ -1,7 +1,8 @@
 //! The client's side of a request over Pingora's session.
 
-use crate::client::{BodyError, Client, ClientGone};
+use crate::client::{BodyError, Client, ClientGone, Over};
 use crate::limits::{Budget, Limits, Reserved};
+use crate::listener::Listener;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
@@ -11,6 +12,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tollgate_observe::InFlight;
 
 /// How long a body that nobody wants is read on after an early answer, so that the client sees the answer
 /// instead of a reset connection.
@@ -28,6 +30,8 @@ pub struct SessionClient<'s> {
     session: &'s mut Session,
     limits: Limits,
     budget: Arc<Budget>,
+    /// Says when the gateway cannot wait any more.
+    in_flight: Arc<InFlight>,
     /// Keeps the body's share of the budget until the request ends.
     reserved: Option<Reserved>,
     /// The answer's body bytes, for the access log.
@@ -38,10 +42,19 @@ pub struct SessionClient<'s> {
 }
 
 impl<'s> SessionClient<'s> {
-    /// A client with the limits of its listener.
+    /// A client of this listener.
     #[must_use]
-    pub fn new(session: &'s mut Session, limits: Limits, budget: Arc<Budget>) -> Self {
-        Self { session, limits, budget, reserved: None, sent: 0, received: 0, pipelined: false }
+    pub fn new(session: &'s mut Session, listener: &Listener) -> Self {
+        Self {
+            session,
+            limits: listener.limits,
+            budget: Arc::clone(&listener.budget),
+            in_flight: Arc::clone(&listener.in_flight),
+            reserved: None,
+            sent: 0,
+            received: 0,
+            pipelined: false,
+        }
     }
 
     /// Sends a complete answer, then reads away a body the client is still sending.
@@ -216,6 +229,10 @@ impl Client for SessionClient<'_> {
                 parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
         }
+        if self.in_flight.is_last() {
+            // So that the client sends its next request elsewhere.
+            self.session.as_downstream_mut().set_keepalive(None);
+        }
         let head = ResponseHeader::from(parts);
         self.session.write_response_header(Box::new(head), end).await.map_err(|_| ClientGone)
     }
@@ -235,27 +252,39 @@ impl Client for SessionClient<'_> {
         let downstream = self.session.as_downstream_mut();
         // With HTTP/1, behind the body that is still to be read nobody can see.
         if downstream.is_http2() || downstream.is_body_done() {
-            return self.gone().await;
+            if self.gone().await == Over::ClientGone {
+                return;
+            }
         }
         std::future::pending().await
     }
 
-    async fn gone(&mut self) {
-        if self.pipelined {
-            return std::future::pending().await;
+    async fn gone(&mut self) -> Over {
+        let Self { session, in_flight, pipelined, .. } = self;
+        tokio::select! {
+            biased;
+            () = left(session, pipelined) => Over::ClientGone,
+            () = in_flight.until_cut() => Over::Stopping,
         }
-        let h2 = self.session.as_downstream().is_http2();
-        let idle = self.session.as_downstream_mut().read_body_or_idle(true).await;
-        let left = match &idle {
-            Err(error) => h2 || matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::ReadError),
-            Ok(_) => h2,
-        };
-        if !left {
-            // The client has sent its next request early: it is still there. Its bytes are lost with the
-            // probe, so the connection ends after this answer and the client sends that request again.
-            self.pipelined = true;
-            self.session.as_downstream_mut().set_keepalive(None);
-            std::future::pending::<()>().await;
-        }
+    }
+}
+
+/// Returns when the client has left. `pipelined`: it has sent its next request already.
+async fn left(session: &mut Session, pipelined: &mut bool) {
+    if *pipelined {
+        return std::future::pending().await;
+    }
+    let h2 = session.as_downstream().is_http2();
+    let idle = session.as_downstream_mut().read_body_or_idle(true).await;
+    let left = match &idle {
+        Err(error) => h2 || matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::ReadError),
+        Ok(_) => h2,
+    };
+    if !left {
+        // The client has sent its next request early: it is still there. Its bytes are lost with the
+        // probe, so the connection ends after this answer and the client sends that request again.
+        *pipelined = true;
+        session.as_downstream_mut().set_keepalive(None);
+        std::future::pending::<()>().await;
     }
 }

@@ -1,5 +1,6 @@
 //! Where connections go: names resolved asynchronously and cached, and the Pingora peer of each address.
 
+use crate::descriptors;
 use arc_swap::ArcSwap;
 use foldhash::HashMap;
 use pingora_core::protocols::{ALPN, TcpKeepalive};
@@ -94,12 +95,15 @@ impl Target {
         }
         let looked_up = tokio::net::lookup_host((self.origin.host.as_str(), self.origin.port)).await;
         self.refreshing.store(false, Ordering::Release);
-        let peers: Vec<_> = match looked_up {
-            Ok(addresses) => addresses.take(MAX_ADDRESSES).map(|a| self.reuse(&resolved, a)).collect(),
-            Err(_) => Vec::new(),
+        let (peers, fault): (Vec<_>, _) = match looked_up {
+            Ok(addresses) => {
+                (addresses.take(MAX_ADDRESSES).map(|a| self.reuse(&resolved, a)).collect(), Fault::Dns)
+            }
+            Err(error) if descriptors::are_used_up(&error) => (Vec::new(), Fault::OutOfFiles),
+            Err(_) => (Vec::new(), Fault::Dns),
         };
         if peers.is_empty() {
-            return if resolved.peers.is_empty() { Err(Fault::Dns) } else { Ok(Peers(resolved)) };
+            return if resolved.peers.is_empty() { Err(fault) } else { Ok(Peers(resolved)) };
         }
         let resolved = Arc::new(Resolved { at: Some(Instant::now()), peers });
         self.resolved.store(Arc::clone(&resolved));

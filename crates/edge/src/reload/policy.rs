@@ -80,7 +80,22 @@ impl Reload for Policy {
                 return false;
             }
         };
-        if !again && *text == *self.text {
+        if fingerprint(&file) != self.seen {
+            // It is being written: half a list of rules is a list of rules, too. The rest wakes us, or the next look.
+            self.seen = None;
+            return false;
+        }
+        // After a failure also the text before is news: file and policy agree again.
+        if !again && !self.failed && *text == *self.text {
+            return false;
+        }
+        if text.trim().is_empty() && !self.text.trim().is_empty() {
+            // What writes a file empties it first. Without its rules everything would be let through.
+            let message = format!(
+                "{}: the file is empty; the policy loaded before stays in force. Write {{}} for a policy without rules",
+                file.display()
+            );
+            self.report(&file, run, &message);
             return false;
         }
         let source = Source::new(file.display().to_string(), text);
@@ -96,9 +111,11 @@ impl Reload for Policy {
         }
         tracing::info!(file = %file.display(), revision = %engine.revision, "policy reloaded");
         self.failed = false;
+        let engine = Arc::new(engine);
+        self.listener.engine.store(Arc::clone(&engine));
+        // Afterwards: who reads there that it is in force may rely on it.
         run.loaded(&engine.revision, SystemTime::now());
         self.listener.shared.metrics.reload(true, SystemTime::now());
-        self.listener.engine.store(Arc::new(engine));
         false
     }
 }

@@ -436,3 +436,58 @@ fn a_line_is_written_soon_without_a_flush() {
     }
     panic!("no line after five seconds");
 }
+
+/// A disk that is full after so many bytes, until it is emptied.
+#[derive(Clone)]
+struct Disk {
+    memory: Memory,
+    room: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        use std::sync::atomic::Ordering;
+        let fits = bytes.len().min(self.room.load(Ordering::SeqCst));
+        if fits == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.room.fetch_sub(fits, Ordering::SeqCst);
+        self.memory.write(&bytes[..fits])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_disk_that_was_full_has_whole_lines_only_and_the_others_are_counted() {
+    use std::sync::atomic::Ordering;
+    let options = AccessLogOptions { format: LogFormat::Json, ..AccessLogOptions::default() };
+    let length = json_line(&record()).len() + 1;
+    for room in [0, 1, length - 1, length, length + 1, 3 * length, 3 * length + 100, 9 * length] {
+        let memory = Memory::default();
+        let disk = Disk { memory: memory.clone(), room: Arc::new(room.into()) };
+        let log = AccessLog::new(Box::new(disk.clone()), options.clone()).unwrap();
+        let before = log.dropped();
+        for round in 0..3 {
+            for n in 0..8 {
+                log.write(&AccessRecord { bytes_in: 100 * round + n + 100, ..record() });
+            }
+            assert!(log.flush(SOON));
+        }
+        disk.room.store(usize::MAX, Ordering::SeqCst);
+        log.write(&AccessRecord { bytes_in: 999, ..record() });
+        assert!(log.flush(SOON));
+        let lines = memory.lines();
+        for line in &lines {
+            serde_json::from_str::<Value>(line).unwrap_or_else(|e| panic!("room {room}: {e}: {line}"));
+        }
+        assert!(lines.last().unwrap().contains("\"bytes_in\":999"), "room {room}");
+        assert_eq!(
+            lines.len() as u64 + log.dropped() - before,
+            25,
+            "room {room}: every line is written or counted"
+        );
+    }
+}

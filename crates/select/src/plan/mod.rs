@@ -130,7 +130,8 @@ impl Candidate {
     }
 }
 
-/// Makes the plan of a request.
+/// Makes the plan of a request. What it reads of metrics is what holds at the time their clock was last set to: the caller
+/// sets it, as it need not be the time of day that expressions see.
 ///
 /// With `detail` every strategy is run over everything and reported on. Without, only as much is evaluated as the
 /// request can reach: the candidates are the same, unless a strategy fails for a model the client did not name.
@@ -145,7 +146,6 @@ pub fn plan(
     activation: &Activation<'_>,
     detail: bool,
 ) -> Result<Plan, Box<Refusal>> {
-    universe.metrics().clock().set(activation.now);
     let mut resolved = resolve(universe, ask);
     let mut plan = Plan { rejected: std::mem::take(&mut resolved.rejected), ..Plan::default() };
     if detail || resolved.names.iter().any(|name| !name.ignored.is_empty()) {

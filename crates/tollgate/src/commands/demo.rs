@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use tollgate_edge::limits::Limits;
-use tollgate_edge::server::{EndpointOptions, ServerOptions, StartError, serve};
+use tollgate_edge::server::{DRAIN, EndpointOptions, ServerOptions, StartError, serve};
 use tollgate_mock::{MockServer, demo_script};
 use tollgate_observe::{AccessLog, AccessLogOptions, LogFormat, init_tracing};
 use tollgate_policy::Source;
@@ -106,6 +106,7 @@ fn start(stage: &Stage, listen: SocketAddr, admin: Option<SocketAddr>) -> Result
         load: tollgate_edge::load::LoadLimits::default(),
         upgrade_sock: None,
         upgrade: false,
+        drain: DRAIN,
         version: wiring::VERSION,
         data_files: Vec::new(),
     };

@@ -73,6 +73,7 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
         load: settings.load,
         upgrade_sock: args.upgrade_sock.clone(),
         upgrade: args.upgrade,
+        drain: settings.drain,
         version: wiring::VERSION,
         data_files,
     };
