@@ -33,6 +33,12 @@ mod crowd;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod desync;
+#[cfg(test)]
+mod desync_h2;
+#[cfg(test)]
+mod desync_table;
+#[cfg(test)]
 mod endpoints;
 #[cfg(test)]
 mod explain;

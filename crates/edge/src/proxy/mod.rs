@@ -4,6 +4,7 @@ pub mod admin;
 pub mod checker;
 pub mod connections;
 mod counted;
+pub mod framing;
 pub mod headers;
 mod incoming;
 mod joined;

@@ -10,6 +10,7 @@ use crate::listener::Listener;
 use crate::lists;
 use crate::phase::{self, Onward, Outcome};
 use crate::pool::Pool;
+use crate::proxy::framing;
 use crate::proxy::plain;
 use crate::proxy::request::{exchange_for, head_too_large, host_missing};
 use crate::proxy::session::{SessionClient, WRITE_TIMEOUT};
@@ -96,7 +97,14 @@ impl ProxyHttp for EdgeProxy {
         let mut exchange = exchange_for(session, &self.listener, &ctx.engine);
         let limits = self.listener.limits;
         session.as_downstream_mut().set_write_timeout(Some(WRITE_TIMEOUT));
-        if let Some(fault) = host_missing(session).or_else(|| head_too_large(session, limits.max_headers)) {
+        let ambiguous = framing::refusal(session);
+        if ambiguous.is_some() {
+            session.as_downstream_mut().set_keepalive(None);
+        }
+        let refused = ambiguous
+            .or_else(|| host_missing(session))
+            .or_else(|| head_too_large(session, limits.max_headers));
+        if let Some(fault) = refused {
             let answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);
             exchange.record.error_code = Some(fault.code);
             exchange.record.outcome = Ending::Refused;

@@ -33,7 +33,7 @@ use crate::action::{Action, Flow, RequestCx};
 use crate::answer::{Answer, Fault};
 use crate::exchange::Exchange;
 use crate::jwks::Jwks;
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, Said};
 use crate::upstream::Upstream;
 use asking::{Asking, Client};
 use async_trait::async_trait;
@@ -174,7 +174,7 @@ impl Login {
         match &self.way {
             Way::OAuth { endpoints, .. } => Ok((**endpoints).clone()),
             Way::OpenId { issuer, description } => {
-                let addresses = self.outbound.rule(&description.host, true);
+                let addresses = self.outbound.rule(&description.host, Said::ByPolicy);
                 let addresses =
                     addresses.ok_or_else(|| Failure::description("the issuer's host may not be called"))?;
                 self.logins.endpoints(issuer, description, &addresses, upstream).await
