@@ -91,6 +91,8 @@ mod passing;
 #[cfg(test)]
 mod plain;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod promises;

@@ -30,17 +30,17 @@ pub struct Outbound {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     /// The policy's text.
-    ByPolicy,
+    Policy,
     /// A server that the policy's text names, and that says where to go on.
-    ByServer,
+    Server,
     /// Somebody else: a request, or a server's redirect to another host.
-    ByOthers,
+    Others,
 }
 
 impl Said {
     /// For a host that stands in the policy's text, or not.
     pub(crate) fn by_policy(named: bool) -> Self {
-        if named { Self::ByPolicy } else { Self::ByOthers }
+        if named { Self::Policy } else { Self::Others }
     }
 }
 
@@ -174,7 +174,7 @@ impl Outbound {
         if METADATA_NAMES.contains(&host.as_str()) && self.reserved.is_empty() {
             return None;
         }
-        let named = said != Said::ByOthers;
+        let named = said != Said::Others;
         let listed = self.entries.iter().any(|entry| entry.names(&host));
         let networks = self.entries.iter().any(|entry| matches!(entry, Entry::Network { .. }));
         if !named && !listed && !networks {
@@ -182,7 +182,7 @@ impl Outbound {
         }
         // A name of somebody else's may lead to this machine; an address, or `localhost`, is meant.
         let itself = host.parse::<IpAddr>().is_ok() || host == "localhost" || host.ends_with(".localhost");
-        let own = said == Said::ByPolicy;
+        let own = said == Said::Policy;
         Some(Arc::new(Rule { list: Arc::clone(self), free: named || listed, loopback: itself, own }))
     }
 }
@@ -274,7 +274,7 @@ mod tests {
             assert!(!allows(&all, "a.example.com", true, address), "{address}");
             assert!(!allows(&all, address, true, address), "{address}");
         }
-        assert!(all.rule("Metadata.Google.Internal.", Said::ByPolicy).is_none());
+        assert!(all.rule("Metadata.Google.Internal.", Said::Policy).is_none());
     }
 
     #[test]
@@ -305,7 +305,7 @@ mod tests {
         all.listen_at(&["0.0.0.0:4040".parse().expect("an address")]);
         let own: SocketAddr = "127.0.0.1:4040".parse().expect("an address");
         let other: SocketAddr = "127.0.0.1:4041".parse().expect("an address");
-        for (said, expected) in [(Said::ByPolicy, true), (Said::ByServer, false), (Said::ByOthers, false)] {
+        for (said, expected) in [(Said::Policy, true), (Said::Server, false), (Said::Others, false)] {
             for host in ["127.0.0.1", "localhost", "a.example"] {
                 let rule = all.rule(host, said).expect("a rule");
                 assert_eq!((rule.allows(own), rule.allows(other)), (expected, true), "{host} {said:?}");

@@ -108,9 +108,9 @@ impl Way<'_> {
             if !same_origin(&url, &next) {
                 // What the policy sends to one server, keys perhaps, is not another's.
                 said = match said {
-                    Said::ByOthers => said,
-                    _ if next.host == url.host => Said::ByServer,
-                    _ => Said::ByOthers,
+                    Said::Others => said,
+                    _ if next.host == url.host => Said::Server,
+                    _ => Said::Others,
                 };
                 headers.retain_only(&request.own);
             }
@@ -137,7 +137,7 @@ impl Way<'_> {
     ) -> Result<Box<dyn Reply>, Trouble> {
         if let Some(listener) = endpoint(self.internal, url) {
             // Whoever can make up a host, or answer with a redirect, must not choose among the endpoints.
-            if said == Said::ByOthers && !self.outbound.lists(&url.host) {
+            if said == Said::Others && !self.outbound.lists(&url.host) {
                 return Err(Trouble::Unlisted(url.host.as_str().into()));
             }
             let connection = self.connection.clone();

@@ -31,7 +31,7 @@ pub(super) struct Signed {
 impl Endpoints {
     /// Who says that a URL of these is called: the policy's text, or the provider that the text names.
     pub(super) fn said(&self, url: &JoinedUrl) -> Said {
-        self.signed.as_ref().map_or(Said::ByPolicy, |signed| signed.said(url))
+        self.signed.as_ref().map_or(Said::Policy, |signed| signed.said(url))
     }
 }
 
@@ -39,7 +39,7 @@ impl Signed {
     /// The same for an OpenID provider: it may be behind this very process, but cannot lead to another listener of it.
     pub(super) fn said(&self, url: &JoinedUrl) -> Said {
         let at_issuer = parse(&self.issuer).is_ok_and(|issuer| same_origin(&issuer, url));
-        if at_issuer { Said::ByPolicy } else { Said::ByServer }
+        if at_issuer { Said::Policy } else { Said::Server }
     }
 }
 
