@@ -141,7 +141,16 @@ fn rows() -> Vec<Row> {
         ("a status", &[(":status", "200")]),
     ];
     rows.extend(refused.map(|(name, more)| (name, Refused, and(more))));
-    for (name, field, value) in [
+    rows.extend(pseudo());
+    for twice in [(":method", "GET"), (":path", "/y"), (":authority", "y"), (":scheme", "https")] {
+        rows.push(("a pseudo-header twice", Refused, [&[twice][..], &GOOD].concat()));
+    }
+    rows
+}
+
+/// Pseudo-headers that are missing, or no part of a request.
+fn pseudo() -> Vec<Row> {
+    let rows: [(&'static str, &'static str, Option<&'static str>); 18] = [
         ("no path", ":path", None),
         ("an empty path", ":path", Some("")),
         ("a space in the path", ":path", Some("/a b")),
@@ -160,13 +169,8 @@ fn rows() -> Vec<Row> {
         ("a path in the authority", ":authority", Some("a/b")),
         ("lines in the authority", ":authority", Some("a\r\nb: c")),
         ("TRACE", ":method", Some("TRACE")),
-    ] {
-        rows.push((name, Refused, with(field, value)));
-    }
-    for twice in [(":method", "GET"), (":path", "/y"), (":authority", "y"), (":scheme", "https")] {
-        rows.push(("a pseudo-header twice", Refused, [&[twice][..], &GOOD].concat()));
-    }
-    rows
+    ];
+    rows.map(|(name, field, value)| (name, Refused, with(field, value))).to_vec()
 }
 
 async fn play(gateway: &Gateway, behind: &Recorder) {

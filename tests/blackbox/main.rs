@@ -101,6 +101,8 @@ mod protocols;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod reserved;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serving;

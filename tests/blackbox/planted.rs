@@ -148,6 +148,53 @@ async fn stocked(builder: Builder) -> (Builder, PathBuf, String) {
     (builder, vault, secret_line)
 }
 
+/// A policy that cannot be loaded, wrong in the lines that have the secrets: what `check` and a reload say of it.
+async fn broken_policies(gateway: &Gateway, good: &str) -> String {
+    let mut seen = String::new();
+    for (right, wrong) in [
+        ("\"api_keys\":[", "\"api_keyz\":["),
+        ("\"client_secret\":", "\"client_secrets\":"),
+        ("\"provider\":\"github\",\"secret\":", "\"provider\":\"githup\",\"secret\":"),
+        ("\"credentials\":", "\"credential\":"),
+    ] {
+        let broken = good.replace(right, wrong);
+        assert_ne!(broken, good, "{right}");
+        for text in [broken.clone(), broken.replace(",\"", ",\n  \"")] {
+            std::fs::write(&gateway.policy, &text).unwrap();
+            let checked = run(&["check", gateway.policy.to_str().unwrap()]).await;
+            assert_ne!(checked.code, Some(0), "{wrong}");
+            seen += &format!("check {wrong}: {}{}\n", checked.stdout, checked.stderr);
+            let json = run(&["check", "--json", gateway.policy.to_str().unwrap()]).await;
+            seen += &format!("check --json {wrong}: {}{}\n", json.stdout, json.stderr);
+        }
+        gateway.signal("HUP").await;
+    }
+    gateway.err.find("the refused policy", |line| line.contains("githup").then_some(())).await;
+    seen
+}
+
+/// What commands say of the policy, and a start with a password in a URL.
+async fn commands(file: &str) -> String {
+    let mut seen = String::new();
+    let body = names(&["one:m", "four:m"]).to_string();
+    for args in [
+        &["explain", file, "--body", &body][..],
+        &["explain", file, "--json", "--body", &body],
+        &["check", file],
+        &["models"],
+    ] {
+        let exit = run(args).await;
+        seen += &format!("{}\n{}{}\n", args[0], exit.stdout, exit.stderr);
+    }
+    let refused = Gateway::builder("{}")
+        .args(&["--upstream", &format!("http://me:{}@127.0.0.1:1", planted("urlpassword"))])
+        .try_start()
+        .await;
+    let Err(refused) = refused else { panic!("an upstream with a password is refused") };
+    seen += &format!("{}{}\n", refused.stdout, refused.stderr);
+    seen
+}
+
 #[tokio::test]
 async fn nothing_that_is_planted_comes_out() {
     // Each repeats the key it was given, as some do.
@@ -184,44 +231,9 @@ async fn nothing_that_is_planted_comes_out() {
             }
         }
     }
-    // A policy that cannot be loaded, wrong in the lines that have the secrets.
-    for (right, wrong) in [
-        ("\"api_keys\":[", "\"api_keyz\":["),
-        ("\"client_secret\":", "\"client_secrets\":"),
-        ("\"provider\":\"github\",\"secret\":", "\"provider\":\"githup\",\"secret\":"),
-        ("\"credentials\":", "\"credential\":"),
-    ] {
-        let broken = good.replace(right, wrong);
-        assert_ne!(broken, good, "{right}");
-        for text in [broken.clone(), broken.replace(",\"", ",\n  \"")] {
-            std::fs::write(&gateway.policy, &text).unwrap();
-            let checked = run(&["check", gateway.policy.to_str().unwrap()]).await;
-            assert_ne!(checked.code, Some(0), "{wrong}");
-            seen += &format!("check {wrong}: {}{}\n", checked.stdout, checked.stderr);
-            let json = run(&["check", "--json", gateway.policy.to_str().unwrap()]).await;
-            seen += &format!("check --json {wrong}: {}{}\n", json.stdout, json.stderr);
-        }
-        gateway.signal("HUP").await;
-    }
-    gateway.err.find("the refused policy", |line| line.contains("githup").then_some(())).await;
+    seen += &broken_policies(&gateway, &good).await;
     std::fs::write(&gateway.policy, &good).unwrap();
-    let file = gateway.policy.to_str().unwrap();
-    let body = names(&["one:m", "four:m"]).to_string();
-    for args in [
-        &["explain", file, "--body", &body][..],
-        &["explain", file, "--json", "--body", &body],
-        &["check", file],
-        &["models"],
-    ] {
-        let exit = run(args).await;
-        seen += &format!("{}\n{}{}\n", args[0], exit.stdout, exit.stderr);
-    }
-    let refused = Gateway::builder("{}")
-        .args(&["--upstream", &format!("http://me:{}@127.0.0.1:1", planted("urlpassword"))])
-        .try_start()
-        .await;
-    let Err(refused) = refused else { panic!("an upstream with a password is refused") };
-    seen += &format!("{}{}\n", refused.stdout, refused.stderr);
+    seen += &commands(gateway.policy.to_str().unwrap()).await;
     for page in ["/status", "/metrics", "/readyz", "/healthz", "/"] {
         let answer = soon(get(page).bearer(&planted("admintoken")).send(gateway.admin)).await;
         seen += &format!("{page} {:?} {}\n", answer.headers, answer.text());

@@ -1,21 +1,12 @@
 //! Blots secrets out of source lines that diagnostics show: a policy may have keys and passwords in it, and what is wrong
 //! with it is printed in logs, by continuous integration too. Lines keep their length, so that carets stay in place.
 
-/// Names whose values are secret wherever they stand.
-const SECRET: [&str; 10] = [
-    "client_secret",
-    "secret",
-    "password",
-    "api_key",
-    "api-key",
-    "x-api-key",
-    "x-goog-api-key",
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-];
-/// Names below which every value is secret: `- value: ...`, `- user:password`.
-const SECRET_BELOW: [&str; 2] = ["api_keys", "credentials"];
+/// What is in names whose values are secret wherever they stand. In parts, because a name may be what is wrong in the line.
+const SECRET: [&str; 6] = ["secret", "password", "passphrase", "authorization", "api-key", "private-key"];
+/// How names begin below which every value is secret: `- value: ...`, `- user:password`.
+const SECRET_BELOW: [&str; 2] = ["api-key", "credential"];
+/// Such a name has so many more characters at most: `api_key_selection` is another one.
+const LONGER_BY: usize = 2;
 /// How keys begin that can be told by it: of providers, of GitHub, of AWS, of webhooks; signed tokens.
 const BEGINNINGS: [&str; 10] = ["sk-", "sk_", "gsk_", "xai-", "AIza", "ng-", "ghp_", "AKIA", "whsec_", "eyJ"];
 /// A shorter text is a word, not a key.
@@ -25,7 +16,7 @@ const LINES_BEFORE: usize = 200;
 
 /// A line as it may be shown. `before`: the lines before it, the nearest first.
 pub(crate) fn secrets<'l>(line: &str, before: impl Iterator<Item = &'l str>) -> String {
-    let mut below = parent(line, before.take(LINES_BEFORE)).is_some_and(|name| SECRET_BELOW.contains(&name));
+    let mut below = parent(line, before.take(LINES_BEFORE)).is_some_and(is_above_secrets);
     let mut out = String::with_capacity(line.len());
     let mut name = "";
     let mut rest = line;
@@ -44,7 +35,7 @@ pub(crate) fn secrets<'l>(line: &str, before: impl Iterator<Item = &'l str>) -> 
             out.push_str(word);
         } else if is_name {
             name = word.trim_end_matches(':');
-            below |= SECRET_BELOW.contains(&name);
+            below |= is_above_secrets(name);
             out.push_str(word);
         } else if is_secret(word, name, below) {
             out.extend(word.chars().map(|_| '*'));
@@ -83,10 +74,26 @@ fn is_secret(word: &str, name: &str, below: bool) -> bool {
     // What is computed says where the secret is, not what it is.
     let computed = word.contains("${");
     let known = BEGINNINGS.iter().any(|start| word.starts_with(start)) && word.len() >= SHORTEST;
-    let lower = name.to_ascii_lowercase();
-    let named = SECRET.contains(&lower.as_str());
-    let listed = below && matches!(name, "" | "value" | "api_keys" | "credentials") && word.len() > 2;
-    !computed && (known || named || listed)
+    let listed = below && (matches!(name, "" | "value") || is_above_secrets(name)) && word.len() > 2;
+    !computed && (known || is_name_of_secret(name) || listed)
+}
+
+/// A name in one spelling.
+fn spelt(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+fn is_name_of_secret(name: &str) -> bool {
+    let name = spelt(name);
+    // `secrets` of a configuration says where they are; `api_key_selection` which of them is used.
+    let other = name == "secrets" || name.starts_with("api-key-");
+    !other && (name == "cookie" || SECRET.iter().any(|part| name.contains(part)))
+}
+
+fn is_above_secrets(name: &str) -> bool {
+    let name = spelt(name);
+    let mut ends = SECRET_BELOW.iter().filter_map(|start| name.strip_prefix(start));
+    ends.any(|end| end.len() <= LONGER_BY)
 }
 
 /// The name that a line stands below, by its indentation.
@@ -134,6 +141,11 @@ mod tests {
             "headers: {Authorization: \"Bearer hidden-text\"}",
             "models: [sk-hidden-text-0123]",
             "- password: hidden-text # x",
+            "client_secrets: hidden-text",
+            "api_keyz: [{value: hidden-text}]",
+            "credential: [\"me:hidden-text\"]",
+            "{\"api_keys\":[{\"value\":\"hidden-text\"}],\"id\":\"a\"}",
+            "{\"x-api-key\":[\"hidden-text\"]}",
         ] {
             let out = shown(text);
             assert!(!out.contains("hidden-text") && out.contains('*'), "{text}: {out}");
@@ -148,6 +160,9 @@ mod tests {
             "client_secret: ${secrets.get('a', 'b')}",
             "url: https://auth.example.com/check?x=1",
             "- type: ai-gateway",
+            "api_key_selection: {strategy: [ai.keys.filter(k-with-long-name)]}",
+            "secrets: [{dir: /run/secrets-of-mine}]",
+            "auth_cookie_domain: example.com",
             "value: https://issuer.example.com",
             "api_keys:\n  - {value: \"${secrets.get('a','b')}\"}\n    models: [gpt-4o-mini-long-name]",
             "expressions: [\"req.headers['x-api-key'][0] == secrets.get('a', 'b')\"]",
