@@ -39,7 +39,8 @@ pub fn answer_bytes(bytes: &[u8]) {
     }
     let _ = (usage_of(bytes), answer_id(bytes), parse_token_response(bytes).is_ok());
     let error = inspect_error(bytes);
-    assert!(!error.message.chars().any(char::is_control), "a message with control characters");
+    let odd = error.message.chars().any(|c| c.is_control() && c != '\n');
+    assert!(!odd, "a message with control characters");
     let text = String::from_utf8_lossy(bytes);
     let once = redact(&text);
     assert_eq!(redact(&once), once, "what was blotted out is blotted out again");
