@@ -47,7 +47,7 @@ fuzz: ## Each fuzz target for FUZZ_SECONDS (60)
 
 advisories: ## Known vulnerabilities of dependencies (fetches the RustSec database)
 	@xtask/setup.sh build lint
-	cargo deny --log-level error check advisories
+	@xtask/advisories.sh
 
 docs: ## Write the generated pages of docs/ anew (actions, expressions, JSON Schema)
 	TOLLGATE_UPDATE_DOCS=1 cargo test --quiet -p tollgate-expr tests::reference

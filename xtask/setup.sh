@@ -30,6 +30,8 @@ need_waf() {
 
 need_test() {
   need_waf
+  # Stands before the gateway in the tests of request smuggling.
+  need_bench
   # Counts instructions; see docs/performance.md.
   need valgrind valgrind
   if ! have python3; then

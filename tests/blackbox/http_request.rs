@@ -273,7 +273,12 @@ async fn computed_hosts_and_redirects_need_the_operators_list_and_loops_end() {
     let bad = gateway.send(ask("a@127.0.0.1")).await;
     assert_eq!((bad.status, bad.code()), (500, "2226"));
 
+    // The process itself is none of them, listed or not; the policy may name it, and then the loop ends.
     let looping = Gateway::builder(&to("http://${req.headers['host'][0]}/x")).config(config).start().await;
+    assert_eq!(error(&looping.send(get("/x")).await.json()), "ERR_NGROK_3007");
+    let own = looping.addr;
+    std::fs::write(&looping.policy, to(&format!("http://{own}/x"))).unwrap();
+    looping.wait_reloaded(&looping.revision).await;
     let outermost = looping.send(get("/x")).await.json();
     let mut depth = 0;
     let mut inner = outermost;

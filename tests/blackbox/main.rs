@@ -35,6 +35,12 @@ mod dashboard;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod desync;
+#[cfg(test)]
+mod desync_h2;
+#[cfg(test)]
+mod desync_table;
+#[cfg(test)]
 mod endpoints;
 #[cfg(test)]
 mod explain;
@@ -103,6 +109,8 @@ mod passing;
 #[cfg(test)]
 mod plain;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod promises;
@@ -110,6 +118,8 @@ mod promises;
 mod protocols;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod reserved;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -143,6 +143,13 @@ impl Gateway {
         self.child.wait().await.unwrap().code()
     }
 
+    /// Returns once a signal has ended the process: whether it left a core dump. `None`: it ended by itself.
+    pub(crate) async fn ended_with_core(&mut self) -> Option<bool> {
+        use std::os::unix::process::ExitStatusExt as _;
+        let status = soon(self.child.wait()).await.unwrap();
+        status.signal().map(|_| status.core_dumped())
+    }
+
     /// Returns once the policy with another revision than `old` is live.
     pub(crate) async fn wait_reloaded(&self, old: &str) -> String {
         soon(async {
@@ -168,10 +175,15 @@ impl Gateway {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// A file of `/proc/PID`.
+    pub(crate) fn proc(&self, name: &str) -> String {
+        let id = self.child.id().expect("the gateway still runs");
+        std::fs::read_to_string(format!("/proc/{id}/{name}")).unwrap()
+    }
+
     /// A value of `/proc/PID/status` in KiB, such as `VmHWM`.
     pub(crate) fn memory_kib(&self, name: &str) -> u64 {
-        let id = self.child.id().expect("the gateway still runs");
-        let text = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let text = self.proc("status");
         let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':')).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }

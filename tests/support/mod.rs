@@ -12,6 +12,7 @@ mod mmdb;
 mod neighbour;
 mod policy;
 mod raw;
+mod recorder;
 mod tls;
 mod upstream;
 mod world;
@@ -33,6 +34,7 @@ pub(crate) use policy::{
     openai, openrouter, prompt, two_providers, two_tiers, without_health,
 };
 pub(crate) use raw::RawConnection;
+pub(crate) use recorder::{Recorded, Recorder};
 pub(crate) use tls::{Authority, Certificate, TlsClient};
 pub(crate) use upstream::{RawUpstream, Then};
 pub(crate) use world::{CHATTY, CLAUDE, GEMINI, PROVIDERS, Provider, RESPY, ROUTED, World, providers};

@@ -10,8 +10,20 @@ use std::fs;
 use std::process::Command;
 
 /// The targets, by their file names below `tests/fuzz/fuzz_targets`.
-const TARGETS: [&str; 6] =
-    ["policy_text", "cel_source", "request_body", "sse_bytes", "translate_request", "translate_stream"];
+const TARGETS: [&str; 12] = [
+    "policy_text",
+    "cel_source",
+    "request_body",
+    "sse_bytes",
+    "translate_request",
+    "translate_stream",
+    "answer_bytes",
+    "request_head",
+    "urls",
+    "tokens",
+    "address_files",
+    "client_hello",
+];
 
 /// What libFuzzer needs, as cargo-fuzz sets it without a sanitizer: counters at every edge, and comparisons
 /// visible. Overflow and debug assertions are on, since both are findings.

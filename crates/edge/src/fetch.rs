@@ -20,7 +20,7 @@ pub(crate) struct Fetch {
     pub(crate) time: Duration,
     /// Most bytes of the answer.
     pub(crate) most: usize,
-    /// Which addresses may be connected to; `None`: all.
+    /// Which addresses may be connected to; `None`: all that may be at all.
     pub(crate) addresses: Option<Arc<dyn Addresses>>,
 }
 

@@ -268,7 +268,7 @@ mod tests {
 
     struct All;
     impl Addresses for All {
-        fn allows(&self, _: std::net::IpAddr) -> bool {
+        fn allows(&self, _: std::net::SocketAddr) -> bool {
             true
         }
     }

@@ -20,6 +20,8 @@ pub mod explain;
 mod fetch;
 pub mod fit;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod gates;
 pub mod gateway;
 pub mod internal;

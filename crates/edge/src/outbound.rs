@@ -1,35 +1,62 @@
-//! Which servers actions such as `http-request` may call, so that a request cannot make the gateway call servers that
-//! only the gateway can reach (server-side request forgery).
+//! Which servers may be called, so that nobody can make the gateway call servers that only the gateway can reach
+//! (server-side request forgery). Decisions 0019 and 0031.
 //!
-//! A host that stands in the policy's text is called: who writes the policy has named it. One that is computed from a
-//! request, or that a redirect leads to, is called when the operator has listed it. Addresses of link-local networks and
-//! of the metadata services of clouds are never called, whatever a name resolves to.
+//! Everything that is connected to is judged by its address, whoever named it: those of link-local networks and of the
+//! metadata services of clouds are refused, unless the operator has listed them (`reserved_targets`).
+//!
+//! What actions such as `http-request` call is judged further. A host that stands in the policy's text is called: who
+//! writes the policy has named it. One that is computed from a request, or that a redirect leads to, is called when the
+//! operator has listed it (`http_request_targets`), and is never this process itself.
+
+mod special;
 
 use crate::upstream::Addresses;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use special::{METADATA_NAMES, is_no_host, is_one_of, is_reserved, plain};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// Metadata services and the like outside of link-local networks: Alibaba Cloud, Azure's platform address, Oracle
-/// Cloud. (AWS, Google, Azure and others have 169.254.169.254.)
-const METADATA_V4: [Ipv4Addr; 3] =
-    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
-/// The metadata service of AWS and of Google over IPv6.
-const METADATA_V6: [Ipv6Addr; 2] =
-    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
-/// Names of metadata services.
-const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata"];
-
-/// The operator's list: `http_request_targets` of the configuration file.
+/// The operator's lists, `http_request_targets` and `reserved_targets` of the configuration file, and where the process
+/// itself is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outbound {
     entries: Vec<Entry>,
+    /// Networks within those that are refused otherwise.
+    reserved: Vec<Entry>,
+    own: OnceLock<Box<[SocketAddr]>>,
+}
+
+/// Who says that a host is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// The policy's text.
+    Policy,
+    /// A server that the policy's text names, and that says where to go on.
+    Server,
+    /// Somebody else: a request, or a server's redirect to another host.
+    Others,
+}
+
+impl Said {
+    /// For a host that stands in the policy's text, or not.
+    pub(crate) fn by_policy(named: bool) -> Self {
+        if named { Self::Policy } else { Self::Others }
+    }
 }
 
 /// An entry that is neither a name nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no host; write a name, `*.example.com`, an address, or a network such as 10.0.0.0/8")]
-pub struct BadTarget(String);
+pub enum BadTarget {
+    /// It is no host at all.
+    #[error("'{0}' is no host; write a name, `*.example.com`, an address, or a network such as 10.0.0.0/8")]
+    NoHost(String),
+    /// It is none that has to be listed.
+    #[error(
+        "'{0}' is no link-local address and none of a metadata service; write an address such as 169.254.170.2, or a \
+         network within 169.254.0.0/16 or fe80::/10"
+    )]
+    NotReserved(String),
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
@@ -45,7 +72,7 @@ impl FromStr for Entry {
     type Err = BadTarget;
 
     fn from_str(text: &str) -> Result<Self, BadTarget> {
-        let bad = || BadTarget(text.to_owned());
+        let bad = || BadTarget::NoHost(text.to_owned());
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| bad())?)),
             None => (text, None),
@@ -94,7 +121,44 @@ impl Outbound {
     /// # Errors
     /// The first that is no host.
     pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, BadTarget> {
-        Ok(Self { entries: entries.into_iter().map(str::parse).collect::<Result<_, _>>()? })
+        let entries = entries.into_iter().map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Self { entries, ..Self::default() })
+    }
+
+    /// The same list, with addresses that may be called although they are of a link-local network or of a cloud's own
+    /// service.
+    ///
+    /// # Errors
+    /// The first that is no such address or network.
+    pub fn with_reserved<'a>(
+        mut self,
+        entries: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, BadTarget> {
+        for text in entries {
+            let bad = || BadTarget::NotReserved(text.to_owned());
+            let entry = text.parse().map_err(|_| bad())?;
+            let Entry::Network { address, bits } = entry else { return Err(bad()) };
+            // A network that has others too would let more through than it says.
+            let wide = bits < if address.is_ipv4() { 16 } else { 10 };
+            if wide || !is_reserved(plain(address)) {
+                return Err(bad());
+            }
+            self.reserved.push(entry);
+        }
+        Ok(self)
+    }
+
+    /// Says where the process listens. Only the first call counts.
+    pub fn listen_at(&self, addresses: &[SocketAddr]) {
+        // A second call is a mistake of ours, without harm: the first stays.
+        let _ = self.own.set(addresses.into());
+    }
+
+    /// Whether an address may be connected to at all.
+    #[must_use]
+    pub(crate) fn reaches(&self, address: IpAddr) -> bool {
+        let address = plain(address);
+        !is_reserved(address) || self.reserved.iter().any(|entry| entry.holds(address))
     }
 
     /// Whether the list has this very host, by its name.
@@ -104,12 +168,13 @@ impl Outbound {
         self.entries.iter().any(|entry| entry.names(&host))
     }
 
-    /// Which addresses of a host may be called; `None`: none of them. `named`: the host stands in the policy's text.
-    pub(crate) fn rule(self: &Arc<Self>, host: &str, named: bool) -> Option<Arc<dyn Addresses>> {
+    /// Which addresses of a host may be called; `None`: none of them.
+    pub(crate) fn rule(self: &Arc<Self>, host: &str, said: Said) -> Option<Arc<dyn Addresses>> {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        if METADATA_NAMES.contains(&host.as_str()) {
+        if METADATA_NAMES.contains(&host.as_str()) && self.reserved.is_empty() {
             return None;
         }
+        let named = said != Said::Others;
         let listed = self.entries.iter().any(|entry| entry.names(&host));
         let networks = self.entries.iter().any(|entry| matches!(entry, Entry::Network { .. }));
         if !named && !listed && !networks {
@@ -117,8 +182,8 @@ impl Outbound {
         }
         // A name of somebody else's may lead to this machine; an address, or `localhost`, is meant.
         let itself = host.parse::<IpAddr>().is_ok() || host == "localhost" || host.ends_with(".localhost");
-        let rule = Rule { list: Arc::clone(self), free: named || listed, loopback: itself };
-        Some(Arc::new(rule))
+        let own = said == Said::Policy;
+        Some(Arc::new(Rule { list: Arc::clone(self), free: named || listed, loopback: itself, own }))
     }
 }
 
@@ -128,48 +193,21 @@ struct Rule {
     free: bool,
     /// Those as well.
     loopback: bool,
+    /// Even this process.
+    own: bool,
 }
 
 impl Addresses for Rule {
-    fn allows(&self, address: IpAddr) -> bool {
-        let address = plain(address);
-        if never(address) {
+    fn allows(&self, to: SocketAddr) -> bool {
+        let address = plain(to.ip());
+        if is_no_host(address) || !self.list.reaches(address) {
+            return false;
+        }
+        if !self.own && is_one_of(self.list.own.get().map_or(&[], |own| &**own), to) {
             return false;
         }
         let listed = || self.list.entries.iter().any(|entry| entry.holds(address));
         (self.free && (self.loopback || !address.is_loopback())) || listed()
-    }
-}
-
-/// The IPv4 address inside an IPv6 one that stands for it: mapped (RFC 4291 section 2.5.5), NAT64 (RFC 6052 section 2.1),
-/// 6to4 (RFC 3056 section 2).
-fn plain(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(six) = address else { return address };
-    let inside = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-    };
-    match six.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => inside(high, low),
-        [0x2002, high, low, ..] => inside(high, low),
-        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => inside(high, low),
-        _ => address,
-    }
-}
-
-/// Whether an address is never called.
-fn never(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(four) => {
-            let first = four.octets().first().copied().unwrap_or(0);
-            four.is_link_local() || METADATA_V4.contains(&four) || first == 0 || first >= 224
-        }
-        IpAddr::V6(six) => {
-            six.is_unicast_link_local()
-                || METADATA_V6.contains(&six)
-                || six.is_unspecified()
-                || six.is_multicast()
-        }
     }
 }
 
@@ -192,8 +230,8 @@ mod tests {
     }
 
     fn allows(list: &Arc<Outbound>, host: &str, named: bool, address: &str) -> bool {
-        let address = address.parse().expect("an address");
-        list.rule(host, named).is_some_and(|rule| rule.allows(address))
+        let address: IpAddr = address.parse().expect("an address");
+        list.rule(host, Said::by_policy(named)).is_some_and(|rule| rule.allows((address, 80).into()))
     }
 
     #[test]
@@ -210,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_and_link_local_addresses_are_never_called() {
+    fn metadata_and_link_local_addresses_are_not_called_however_they_are_written() {
         let all = list(&["*.example.com", "0.0.0.0/0", "::/0", "169.254.169.254"]);
         for address in [
             "169.254.169.254",
@@ -220,7 +258,10 @@ mod tests {
             "::169.254.169.254",
             "fe80::1",
             "fd00:ec2::254",
+            "fd00:ec2::253",
             "fd20:ce::254",
+            "::ffff:0:169.254.169.254",
+            "64:ff9b:1::a9fe:a9fe",
             "100.100.100.200",
             "168.63.129.16",
             "192.0.0.192",
@@ -233,7 +274,43 @@ mod tests {
             assert!(!allows(&all, "a.example.com", true, address), "{address}");
             assert!(!allows(&all, address, true, address), "{address}");
         }
-        assert!(all.rule("Metadata.Google.Internal.", true).is_none());
+        assert!(all.rule("Metadata.Google.Internal.", Said::Policy).is_none());
+    }
+
+    #[test]
+    fn reserved_addresses_are_called_when_they_are_listed_as_such() {
+        let listed = |list: &[&str], reserved: &[&str]| {
+            let list = Outbound::parse(list.iter().copied()).expect("a list");
+            Arc::new(list.with_reserved(reserved.iter().copied()).expect("a list"))
+        };
+        let one = listed(&[], &["169.254.170.2", "fe80::/64"]);
+        assert!(allows(&one, "169.254.170.2", true, "169.254.170.2"));
+        assert!(allows(&one, "credentials.example", true, "::ffff:169.254.170.2"));
+        assert!(allows(&one, "printer.example", true, "fe80::7"));
+        assert!(!allows(&one, "169.254.169.254", true, "169.254.169.254"));
+        assert!(!allows(&one, "a.example", false, "169.254.170.2"), "a computed host needs both lists");
+        let both = listed(&["169.254.170.2"], &["169.254.170.2"]);
+        assert!(allows(&both, "a.example", false, "169.254.170.2"));
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        assert!(one.reaches(ip("169.254.170.2")) && !one.reaches(ip("169.254.169.254")));
+        assert!(one.reaches(ip("127.0.0.1")) && one.reaches(ip("10.0.0.1")), "these are ordinary servers");
+        for bad in ["10.0.0.1", "169.0.0.0/8", "::/0", "a.example", "fe80::/9", "x"] {
+            assert!(Outbound::default().with_reserved([bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_policys_text_leads_to_the_process_itself() {
+        let all = list(&["127.0.0.0/8", "localhost"]);
+        all.listen_at(&["0.0.0.0:4040".parse().expect("an address")]);
+        let own: SocketAddr = "127.0.0.1:4040".parse().expect("an address");
+        let other: SocketAddr = "127.0.0.1:4041".parse().expect("an address");
+        for (said, expected) in [(Said::Policy, true), (Said::Server, false), (Said::Others, false)] {
+            for host in ["127.0.0.1", "localhost", "a.example"] {
+                let rule = all.rule(host, said).expect("a rule");
+                assert_eq!((rule.allows(own), rule.allows(other)), (expected, true), "{host} {said:?}");
+            }
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::engine::Shared;
 use crate::limits::{Budget, Limits};
 use crate::listener::{Listener, Protocol};
 use crate::load::{Load, LoadLimits};
+use crate::outbound::Outbound;
 use crate::pool::HealthCheck;
 use crate::proxy::admin::{AdminApp, Endpoints};
 use crate::proxy::checker::Checker;
@@ -160,12 +161,12 @@ pub fn serve(
     let run = Arc::clone(&leaving.run);
     let maker = Maker {
         shared: Arc::clone(&shared),
-        upstream: Arc::new(Providers::new(pools)),
+        upstream: Arc::new(Providers::new(pools, Arc::clone(&shared.outbound))),
         access_log,
         in_flight: Arc::clone(&leaving.in_flight),
         budget: Budget::new(options.buffered_bodies),
         load: Load::new(options.load, Arc::clone(&shared.metrics)),
-        targets: Targets::default(),
+        targets: Targets::new(Arc::clone(&shared.outbound)),
     };
     let mut lines = Vec::new();
     let mut addresses = Vec::new();
@@ -196,7 +197,8 @@ pub fn serve(
     // First those that clients reach.
     watched.rotate_left(options.internal.len());
     lines.extend(watched.iter().map(policy_line));
-    check_health(&mut server, &watched)?;
+    shared.outbound.listen_at(&addresses);
+    check_health(&mut server, &watched, &shared)?;
     tls::watch(watched.iter().filter_map(|(_, _, listener)| listener.certificates.clone()).collect());
     reload::watch(options.data_files, watched, Arc::clone(&run), &shared);
     for (address, socket) in reserved {
@@ -282,12 +284,12 @@ fn policy_line((file, source, listener): &Watched) -> String {
 }
 
 /// Has the servers behind endpoints looked after, where that is wanted.
-fn check_health(server: &mut Server, watched: &[Watched]) -> Result<(), StartError> {
+fn check_health(server: &mut Server, watched: &[Watched], shared: &Shared) -> Result<(), StartError> {
     let checked =
         |listener: &&Arc<Listener>| listener.plain.as_ref().is_some_and(|pool| pool.check.is_some());
     let listeners: Vec<_> = watched.iter().map(|(_, _, l)| l).filter(checked).map(Arc::clone).collect();
     if !listeners.is_empty() {
-        let upstream = Arc::new(Providers::new(pools(&server.configuration)?));
+        let upstream = Arc::new(Providers::new(pools(&server.configuration)?, Arc::clone(&shared.outbound)));
         server.add_service(background_service("health checks", Checker { listeners, upstream }));
     }
     Ok(())
@@ -297,8 +299,8 @@ fn check_health(server: &mut Server, watched: &[Watched]) -> Result<(), StartErr
 ///
 /// # Errors
 /// The system has no root certificates.
-pub fn providers() -> Result<Arc<dyn Upstream>, StartError> {
-    Ok(Arc::new(Providers::new(pools(&ServerConf::default())?)))
+pub fn providers(outbound: &Arc<Outbound>) -> Result<Arc<dyn Upstream>, StartError> {
+    Ok(Arc::new(Providers::new(pools(&ServerConf::default())?, Arc::clone(outbound))))
 }
 
 fn server(options: &ServerOptions) -> Server {

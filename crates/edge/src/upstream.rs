@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use smallvec::SmallVec;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tollgate_dialect::url::JoinedUrl;
@@ -33,14 +33,14 @@ pub struct Call {
     /// Whether it may be sent again over a fresh connection when a kept one turns out to be closed after it was sent:
     /// the server may have acted on it all the same.
     pub resend: bool,
-    /// Which addresses of the host may be connected to; `None`: all.
+    /// Which addresses of the host may be connected to; `None`: all that may be at all.
     pub addresses: Option<Arc<dyn Addresses>>,
 }
 
 /// Decides, once a name was resolved, which addresses may be connected to.
 pub trait Addresses: Send + Sync {
     /// Whether this one may.
-    fn allows(&self, address: IpAddr) -> bool;
+    fn allows(&self, address: SocketAddr) -> bool;
 }
 
 impl std::fmt::Debug for Call {

@@ -1,5 +1,6 @@
 //! What is wrong with a policy, where, and what would be right.
 
+use crate::hide;
 use crate::source::{LineIndex, Location, Source};
 use serde_json::{Value, json};
 use std::fmt;
@@ -143,7 +144,8 @@ impl<'a> IntoIterator for &'a Diagnostics {
 fn render(found: &Diagnostic, lines: &LineIndex) -> String {
     let Diagnostic { severity, file, at, code, message, help } = found;
     let mut out = format!("{file}:{}:{}: {severity}: {} [{code}]\n", at.line, at.column, harmless(message));
-    let text = lines.line(at.line);
+    let before = (1..at.line).rev().map(|number| lines.line(number));
+    let text = &hide::secrets(lines.line(at.line), before);
     let width = if at.end_line == at.line { at.end_column.saturating_sub(at.column) } else { usize::MAX };
     let (shown, indent, width) = excerpt(text, at.column - 1, width);
     let number = at.line.to_string();

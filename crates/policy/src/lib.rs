@@ -11,6 +11,7 @@ mod compatibility;
 mod config;
 mod diagnostic;
 mod document;
+mod hide;
 mod json_template;
 mod load;
 mod parse;

@@ -17,12 +17,13 @@ use crate::decode::{Reader, joined};
 use crate::naming::FileNames;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use tollgate_edge::Outbound;
+use std::time::Duration;
 use tollgate_edge::internal::InternalUrl;
 use tollgate_edge::listener::Protocol;
 use tollgate_edge::pool::HealthCheck;
 use tollgate_edge::server::UpstreamOptions;
-use tollgate_policy::{Node, Source};
+use tollgate_edge::{BadTarget, Outbound};
+use tollgate_policy::{Node, Source, parse_duration};
 
 /// The code of findings in this file.
 const CODE: &str = "config";
@@ -48,7 +49,7 @@ pub(crate) struct ConfigFile {
     pub(crate) drain_timeout: Option<Duration>,
     /// `limits`
     pub(crate) limits: FileLimits,
-    /// `http_request_targets`
+    /// `http_request_targets` and `reserved_targets`
     pub(crate) targets: Outbound,
     /// `addresses`, `region` and the IP policies.
     pub(crate) addresses: FileAddresses,
@@ -113,7 +114,7 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     fn file(&mut self, root: &Node) -> ConfigFile {
         let mut config = ConfigFile::default();
-        const KEYS: [&str; 19] = [
+        const KEYS: [&str; 20] = [
             "endpoints",
             "admin",
             "secrets",
@@ -129,6 +130,7 @@ impl Decoder<'_> {
             "uri_params",
             "identity",
             "http_request_targets",
+            "reserved_targets",
             "addresses",
             "region",
             "ip_policies",
@@ -164,9 +166,7 @@ impl Decoder<'_> {
         if let Some(node) = root.get("limits") {
             config.limits = limits::read(self.reader, node);
         }
-        if let Some(node) = root.get("http_request_targets") {
-            config.targets = self.targets(node);
-        }
+        config.targets = self.targets(root);
         config.addresses = addresses::read(self.reader, root, self.folder);
         config
     }
@@ -328,16 +328,27 @@ impl Decoder<'_> {
         places
     }
 
-    fn targets(&mut self, node: &Node) -> Outbound {
+    /// Which servers may be called beside those that are named.
+    fn targets(&mut self, root: &Node) -> Outbound {
+        let hosts = self.hosts(root, "http_request_targets", |text| Outbound::parse([text]));
+        let reserved = self.hosts(root, "reserved_targets", |text| Outbound::default().with_reserved([text]));
+        let listed = Outbound::parse(hosts.iter().map(String::as_str));
+        listed.and_then(|list| list.with_reserved(reserved.iter().map(String::as_str))).unwrap_or_default()
+    }
+
+    fn hosts(
+        &mut self,
+        root: &Node,
+        key: &str,
+        read: impl Fn(&str) -> Result<Outbound, BadTarget>,
+    ) -> Vec<String> {
+        let Some(node) = root.get(key) else { return Vec::new() };
         let mut hosts = Vec::new();
-        for (index, item) in
-            self.reader.list(node, "http_request_targets").unwrap_or_default().iter().enumerate()
-        {
-            let path = format!("http_request_targets[{index}]");
-            let checked = |text: &str| Outbound::parse([text]).map(|_| text.to_owned());
-            hosts.extend(self.reader.parsed(item, &path, checked));
+        for (index, item) in self.reader.list(node, key).unwrap_or_default().iter().enumerate() {
+            let checked = |text: &str| read(text).map(|_| text.to_owned());
+            hosts.extend(self.reader.parsed(item, &format!("{key}[{index}]"), checked));
         }
-        Outbound::parse(hosts.iter().map(String::as_str)).unwrap_or_default()
+        hosts
     }
 
     fn path(&mut self, node: &Node, path: &str) -> Option<PathBuf> {

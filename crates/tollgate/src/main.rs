@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod decode;
 mod error;
+mod hardening;
 mod naming;
 mod output;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use std::time::Duration;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    hardening::keep_memory();
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Http(args) => run::http(&args),

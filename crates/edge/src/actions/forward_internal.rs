@@ -277,7 +277,7 @@ async fn outside(cx: &mut RequestCx<'_>, url: &InternalUrl) -> Result<Flow, Faul
 fn scripted(url: &InternalUrl) -> Call {
     struct Nowhere;
     impl Addresses for Nowhere {
-        fn allows(&self, _address: std::net::IpAddr) -> bool {
+        fn allows(&self, _address: std::net::SocketAddr) -> bool {
             false
         }
     }

@@ -51,15 +51,15 @@ static SPEC: ActionSpec = ActionSpec {
     phases: &[Phase::HttpRequest, Phase::HttpResponse],
     terminating: Terminating::Never,
     results: &[ResultVar::new("error.code", Holds::Text, "Why there is no answer, as `ERR_NGROK_…`; else empty."), ResultVar::new("error.message", Holds::Text, "The same for people; else empty."), ResultVar::new("attempts", Holds::List, "Every attempt, in order."), ResultVar::new("attempts[].resolved_ip", Holds::Text, "The address that was called."), ResultVar::new("attempts[].response_header", Holds::Map, "Headers of its answer; a list of values each."), ResultVar::new("attempts[].response_status_code", Holds::Int, "Status of its answer; 0 without one."), ResultVar::new("attempts[].response_time_ms", Holds::Text, "How long it took, in milliseconds."), ResultVar::new("req", Holds::Map, "What was asked; where redirects were followed, the first of it.").or_absent(), ResultVar::new("req.method", Holds::Text, "The method."), ResultVar::new("req.header", Holds::Map, "The headers; a list of values each, secrets blotted out."), ResultVar::new("req.url", Holds::Text, "The URL."), ResultVar::new("req.body", Holds::Text, "The body."), ResultVar::new("res", Holds::Map, "The last answer."), ResultVar::new("res.resolved_ip", Holds::Text, "The address that was called."), ResultVar::new("res.header", Holds::Map, "Its headers; a list of values each."), ResultVar::new("res.status_code", Holds::Int, "Its status; 0 without an answer."), ResultVar::new("res.statusCode", Holds::Int, "The same; some examples write it so."), ResultVar::new("res.time_ms", Holds::Text, "How long it took, in milliseconds."), ResultVar::new("res.body", Holds::Text, "Its body, as text.")],
-    differences: &["A host that is computed must be in the operator's list `http_request_targets`; metadata services and link-local addresses are never called. ngrok's requests leave its own network, these leave yours.", "`max_redirects` may be from 0 to 100, and is 0 by default: ngrok's page says both 0 and 10."],
+    differences: &["A host that is computed must be in the operator's list `http_request_targets`; metadata services and link-local addresses must be in `reserved_targets`. ngrok's requests leave its own network, these leave yours.", "`max_redirects` may be from 0 to 100, and is 0 by default: ngrok's page says both 0 and 10."],
     fields: &[
         Field::required(
             "url",
             Shape::Template,
             "An `http` or `https` URL. Its host may be computed, as in `https://${...}/`; then the operator's list \
              `http_request_targets` in the configuration file must have it. A host that is written out needs no \
-             entry, except where a name leads to this machine. Metadata services of clouds and link-local addresses are \
-             never called. A host that is an internal endpoint of the configuration is that endpoint: its policy runs, and \
+             entry, except where a name leads to this machine. Metadata services of clouds and link-local addresses \
+             are called only when `reserved_targets` has them, and the process itself only when the host is written out. A host that is an internal endpoint of the configuration is that endpoint: its policy runs, and \
              nothing leaves the process.",
         ),
         Field::optional(

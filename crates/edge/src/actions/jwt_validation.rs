@@ -8,7 +8,7 @@ use crate::action::{Action, ActionType, BuildContext, BuildError, Flow, RequestC
 use crate::answer::Fault;
 use crate::exchange::{Ending, Exchange};
 use crate::jwks::{Jwks, Place as KeyPlace};
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, Said};
 use crate::upstream::Upstream;
 use crate::web_url::{names_its_host, parse};
 use async_trait::async_trait;
@@ -312,7 +312,7 @@ impl JwtValidation {
             let url = parse(&text).map_err(|wrong| {
                 Fault::policy(2226, format!("a URL of jwt-validation's keys cannot be called: {wrong}"))
             })?;
-            let Some(addresses) = self.outbound.rule(&url.host, *named) else {
+            let Some(addresses) = self.outbound.rule(&url.host, Said::by_policy(*named)) else {
                 let host = &url.host;
                 tracing::warn!(%host, "no keys are fetched from a host that is neither in the policy nor in `http_request_targets`");
                 continue;

@@ -48,7 +48,7 @@ mod sse_find_replace;
 mod terminate_tls;
 mod url_edit;
 mod url_rewrite;
-mod verify_webhook;
+pub(crate) mod verify_webhook;
 
 /// Every action that can be used in a policy, in the order of the documentation.
 pub const ALL: &[&ActionType] = &[

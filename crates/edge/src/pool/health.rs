@@ -72,7 +72,10 @@ impl Streak {
 /// Asks a server once. The error is what is wrong, in words; none when it is this machine that cannot ask.
 async fn ask(to: &PlainUpstream, check: &HealthCheck, upstream: &dyn Upstream) -> Result<(), Option<String>> {
     let Some(path) = &check.path else {
-        let connecting = tokio::net::TcpStream::connect((to.host.as_str(), to.port));
+        let connecting = async {
+            let peers = to.target.peers().await.map_err(|fault| std::io::Error::other(fault.describe()))?;
+            tokio::net::TcpStream::connect(peers.addresses().as_slice()).await
+        };
         return match tokio::time::timeout(check.timeout, connecting).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) if descriptors::are_used_up(&error) => Err(None),

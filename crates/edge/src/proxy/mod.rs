@@ -7,6 +7,7 @@ mod counted;
 mod crowded;
 pub mod doors;
 mod frames;
+pub mod framing;
 mod guarded;
 pub mod h2;
 pub mod headers;

@@ -113,7 +113,10 @@ pub async fn reach(pool: &Pool) -> Result<Reached, String> {
     let mut why = "none of them is healthy".to_owned();
     while let Some((index, member)) = pool.pick(&tried) {
         let to = &member.upstream;
-        let connecting = TcpStream::connect((to.host.as_str(), to.port));
+        let connecting = async {
+            let peers = to.target.peers().await.map_err(|fault| std::io::Error::other(fault.describe()))?;
+            TcpStream::connect(peers.addresses().as_slice()).await
+        };
         why = match timeout(CONNECT, connecting).await {
             Ok(Ok(server)) => {
                 // A server that does not want it gets small writes late.

@@ -19,6 +19,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::sync::Arc;
 use tollgate_dialect::headers as wire;
 use tollgate_expr::ResponseFacts;
@@ -33,6 +34,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// The next of the servers behind the endpoint that has an address; it is added to those `tried`.
 pub async fn peer(pool: &Pool, tried: &mut SmallVec<[usize; 4]>) -> Result<Box<HttpPeer>> {
     let before = tried.len();
+    let mut last = Cow::Borrowed("the upstream's name could not be resolved");
     while let Some((index, member)) = pool.pick(tried) {
         tried.push(index);
         match member.upstream.target.peers().await {
@@ -43,21 +45,20 @@ pub async fn peer(pool: &Pool, tried: &mut SmallVec<[usize; 4]>) -> Result<Box<H
                     return Ok(Box::new(peer));
                 }
             }
-            Err(_) => pool.unreachable(index),
+            Err(fault) => {
+                pool.unreachable(index);
+                last = fault.describe();
+            }
         }
     }
     if tried.is_empty() {
         return Error::e_explain(NOBODY, "no server behind the endpoint is healthy");
     }
     if tried.len() > before {
-        no_address()
+        Error::e_explain(ErrorType::ConnectError, last.into_owned())
     } else {
         Error::e_explain(ErrorType::ConnectError, "no server is left")
     }
-}
-
-fn no_address<T>() -> Result<T> {
-    Error::e_explain(ErrorType::ConnectError, "the upstream's name could not be resolved")
 }
 
 /// Carries the changes of the rules over to the request that Pingora sends.

@@ -1,6 +1,7 @@
 //! Calls to providers over Pingora's connector.
 
 use crate::descriptors;
+use crate::outbound::Outbound;
 use crate::proxy::joined::JOINED;
 use crate::proxy::pools::Pools;
 use crate::proxy::targets::Targets;
@@ -13,7 +14,7 @@ use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, RetryType};
 use pingora_http::RequestHeader;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tollgate_select::Fault;
@@ -31,10 +32,10 @@ pub struct Providers {
 }
 
 impl Providers {
-    /// Over these pools, which are shared by all listeners.
+    /// Over these pools, which are shared by all listeners, to where the operator allows.
     #[must_use]
-    pub fn new(pools: Arc<Pools>) -> Self {
-        Self { pools, targets: Arc::default() }
+    pub fn new(pools: Arc<Pools>, outbound: Arc<Outbound>) -> Self {
+        Self { pools, targets: Arc::new(Targets::new(outbound)) }
     }
 }
 
@@ -101,8 +102,8 @@ impl Providers {
     }
 }
 
-fn address_of(peer: &HttpPeer) -> Option<IpAddr> {
-    peer._address.as_inet().map(std::net::SocketAddr::ip)
+fn address_of(peer: &HttpPeer) -> Option<SocketAddr> {
+    peer._address.as_inet().copied()
 }
 
 async fn within<T>(
@@ -203,7 +204,7 @@ impl Reply for ProviderReply {
     }
 
     fn address(&self) -> Option<IpAddr> {
-        address_of(&self.peer)
+        address_of(&self.peer).map(|address| address.ip())
     }
 
     fn connected_in(&self) -> Option<Duration> {

@@ -4,6 +4,7 @@ use crate::answer::Fault;
 use crate::engine::Engine;
 use crate::exchange::Exchange;
 use crate::listener::Listener;
+use crate::proxy::framing::{asked_host, join_cookies};
 use crate::proxy::incoming::noted;
 use http::header::CONNECTION;
 use http::{HeaderMap, StatusCode, Uri};
@@ -18,9 +19,7 @@ use tollgate_expr::{ConnectionFacts, RequestFacts};
 pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> Exchange {
     let head = session.req_header();
     let now = SystemTime::now();
-    let host = head.headers.get(http::header::HOST).and_then(|v| v.to_str().ok());
-    let host = host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("");
-    let host: Arc<str> = host.to_ascii_lowercase().into();
+    let host: Arc<str> = asked_host(&head.headers, &head.uri).to_ascii_lowercase().into();
     let request = RequestFacts {
         id: request_id(),
         method: head.method.clone(),
@@ -49,6 +48,7 @@ pub fn exchange_for(session: &Session, listener: &Listener, engine: &Engine) -> 
 /// before any rule: what a rule sets later under such a name is the rule's, and stays.
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let mut kept = headers.clone();
+    join_cookies(&mut kept);
     for value in headers.get_all(CONNECTION) {
         let tokens = value.to_str().unwrap_or("").split(',').map(str::trim);
         for name in tokens.filter(|token| {

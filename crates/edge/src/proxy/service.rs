@@ -11,6 +11,7 @@ use crate::lists;
 use crate::load::{Gate, Held, NoPlace, admitted, retry_after};
 use crate::phase::{self, Onward, Outcome};
 use crate::pool::Pool;
+use crate::proxy::framing;
 use crate::proxy::plain;
 use crate::proxy::provider::is_ours;
 use crate::proxy::pulse::{Serving, serving};
@@ -112,7 +113,14 @@ impl ProxyHttp for EdgeProxy {
         if downstream.get_keepalive().is_some() {
             downstream.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
         }
-        if let Some(fault) = host_missing(session).or_else(|| head_too_large(session, limits.max_headers)) {
+        let ambiguous = framing::refusal(session);
+        if ambiguous.is_some() {
+            session.as_downstream_mut().set_keepalive(None);
+        }
+        let refused = ambiguous
+            .or_else(|| host_missing(session))
+            .or_else(|| head_too_large(session, limits.max_headers));
+        if let Some(fault) = refused {
             let answer = fault.answer(exchange.request.uri.path(), &exchange.request.id);
             exchange.record.error_code = Some(fault.code);
             exchange.record.outcome = Ending::Refused;

@@ -1,6 +1,7 @@
 //! Where connections go: names resolved asynchronously and cached, and the Pingora peer of each address.
 
 use crate::descriptors;
+use crate::outbound::Outbound;
 use arc_swap::ArcSwap;
 use foldhash::HashMap;
 use pingora_core::protocols::{ALPN, TcpKeepalive};
@@ -36,11 +37,13 @@ pub struct Origin {
 #[derive(Default)]
 pub struct Targets {
     known: ArcSwap<HashMap<Origin, Arc<Target>>>,
+    outbound: Arc<Outbound>,
 }
 
 /// One origin with its resolved addresses.
 pub struct Target {
     origin: Origin,
+    outbound: Arc<Outbound>,
     resolved: ArcSwap<Resolved>,
     refreshing: AtomicBool,
 }
@@ -52,6 +55,12 @@ struct Resolved {
 }
 
 impl Targets {
+    /// None yet; what of their addresses may be connected to, the operator's lists say.
+    #[must_use]
+    pub fn new(outbound: Arc<Outbound>) -> Self {
+        Self { known: ArcSwap::default(), outbound }
+    }
+
     /// The target of an origin; made on first use.
     #[must_use]
     pub fn get(&self, https: bool, host: &str, port: u16) -> Arc<Target> {
@@ -59,7 +68,7 @@ impl Targets {
         if let Some(target) = self.known.load().get(&origin) {
             return Arc::clone(target);
         }
-        let target = Arc::new(Target::new(origin.clone()));
+        let target = Arc::new(Target::new(origin.clone(), Arc::clone(&self.outbound)));
         if self.known.load().len() >= MAX_ORIGINS {
             return target;
         }
@@ -73,9 +82,11 @@ impl Targets {
 }
 
 impl Target {
-    fn new(origin: Origin) -> Self {
-        let target = Self { origin, resolved: ArcSwap::default(), refreshing: AtomicBool::new(false) };
-        if let Ok(address) = target.origin.host.parse::<IpAddr>() {
+    fn new(origin: Origin, outbound: Arc<Outbound>) -> Self {
+        let (resolved, refreshing) = (ArcSwap::default(), AtomicBool::new(false));
+        let target = Self { origin, outbound, resolved, refreshing };
+        let address = target.origin.host.parse::<IpAddr>();
+        if let Some(address) = address.ok().filter(|address| target.outbound.reaches(*address)) {
             let peer = target.peer(SocketAddr::new(address, target.origin.port));
             target.resolved.store(Arc::new(Resolved { at: None, peers: vec![peer] }));
         }
@@ -83,7 +94,8 @@ impl Target {
     }
 
     /// The peers to try, in order. Looks the name up when nothing fresh is known; when that fails, what was
-    /// known before is used on.
+    /// known before is used on. Whether an address may be connected to is asked of what is connected to: a name that
+    /// has changed its mind gains nothing.
     pub async fn peers(&self) -> Result<Peers, Fault> {
         let resolved = self.resolved.load_full();
         let fresh = resolved.at.is_none_or(|at| at.elapsed() < DNS_TTL);
@@ -95,13 +107,28 @@ impl Target {
         }
         let looked_up = tokio::net::lookup_host((self.origin.host.as_str(), self.origin.port)).await;
         self.refreshing.store(false, Ordering::Release);
+        let mut refused = false;
+        let mut may = |address: &SocketAddr| {
+            let may = self.outbound.reaches(address.ip());
+            refused |= !may;
+            may
+        };
         let (peers, fault): (Vec<_>, _) = match looked_up {
             Ok(addresses) => {
-                (addresses.take(MAX_ADDRESSES).map(|a| self.reuse(&resolved, a)).collect(), Fault::Dns)
+                let may_be = addresses.filter(&mut may).take(MAX_ADDRESSES);
+                (may_be.map(|a| self.reuse(&resolved, a)).collect(), Fault::Dns)
             }
             Err(error) if descriptors::are_used_up(&error) => (Vec::new(), Fault::OutOfFiles),
             Err(_) => (Vec::new(), Fault::Dns),
         };
+        if refused {
+            let host = &self.origin.host;
+            tracing::warn!(%host, "an address of this host is of a link-local network or of a metadata service, and is not \
+                called; `reserved_targets` in the configuration file can list it");
+        }
+        if peers.is_empty() && refused {
+            return Err(Fault::Address);
+        }
         if peers.is_empty() {
             return if resolved.peers.is_empty() { Err(fault) } else { Ok(Peers(resolved)) };
         }
@@ -145,6 +172,11 @@ impl Target {
 pub struct Peers(Arc<Resolved>);
 
 impl Peers {
+    /// The addresses, in the order the resolver gave.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.iter().filter_map(|peer| peer._address.as_inet().copied()).collect()
+    }
+
     /// In the order the resolver gave.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<HttpPeer>> {
         self.0.peers.iter()

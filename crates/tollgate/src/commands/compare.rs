@@ -94,7 +94,7 @@ fn gateway(args: &CompareArgs, prompt: Prompt) -> Result<(Gateway, Vec<Option<St
     let engine = check::good(&source, &shared)?;
     let catalog =
         engine.gateways().next().map_or_else(Catalog::builtin, |gateway| Arc::clone(gateway.catalog()));
-    let upstream = providers().map_err(start_error)?;
+    let upstream = providers(&shared.outbound).map_err(start_error)?;
     Ok((Gateway { engine, shared, upstream, prompt, catalog }, lacking))
 }
 

@@ -86,6 +86,13 @@ fn targets_are_hosts() {
     let said = config("http_request_targets: [a.example, 'http://b']\n").unwrap_err();
     assert!(said.contains("http_request_targets[1]") && said.contains("10.0.0.0/8"), "{said}");
     assert!(config("http_request_targets: a.example\n").is_err());
+    let said = config("reserved_targets: [169.254.170.2, 10.0.0.1]\n").unwrap_err();
+    assert!(said.contains("reserved_targets[1]") && said.contains("169.254.0.0/16"), "{said}");
+    let read = config("reserved_targets: [169.254.170.2]\nhttp_request_targets: [a]\n").map(|c| c.targets);
+    assert_eq!(
+        read,
+        Outbound::parse(["a"]).unwrap().with_reserved(["169.254.170.2"]).map_err(|e| e.to_string())
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::encoding::{Undecoded, plain};
 use crate::internal::{Directory, InternalUrl};
 use crate::inward::{Inward, ask};
 use crate::listener::{Listener, Protocol};
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, Said};
 use crate::upstream::{Call, Reply, Upstream};
 use crate::web_url::{redirected, same_origin};
 use bytes::{Bytes, BytesMut};
@@ -79,13 +79,13 @@ impl Way<'_> {
 
     async fn follow(&self, request: &Request, attempt: &mut Attempt) -> Result<(), Trouble> {
         let mut url = Arc::clone(&request.url);
-        let mut named = request.named;
+        let mut said = Said::by_policy(request.named);
         let mut method = request.method.clone();
         let mut headers = request.headers.clone();
         headers.extend(request.own.clone());
         let mut body = request.body.clone();
         for redirects in 0.. {
-            let mut reply = self.open(&url, named, method.clone(), headers.clone(), body.clone()).await?;
+            let mut reply = self.open(&url, said, method.clone(), headers.clone(), body.clone()).await?;
             let (status, received) = (reply.status(), reply.take_headers());
             attempt.address = reply.address();
             attempt.status = Some(status);
@@ -107,7 +107,11 @@ impl Way<'_> {
             drop(read(reply).await);
             if !same_origin(&url, &next) {
                 // What the policy sends to one server, keys perhaps, is not another's.
-                named &= next.host == url.host;
+                said = match said {
+                    Said::Others => said,
+                    _ if next.host == url.host => Said::Server,
+                    _ => Said::Others,
+                };
                 headers.retain_only(&request.own);
             }
             let see_other = status == StatusCode::SEE_OTHER;
@@ -126,21 +130,21 @@ impl Way<'_> {
     async fn open(
         &self,
         url: &Arc<JoinedUrl>,
-        named: bool,
+        said: Said,
         method: Method,
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Box<dyn Reply>, Trouble> {
         if let Some(listener) = endpoint(self.internal, url) {
             // Whoever can make up a host, or answer with a redirect, must not choose among the endpoints.
-            if !named && !self.outbound.lists(&url.host) {
+            if said == Said::Others && !self.outbound.lists(&url.host) {
                 return Err(Trouble::Unlisted(url.host.as_str().into()));
             }
             let connection = self.connection.clone();
             let asked = Inward { method, url: Arc::clone(url), headers, body, connection, most: MOST };
             return ask(listener, asked).await.map_err(|fault| Trouble::of(&fault));
         }
-        let rule = self.outbound.rule(&url.host, named);
+        let rule = self.outbound.rule(&url.host, said);
         let rule = rule.ok_or_else(|| Trouble::Unlisted(url.host.as_str().into()))?;
         let left = self.deadline.saturating_duration_since(Instant::now());
         let resend = method.is_idempotent();

@@ -59,7 +59,7 @@ impl Asking<'_> {
         headers: HeaderMap,
         form: Option<String>,
     ) -> Result<(StatusCode, Bytes), Failure> {
-        let addresses = self.outbound.rule(&url.host, true);
+        let addresses = self.outbound.rule(&url.host, self.endpoints.said(url));
         let addresses =
             addresses.ok_or_else(|| Failure::answer("the identity provider's host may not be called"))?;
         let mut headers = headers;

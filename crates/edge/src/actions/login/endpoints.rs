@@ -1,6 +1,7 @@
 //! Where a login goes: the endpoints of a provider, from the table or from what an OpenID provider says of itself.
 
-use crate::web_url::parse;
+use crate::outbound::Said;
+use crate::web_url::{parse, same_origin};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,6 +26,21 @@ pub(super) struct Signed {
     pub(super) keys: Arc<JoinedUrl>,
     /// Those of the provider's that can be verified with a public key.
     pub(super) algorithms: Vec<String>,
+}
+
+impl Endpoints {
+    /// Who says that a URL of these is called: the policy's text, or the provider that the text names.
+    pub(super) fn said(&self, url: &JoinedUrl) -> Said {
+        self.signed.as_ref().map_or(Said::Policy, |signed| signed.said(url))
+    }
+}
+
+impl Signed {
+    /// The same for an OpenID provider: it may be behind this very process, but cannot lead to another listener of it.
+    pub(super) fn said(&self, url: &JoinedUrl) -> Said {
+        let at_issuer = parse(&self.issuer).is_ok_and(|issuer| same_origin(&issuer, url));
+        if at_issuer { Said::Policy } else { Said::Server }
+    }
 }
 
 /// Whether a host is this machine.

@@ -38,7 +38,7 @@ impl Expected<'_> {
     ) -> Result<User, Failure> {
         let jws = Jws::parse(token, &self.signed.algorithms)
             .map_err(|error| Failure::id_token(&error.to_string()))?;
-        let addresses = outbound.rule(&self.signed.keys.host, true);
+        let addresses = outbound.rule(&self.signed.keys.host, self.signed.said(&self.signed.keys));
         let addresses = addresses
             .ok_or_else(|| Failure::answer("the host of the identity provider's keys may not be called"))?;
         let place = Place { url: Arc::clone(&self.signed.keys), addresses };

@@ -33,7 +33,7 @@ use crate::action::{Action, Flow, RequestCx};
 use crate::answer::{Answer, Fault};
 use crate::exchange::Exchange;
 use crate::jwks::Jwks;
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, Said};
 use crate::upstream::Upstream;
 use asking::{Asking, Client};
 use async_trait::async_trait;
@@ -113,6 +113,22 @@ enum Decided {
     Failed(Failure),
 }
 
+/// Whatever a request or a provider says, a browser stays on this server, and nobody's session is opened.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(text: &str, bytes: &[u8]) {
+    let path = local_path::local_path(text);
+    let stays = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
+    assert!(stays && path.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?} led to {path}");
+    let _ = (form::parameter(text, "state"), endpoints::description_of(text));
+    let issuer = "https://id.example.com";
+    if let Ok(read) = endpoints::read_description(bytes, issuer) {
+        let all = [Some(&read.authorize), Some(&read.token), read.userinfo.as_ref()];
+        assert!(all.into_iter().flatten().all(|url| url.https), "a secret would be sent in the clear");
+    }
+    let seal = Seal::new("a client's secret", "a context");
+    assert!(Session::open(&seal, text).is_none(), "a session that was not sealed here");
+}
+
 /// A request comes to a policy: takes out what belongs to its login, and says whether the path does too.
 pub(crate) fn arrives(engine: &crate::engine::Engine, exchange: &mut Exchange) -> bool {
     let Some(names) = &engine.login else { return false };
@@ -174,7 +190,7 @@ impl Login {
         match &self.way {
             Way::OAuth { endpoints, .. } => Ok((**endpoints).clone()),
             Way::OpenId { issuer, description } => {
-                let addresses = self.outbound.rule(&description.host, true);
+                let addresses = self.outbound.rule(&description.host, Said::Policy);
                 let addresses =
                     addresses.ok_or_else(|| Failure::description("the issuer's host may not be called"))?;
                 self.logins.endpoints(issuer, description, &addresses, upstream).await

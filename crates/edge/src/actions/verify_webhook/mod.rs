@@ -99,6 +99,19 @@ struct VerifyWebhook {
     enforce: bool,
 }
 
+/// Whatever a request says, no provider's signature is right without the secret.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(uri: &http::Uri, headers: &http::HeaderMap, body: &[u8]) {
+    let method = http::Method::POST;
+    let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let delivery = Delivery { method: &method, host: "hooks.example", uri, headers, body, now };
+    for provider in providers::PROVIDERS {
+        let verified = provider.verify(&delivery, "a secret that nobody guesses").is_ok();
+        assert!(!verified, "{} took a forged signature", provider.id);
+        let _ = challenge::answer(provider.id, &delivery, "a secret that nobody guesses", verified);
+    }
+}
+
 #[async_trait]
 impl Action for VerifyWebhook {
     async fn on_request(&self, cx: &mut RequestCx<'_>) -> Result<Flow, Fault> {
