@@ -39,6 +39,8 @@ mod explain;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod faults;
+
 mod forwarding;
 #[cfg(test)]
 mod forwarding_attacks;

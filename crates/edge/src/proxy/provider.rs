@@ -62,6 +62,11 @@ impl Upstream for Providers {
                     fresh = true;
                 }
                 Err(fault) => {
+                    if let (Fault::HeadTimeout, HttpSession::H2(stream)) = (&fault, &session) {
+                        // The connection may be dead rather than the answer slow: what is on it goes on, and nothing
+                        // new is sent there.
+                        stream.conn.mark_shutdown();
+                    }
                     session.shutdown().await;
                     return Err(fault);
                 }
