@@ -158,3 +158,35 @@ async fn a_connection_of_http_2_on_which_an_answer_never_came_gets_no_more_reque
     assert_eq!(*director.0.lock().unwrap(), [1, 1, 3]);
     assert_eq!(one.counts().opened(), 2);
 }
+
+/// The gateway sees a file of hosts of its own, in a namespace of its own: only root can make one.
+#[tokio::test]
+async fn a_name_that_leads_nowhere_is_looked_up_again() {
+    let two = MockServer::start(Script::default()).await.unwrap();
+    let port = two.addr().port();
+    let config =
+        json!({"providers": [custom("one", &format!("http://provider.test:{port}/v1"), &[KEY_ONE])]});
+    let builder = Gateway::builder(&ai_gateway(config));
+    // On the second address of this machine nobody listens on this port.
+    let hosts = builder.file("hosts", "127.0.0.2 provider.test\n");
+    let mount = format!("mount --bind {} /etc/hosts", hosts.display());
+    let possible = std::process::Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
+    if !possible.is_ok_and(|done| done.status.success()) {
+        eprintln!("skipped: no namespace can be made here");
+        return;
+    }
+    let gateway = env!("CARGO_BIN_EXE_tollgate");
+    let script = format!("#!/bin/sh\nexec unshare -m sh -c '{mount} && exec {gateway} \"$@\"' sh \"$@\"\n");
+    let program = builder.file("gateway.sh", &script);
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let gateway = builder.program(program).start().await;
+    let ask = || post(CHAT, &names(&["one:m"]));
+    gateway.send(ask()).await.assert_openai_error(502, "3800");
+    // The same file, so that the mount shows it.
+    std::fs::write(&hosts, "127.0.0.1 provider.test\n").unwrap();
+    let started = std::time::Instant::now();
+    while gateway.send(ask()).await.status != 200 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(started.elapsed().as_secs() < 20, "an address that is not there is used for half a minute");
+    }
+}

@@ -49,8 +49,11 @@ impl Upstream for Providers {
         let mut fresh = false;
         for _ in 0..=STALE_RETRIES {
             let connecting = self.connect(&target, call.addresses.as_deref(), fresh, join);
-            let (mut session, peer, mut stale) =
-                within(connect_deadline, Fault::ConnectTimeout, connecting).await?;
+            let connected = within(connect_deadline, Fault::ConnectTimeout, connecting).await;
+            if matches!(connected, Err(Fault::ConnectTimeout)) {
+                target.unreachable();
+            }
+            let (mut session, peer, mut stale) = connected?;
             let sent = exchange(&mut session, &mut call, &peer, &mut stale);
             match within(head_deadline, Fault::HeadTimeout, sent).await {
                 Ok(()) => {
@@ -98,6 +101,9 @@ impl Providers {
                 Ok((session, reused)) => return Ok((session, Arc::clone(peer), reused)),
                 Err(error) => last = connect_fault(&error),
             }
+        }
+        if last.is_unreachable() {
+            target.unreachable();
         }
         Err(last)
     }

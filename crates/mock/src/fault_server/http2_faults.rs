@@ -243,7 +243,7 @@ impl Made<'_> {
             F::BeyondWindow => {
                 // More than any window that was given: 9 MiB and more.
                 let flood = wire::frame(DATA, 0, self.stream, &[b' '; wire::MAX_FRAME]);
-                vec![send(begun), Step::Wait(BEAT), Step::Repeat(flood.into(), Duration::ZERO)]
+                vec![send(begun), Step::Wait(BEAT), send(flood.repeat(600)), Step::Hold]
             }
             F::DataOnIdleStream => {
                 vec![
