@@ -165,10 +165,10 @@ async fn a_name_that_leads_nowhere_is_looked_up_again() {
     let two = MockServer::start(Script::default()).await.unwrap();
     let port = two.addr().port();
     let config =
-        json!({"providers": [custom("one", &format!("http://provider.test:{port}/v1"), &[KEY_ONE])]});
+        json!({"providers": [custom("one", &format!("http://provider.local:{port}/v1"), &[KEY_ONE])]});
     let builder = Gateway::builder(&ai_gateway(config));
     // On the second address of this machine nobody listens on this port.
-    let hosts = builder.file("hosts", "127.0.0.2 provider.test\n");
+    let hosts = builder.file("hosts", "127.0.0.2 provider.local\n");
     let mount = format!("mount --bind {} /etc/hosts", hosts.display());
     let possible = std::process::Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
     if !possible.is_ok_and(|done| done.status.success()) {
@@ -183,7 +183,7 @@ async fn a_name_that_leads_nowhere_is_looked_up_again() {
     let ask = || post(CHAT, &names(&["one:m"]));
     gateway.send(ask()).await.assert_openai_error(502, "3800");
     // The same file, so that the mount shows it.
-    std::fs::write(&hosts, "127.0.0.1 provider.test\n").unwrap();
+    std::fs::write(&hosts, "127.0.0.1 provider.local\n").unwrap();
     let started = std::time::Instant::now();
     while gateway.send(ask()).await.status != 200 {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -124,8 +124,11 @@ fn response(text: &str, status: &str) -> Json {
         "usage": {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}})
 }
 
+/// The events before the content, how a piece of content is written, and the events behind.
+type Events = (Vec<Json>, fn(&str) -> Json, Vec<Json>);
+
 fn streamed(surface: Surface, pieces: &[String]) -> Good {
-    let (before, each, after): (Vec<Json>, fn(&str) -> Json, Vec<Json>) = match surface {
+    let (before, each, after): Events = match surface {
         Surface::Messages => (
             vec![
                 json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant",

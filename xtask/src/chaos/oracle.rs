@@ -238,3 +238,111 @@ fn refusal(plan: &Plan, got: &Got, clocks: Clocks, effects: &[Effects]) -> Resul
 fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::answers::{good, piece};
+    use super::super::expect::{Shape, effects};
+    use super::super::plan::{Candidate, Fault};
+    use super::*;
+    use tollgate_mock::Http1Fault;
+
+    const CLOCKS: Clocks = Clocks { attempt: Duration::from_secs(2), total: Duration::from_secs(5) };
+
+    fn plan(stream: bool, faults: &[Http1Fault]) -> Plan {
+        let shape = Shape { stream, long: false, surface: Surface::Chat, translated: false };
+        let candidate = |(provider, fault): (usize, &Http1Fault)| {
+            let fault = Fault::One(*fault);
+            Candidate { provider, fault, dice: 0, effects: effects(fault, shape) }
+        };
+        let candidates = faults.iter().enumerate().map(candidate).collect();
+        Plan {
+            number: 5,
+            stream,
+            pieces: 3,
+            piece_length: 8,
+            candidates,
+            client: Client::Reads,
+            ..Plan::of(1, 5)
+        }
+        .of_chat()
+    }
+
+    impl Plan {
+        fn of_chat(self) -> Self {
+            Self { surface: Surface::Chat, ..self }
+        }
+    }
+
+    fn got(plan: &Plan, candidate: usize, change: impl Fn(String) -> String) -> Got {
+        let texts: Vec<String> = (0..3).map(|at| piece(5, candidate, at, 8)).collect();
+        let good = good(Surface::Chat, plan.stream, &texts);
+        let body = change(String::from_utf8(good.parts.concat()).unwrap()).into_bytes();
+        let provider = PROVIDERS[plan.candidates[candidate].provider].0;
+        let headers = [("content-type", good.kind.to_owned()), ("x-tollgate-model", format!("{provider}:m"))];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let raw = body.clone();
+        Got { status: 200, headers, body, raw, end: End::Whole, took: Duration::ZERO, before: vec![] }
+    }
+
+    fn judged(plan: &Plan, got: &Got) -> Result<Outcome, Wrong> {
+        judge(plan, got, CLOCKS, |_| false)
+    }
+
+    #[test]
+    fn only_whole_answers_of_the_right_candidate_pass() {
+        use Http1Fault as F;
+        for stream in [false, true] {
+            let two = plan(stream, &[F::CloseBeforeHead, F::None]);
+            assert_eq!(judged(&two, &got(&two, 1, |b| b)), Ok(Outcome::AnsweredByAnother));
+            assert!(judged(&two, &got(&two, 0, |b| b)).is_err(), "it cannot have answered");
+            let one = plan(stream, &[F::None, F::None]);
+            assert_eq!(judged(&one, &got(&one, 0, |b| b)), Ok(Outcome::Answered));
+            assert!(judged(&one, &got(&one, 1, |b| b)).is_err(), "the first was to answer");
+            let (last, other) = (piece(5, 0, 2, 8), piece(6, 0, 2, 8));
+            let spoilt: [&dyn Fn(String) -> String; 4] = [
+                &|body| body.replace(&last, ""),
+                &|body| body.replace(&last, &other),
+                &|body| body.replace(&last, &last.to_uppercase()),
+                &|body| format!("{body} STRAY-BYTES"),
+            ];
+            for (at, change) in spoilt.iter().enumerate() {
+                assert!(
+                    matches!(judged(&one, &got(&one, 0, change)), Err(Wrong::Surely(_))),
+                    "{stream} {at}"
+                );
+            }
+            for end in [End::Broken, End::Hung, End::Malformed(String::new())] {
+                assert!(judged(&one, &Got { end, ..got(&one, 0, |b| b) }).is_err());
+            }
+            assert!(judged(&one, &Got { took: Duration::from_secs(60), ..got(&one, 0, |b| b) }).is_err());
+        }
+    }
+
+    #[test]
+    fn a_stream_that_breaks_ends_with_one_error() {
+        let broken = plan(true, &[Http1Fault::CutMid, Http1Fault::None]);
+        let error = "data: {\"error\":{\"message\":\"x\"}}\n\n";
+        let upto = |body: &str| body.split("data: ").take(4).collect::<Vec<_>>().join("data: ");
+        let judged = |change: &dyn Fn(String) -> String| judged(&broken, &got(&broken, 0, change));
+        assert_eq!(judged(&|body| upto(&body) + error), Ok(Outcome::BrokeOff));
+        assert!(judged(&|body| upto(&body)).is_err(), "no error");
+        assert!(judged(&|body| upto(&body) + error + error).is_err(), "two errors");
+        assert!(judged(&|body| upto(&body) + error + "data: [DONE]\n\n").is_err(), "closed all the same");
+    }
+
+    #[test]
+    fn errors_have_a_code_and_the_shape_of_their_dialect() {
+        let failing = plan(false, &[Http1Fault::CloseBeforeHead, Http1Fault::Page]);
+        let headers = vec![("ngrok-error-code".to_owned(), "ERR_NGROK_3807".to_owned())];
+        let body = r#"{"error":{"message":"ERR_NGROK_3807: no","type":"t","code":"ERR_NGROK_3807"}}"#;
+        let refused = Got { status: 503, headers, body: body.into(), ..got(&failing, 0, |b| b) };
+        assert_eq!(judged(&failing, &refused), Ok(Outcome::RefusedWithCode));
+        assert!(judged(&failing, &Got { headers: vec![], ..refused.clone() }).is_err(), "no code");
+        assert!(judged(&failing, &Got { body: b"<html>".to_vec(), ..refused.clone() }).is_err(), "no JSON");
+        assert!(
+            judged(&plan(false, &[Http1Fault::Page, Http1Fault::None]), &refused).is_err(),
+            "one would answer"
+        );
+    }
+}

@@ -197,7 +197,20 @@ fn one(dice: &mut Dice, shape: Shape) -> Http1Fault {
         return F::None;
     }
     let status = dice.pick(&STATUSES).unwrap_or(500);
-    let all = [
+    // Costly ones are seldom.
+    if dice.percent(2) {
+        let rare = [F::LongLine, F::LongLineFirst, F::StatusStalls(status), F::StatusLong(status)];
+        return dice.pick(&rare).unwrap_or(F::None);
+    }
+    let fault = dice.pick(&usual(status)).unwrap_or(F::None);
+    // Nothing limits how long a plain answer takes once it is on its way, as long as it keeps coming.
+    if fault == F::TrickleForEver && shape.long && !shape.translated { F::StallMid } else { fault }
+}
+
+/// All that are not costly.
+fn usual(status: u16) -> Vec<Http1Fault> {
+    use Http1Fault as F;
+    [
         [F::LateHead, F::TrickleHead, F::TrickleBody, F::Informational, F::LineEnds, F::SplitText],
         [
             F::ClosesAfterwards,
@@ -251,15 +264,8 @@ fn one(dice: &mut Dice, shape: Shape) -> Http1Fault {
             F::Status(status),
             F::Status(status),
         ],
-    ];
-    // Costly ones are seldom.
-    if dice.percent(2) {
-        let rare = [F::LongLine, F::LongLineFirst, F::StatusStalls(status), F::StatusLong(status)];
-        return dice.pick(&rare).unwrap_or(F::None);
-    }
-    let fault = dice.pick(all.as_flattened()).unwrap_or(F::None);
-    // Nothing limits how long a plain answer takes once it is on its way, as long as it keeps coming.
-    if fault == F::TrickleForEver && shape.long && !shape.translated { F::StallMid } else { fault }
+    ]
+    .concat()
 }
 
 fn two(dice: &mut Dice, shape: Shape) -> Http2Fault {

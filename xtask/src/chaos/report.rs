@@ -1,10 +1,10 @@
 //! The figures of a run.
 
 use super::client::Got;
-use super::gateway::Held;
+use super::gateway::{Gateway, Held};
 use super::oracle::Outcome;
 use super::plan::Plan;
-use super::{Run, settle};
+use super::{Options, Run, settle};
 use crate::failure::{Result, said};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -58,23 +58,8 @@ pub(crate) async fn finish(run: Run, before: Held, started: Instant, folder: &Pa
     let (after, left) = settle::back_to(&gateway, before).await?;
     let sent = sent.load(Ordering::SeqCst);
     let logged = lines(&gateway, sent).await;
-    let mut general: Vec<String> = left;
-    if logged != sent {
-        general.push(format!("{sent} requests were sent, and {logged} lines of the access log written"));
-    }
-    if gateway.bad_lines() > 0 {
-        general.push(format!("{} lines of the log hold a key or stray bytes", gateway.bad_lines()));
-    }
-    if !gateway.runs() {
-        general.push("the gateway has ended".to_owned());
-    }
-    let log = std::fs::read_to_string(folder.join("gateway.log"))?;
-    for bad in ["panicked at", "chaos-key-", "STRAY-BYTES"] {
-        if let Some(line) = log.lines().find(|line| line.contains(bad)) {
-            general.push(format!("the gateway's log says: {}", line.chars().take(400).collect::<String>()));
-        }
-    }
-    totals.wrong.extend(general.into_iter().map(|what| (u64::MAX, what)));
+    let general = left.into_iter().chain(in_logs(&mut gateway, folder, (sent, logged))?);
+    totals.wrong.extend(general.map(|what| (u64::MAX, what)));
     let took = started.elapsed();
     print(&totals, (before, after), (connections, upstream), took);
     if let Some(file) = &options.json {
@@ -86,6 +71,11 @@ pub(crate) async fn finish(run: Run, before: Held, started: Instant, folder: &Pa
         });
         std::fs::write(file, figures.to_string())?;
     }
+    verdict(options, totals)
+}
+
+/// Shows what was wrong, with how to see it again.
+fn verdict(options: Options, mut totals: Totals) -> Result<()> {
     if totals.wrong.is_empty() {
         return Ok(());
     }
@@ -113,8 +103,29 @@ pub(crate) async fn finish(run: Run, before: Held, started: Instant, folder: &Pa
     )))
 }
 
+/// What the logs hold, and should not; or do not hold, and should.
+fn in_logs(gateway: &mut Gateway, folder: &Path, (sent, logged): (u64, u64)) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    if logged != sent {
+        wrong.push(format!("{sent} requests were sent, and {logged} lines of the access log written"));
+    }
+    if gateway.bad_lines() > 0 {
+        wrong.push(format!("{} lines of the log hold a key or stray bytes", gateway.bad_lines()));
+    }
+    if !gateway.runs() {
+        wrong.push("the gateway has ended".to_owned());
+    }
+    let log = std::fs::read_to_string(folder.join("gateway.log"))?;
+    for bad in ["panicked at", "chaos-key-", "STRAY-BYTES"] {
+        if let Some(line) = log.lines().find(|line| line.contains(bad)) {
+            wrong.push(format!("the gateway's log says: {}", line.chars().take(400).collect::<String>()));
+        }
+    }
+    Ok(wrong)
+}
+
 /// Lines of the access log, once they have all been written or have had time to be.
-async fn lines(gateway: &super::gateway::Gateway, sent: u64) -> u64 {
+async fn lines(gateway: &Gateway, sent: u64) -> u64 {
     let until = Instant::now() + Duration::from_secs(5);
     while gateway.logged() < sent && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -241,7 +241,7 @@ impl Made<'_> {
                 vec![send(begun), send(rest.get(..100).unwrap_or_default().to_vec()), Step::Cut]
             }
             F::BeyondWindow => {
-                // More than any window that was given: 9 MiB and more.
+                // Nearly 10 MiB at once: more than the windows that clients give, unless they read as fast.
                 let flood = wire::frame(DATA, 0, self.stream, &[b' '; wire::MAX_FRAME]);
                 vec![send(begun), Step::Wait(BEAT), send(flood.repeat(600)), Step::Hold]
             }
