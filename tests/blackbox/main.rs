@@ -40,7 +40,7 @@ mod explain;
 mod failover;
 #[cfg(test)]
 mod faults;
-
+#[cfg(test)]
 mod forwarding;
 #[cfg(test)]
 mod forwarding_attacks;
