@@ -227,7 +227,7 @@ impl Made<'_> {
         let all = [self.chunks_to(usize::MAX), LAST_CHUNK.to_vec()].concat();
         let tick = Duration::from_millis(3);
         match fault {
-            Http1Fault::TrickleHead => vec![Step::Trickle(self.chunked().into(), 2, tick), send(all)],
+            Http1Fault::TrickleHead => vec![Step::Trickle(self.chunked().into(), 8, tick), send(all)],
             Http1Fault::TrickleBody => {
                 let each = all.len() / 60 + 1;
                 vec![send(self.chunked()), Step::Trickle(all.into(), each, tick)]
