@@ -52,7 +52,10 @@ fn stream(body: &[u8], surface: Surface) -> Result<Said, String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut said = Said::default();
     let mut data: Option<String> = None;
-    for line in text.split('\n') {
+    let mut lines: Vec<&str> = text.split('\n').collect();
+    // What is behind the last end of a line is no line, unless there is something.
+    lines.pop_if(|rest| rest.is_empty());
+    for line in lines {
         if line.is_empty() {
             if let Some(data) = data.take() {
                 event(&data, surface, &mut said)?;
