@@ -124,7 +124,10 @@ async fn chaos(options: &Options) -> Result<()> {
         run.again().await;
     }
     let run = Arc::into_inner(run).ok_or_else(|| said("a client did not end"))?;
-    report::finish(run, before, started, &folder).await
+    report::finish(run, before, started, &folder).await?;
+    // After a failure the policy and the log stay, to be looked at.
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
 }
 
 impl Run {
