@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test demo bench fuzz advisories docs fmt
+.PHONY: help setup lint test demo bench fuzz chaos advisories docs fmt
 
 # rustup puts cargo here; a fresh shell may not have it on its PATH yet.
 # What `make` installs for itself stays in .cache.
@@ -11,6 +11,7 @@ export PATH := $(CURDIR)/.cache/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 XTASK := cargo run --quiet -p xtask --
 FUZZ_SECONDS ?= 60
 BENCH_ARGS ?=
+CHAOS_ARGS ?=
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,11 @@ bench: ## nginx and Tollgate in turn against one local upstream; BENCH_ARGS="--j
 fuzz: ## Each fuzz target for FUZZ_SECONDS (60)
 	@xtask/setup.sh build fuzz
 	@$(XTASK) fuzz --seconds $(FUZZ_SECONDS)
+
+chaos: ## 20,000 requests over providers that do everything wrong; CHAOS_ARGS="--seed 1 --requests 20000"
+	@xtask/setup.sh build
+	cargo build --locked -p tollgate -p xtask --bins
+	target/debug/xtask chaos $(CHAOS_ARGS)
 
 advisories: ## Known vulnerabilities of dependencies (fetches the RustSec database)
 	@xtask/setup.sh build lint

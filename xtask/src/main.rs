@@ -1,6 +1,7 @@
 //! Developer commands. The Makefile calls them; `cargo run -p xtask -- help` lists them.
 
 mod bench;
+mod chaos;
 mod failure;
 mod fuzz;
 mod instructions;
@@ -37,6 +38,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Count the instructions of the hot paths, and compare them with what is allowed
     Instructions(instructions::Options),
+    /// Thousands of requests over providers that do everything wrong
+    Chaos(chaos::Options),
     /// Measure nginx and Tollgate in turn
     Bench(bench::Options),
     /// Serve the benchmark's provider until the process is ended
@@ -62,6 +65,7 @@ fn run(command: Command) -> Result<()> {
         Command::Matrix => matrix::write(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions(options) => instructions::run(&options),
+        Command::Chaos(options) => chaos::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Upstream => bench::serve_upstream(),
     }

@@ -1,5 +1,6 @@
 //! `make test`: the binary, every test, one summary at the end.
 
+use crate::chaos;
 use crate::failure::{Result, said};
 use crate::instructions;
 use crate::sdk;
@@ -29,6 +30,7 @@ pub(crate) fn run() -> Result<()> {
     let mut done = vec![step::run("cargo test", cargo.current_dir(root()), step::cargo_test)?];
     done.extend(waf(&with_all)?);
     done.extend(traces(&with_all)?);
+    done.push(chaos::step(&binary)?);
     done.push(instructions::step()?);
     done.extend(policies(&binary)?);
     done.extend(sdk::run(&binary)?);

@@ -100,6 +100,8 @@ pub struct Record {
     pub error_code: Option<u16>,
     /// How it ended.
     pub outcome: Ending,
+    /// The client was told in a whole message that the answer broke off: its connection can go on.
+    pub told: bool,
     /// Fields of the request or the answer that were not carried over (`x-tollgate-dropped`).
     pub dropped: Vec<String>,
     /// The model the answer names, where it is not that one: a dated name, or what a router chose.

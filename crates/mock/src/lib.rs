@@ -2,7 +2,8 @@
 //!
 //! [`MockServer`] speaks the APIs of OpenAI, Anthropic, OpenRouter, Google (AI Studio and Vertex), Amazon Bedrock and
 //! Azure over HTTP/1.1, h2c and TLS, does what a [`Script`] says, and remembers what it received. [`FastServer`]
-//! answers one fixed body at almost no cost.
+//! answers one fixed body at almost no cost. [`FaultServer`] has no HTTP library below it: it says what no server should,
+//! byte by byte.
 //!
 //! Which provider a path belongs to is decided in this order: [`Script::flavour`]; the longest matching
 //! [`Script::mounts`] prefix; paths and queries that only one provider has (`/openai/deployments/`, `api-version`, `/projects/`); a path segment
@@ -21,6 +22,7 @@ mod body;
 mod check;
 mod demo;
 mod fast;
+mod fault_server;
 mod faults;
 mod frames;
 mod google;
@@ -40,6 +42,10 @@ mod view;
 pub use aws::{AWS_ACCESS_KEY, AWS_SECRET_KEY};
 pub use demo::demo_script;
 pub use fast::{FAST_COMPLETION, FastServer};
+pub use fault_server::{
+    Act, Counts, Director, FaultServer, Good, Heard, Http1Fault, Http2Fault, Speaks, Step, http1_steps,
+    http2_steps,
+};
 pub use google::GOOGLE_SERVICE_ACCOUNT;
 pub use script::{
     Behaviour, Fault, Flavour, Length, Mount, RateLimit, Rule, Script, ScriptError, Surface, ToolUse,

@@ -50,7 +50,7 @@ impl MockServer {
     /// No port could be bound, or no certificate made.
     pub async fn start_tls(script: Script) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let (acceptor, pem) = self_signed().map_err(io::Error::other)?;
+        let (acceptor, pem) = self_signed(&[b"h2", b"http/1.1"])?;
         Self::listen(listener, script, Some((acceptor, pem)))
     }
 
@@ -240,15 +240,18 @@ where
     raw::write(wire, raw).await;
 }
 
-fn self_signed() -> Result<(TlsAcceptor, String), Box<dyn std::error::Error + Send + Sync>> {
+/// A certificate for this machine that signs itself, for these protocols, and the certificate as text.
+pub(crate) fn self_signed(protocols: &[&[u8]]) -> io::Result<(TlsAcceptor, String)> {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names)?;
+    let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .map_err(io::Error::other)?;
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok((TlsAcceptor::from(Arc::new(config)), made.cert.pem()))
 }

@@ -331,6 +331,7 @@ impl Gateway {
         let relayed = relay(cx, committed, surface, self.knobs.stream_idle_timeout).await;
         // What a stream loses after its head can be in no header any more.
         note_lost(&mut cx.exchange.record, &relayed.lost);
+        cx.exchange.record.told = relayed.told;
         let came = if relayed.ending == Ending::Truncated { Came::Failed } else { Came::Answered };
         let reported = (relayed.usage.as_ref(), came);
         let charged = self.charge_finally(cx.exchange, this.candidate, surface, reported);

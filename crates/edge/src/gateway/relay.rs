@@ -39,6 +39,8 @@ pub(super) struct Relayed {
     /// When the first content was sent.
     pub(super) first_content: Option<Instant>,
     pub(super) ending: Ending,
+    /// It broke off, and the client was told so in a message that is whole.
+    pub(super) told: bool,
     pub(super) stream: bool,
     /// What the translation of a stream could not carry, from its beginning to its end.
     pub(super) lost: Vec<String>,
@@ -50,6 +52,8 @@ pub(super) struct Relayed {
     overflowed: bool,
     /// When the last event with content came.
     last_content: Option<Instant>,
+    /// What was sent last does not end an event.
+    open: bool,
 }
 
 /// What is known of an answer from its head.
@@ -247,19 +251,29 @@ impl To<'_> {
     async fn part(&mut self, facts: ResponseFacts, body: Bytes) -> Result<(), ClientGone> {
         self.relayed.first_content = Some(Instant::now());
         let mut seen = BytesMut::from(&body[..]);
+        // Of a longer one only the last byte tells whether it is all there.
+        let (mut cut_short, mut ends_json) = (false, false);
         self.client.head(facts.status, facts.headers, false).await?;
         self.client.chunk(body, false).await?;
         loop {
             match self.next().await? {
                 Next::Chunk(chunk) => {
-                    if seen.len() + chunk.len() <= INSPECTED_BYTES {
+                    cut_short |= seen.len() + chunk.len() > INSPECTED_BYTES;
+                    if !cut_short {
                         seen.extend_from_slice(&chunk);
                     }
+                    ends_json = last_of(&chunk).map_or(ends_json, |last| matches!(last, b'}' | b']'));
                     self.client.chunk(chunk, false).await?;
                 }
                 Next::End => {
-                    if let Inspected::Good { usage, .. } = inspect_answer(self.surface, &seen) {
-                        self.relayed.usage = usage;
+                    match inspect_answer(self.surface, &seen) {
+                        Inspected::Good { usage, .. } => self.relayed.usage = usage,
+                        // It ended in order, but in the middle: as if its connection had been cut.
+                        Inspected::NotJson if !cut_short || !ends_json => {
+                            self.relayed.ending = Ending::Truncated;
+                            return Ok(());
+                        }
+                        _ => {}
                     }
                     return self.client.chunk(Bytes::new(), true).await;
                 }
@@ -273,11 +287,7 @@ impl To<'_> {
     }
 
     async fn opaque(&mut self, facts: ResponseFacts, begun: Bytes) -> Result<(), ClientGone> {
-        let bodiless = matches!(facts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        self.client.head(facts.status, facts.headers, bodiless).await?;
-        if bodiless {
-            return Ok(());
-        }
+        self.client.head(facts.status, facts.headers, false).await?;
         self.send(begun).await?;
         loop {
             match self.next().await? {
@@ -388,6 +398,8 @@ impl To<'_> {
                 (join(vec![event, Bytes::from_static(b"\n\n")]), Some(String::new()))
             }
             kind if begun.withholds(&kind, &rest) => (Bytes::new(), None),
+            // The beginning of an event is of no use to anybody.
+            FrameKind::Garbage => (Bytes::new(), None),
             _ => (begun.shown(&rest).unwrap_or_default(), None),
         };
         self.relayed.usage = begun.reader.usage();
@@ -419,9 +431,15 @@ impl To<'_> {
                 request_id: id.to_owned(),
                 ..GatewayError::default()
             };
+            if self.relayed.open && self.list.is_none() {
+                // Behind the part of an event it would be read as more of that.
+                self.send(Bytes::from_static(b"\n\n")).await?;
+            }
             self.send(render_stream_error(self.surface, &error)).await?;
         }
-        self.client.chunk(self.last(), true).await
+        self.client.chunk(self.last(), true).await?;
+        self.relayed.told = true;
+        Ok(())
     }
 
     /// What stands behind the last event.
@@ -430,6 +448,9 @@ impl To<'_> {
     }
 
     async fn send(&mut self, data: Bytes) -> Result<(), ClientGone> {
+        if !data.is_empty() {
+            self.relayed.open = !ends_event(&data);
+        }
         let data = match &mut self.list {
             Some(list) => list.elements(&data),
             None => data,
@@ -456,6 +477,18 @@ impl To<'_> {
     }
 }
 
+/// Whether the last line of these bytes is blank.
+fn ends_event(data: &[u8]) -> bool {
+    let before =
+        data.strip_suffix(b"\r\n").or_else(|| data.strip_suffix(b"\n")).or_else(|| data.strip_suffix(b"\r"));
+    before.is_some_and(|before| before.is_empty() || before.ends_with(b"\n") || before.ends_with(b"\r"))
+}
+
+/// The last byte that is no blank.
+fn last_of(data: &[u8]) -> Option<u8> {
+    data.iter().rev().find(|byte| !byte.is_ascii_whitespace()).copied()
+}
+
 /// One write for frames that came together; a single one is not copied.
 fn join(mut frames: Vec<Bytes>) -> Bytes {
     frames.retain(|frame| !frame.is_empty());
@@ -472,6 +505,16 @@ fn join(mut frames: Vec<Bytes>) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_end_with_a_blank_line_in_any_of_three_ways() {
+        for whole in ["data: x\n\n", "data: x\r\n\r\n", "data: x\r\r", "data: x\n\r\n", "\n"] {
+            assert!(ends_event(whole.as_bytes()), "{whole:?}");
+        }
+        for open in ["", "data: x", "data: x\n", "data: x\r\n", "data: x\r"] {
+            assert!(!ends_event(open.as_bytes()), "{open:?}");
+        }
+    }
 
     #[test]
     fn a_provider_says_nothing_about_the_connection_or_the_gateway() {

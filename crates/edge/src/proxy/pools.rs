@@ -9,7 +9,7 @@ use pingora_core::connectors::{ConnectorOptions, TransportConnector};
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v1::client::HttpSession as Http1Session;
 use pingora_core::upstreams::peer::{HttpPeer, Peer};
-use pingora_error::Result;
+use pingora_error::{ErrorType, Result};
 
 /// Marks a peer whose pool is always empty, so that the connection is new.
 const FRESH: u64 = u64::MAX;
@@ -46,7 +46,12 @@ impl Pools {
 
     async fn secure_session(&self, peer: &HttpPeer, fresh: bool) -> Result<(HttpSession, bool)> {
         if !fresh {
-            return self.secure.get_http_session(peer).await;
+            match self.secure.get_http_session(peer).await {
+                // Given up, or told to go away, by another request: nothing was sent yet.
+                Ok((HttpSession::H2(stream), true)) if stream.conn.is_shutting_down() => drop(stream),
+                Err(error) if *error.etype() == ErrorType::H2Error => {}
+                got => return got,
+            }
         }
         let mut alone = HttpPeer::clone(peer);
         alone.group_key = FRESH;

@@ -52,8 +52,11 @@ impl Upstream for Providers {
         for _ in 0..=STALE_RETRIES {
             let connecting_since = Instant::now();
             let connecting = self.connect(&target, call.addresses.as_deref(), fresh, join);
-            let (mut session, peer, mut stale) =
-                within(connect_deadline, Fault::ConnectTimeout, connecting).await?;
+            let connected = within(connect_deadline, Fault::ConnectTimeout, connecting).await;
+            if matches!(connected, Err(Fault::ConnectTimeout)) {
+                target.unreachable();
+            }
+            let (mut session, peer, mut stale) = connected?;
             let connected_in = (!stale).then(|| connecting_since.elapsed());
             let sent = exchange(&mut session, &mut call, &peer, &mut stale);
             match within(head_deadline, Fault::HeadTimeout, sent).await {
@@ -66,6 +69,11 @@ impl Upstream for Providers {
                     fresh = true;
                 }
                 Err(fault) => {
+                    if let (Fault::HeadTimeout, HttpSession::H2(stream)) = (&fault, &session) {
+                        // The connection may be dead rather than the answer slow: what is on it goes on, and nothing
+                        // new is sent there.
+                        stream.conn.mark_shutdown();
+                    }
                     session.shutdown().await;
                     return Err(fault);
                 }
@@ -97,6 +105,9 @@ impl Providers {
                 Ok((session, reused)) => return Ok((session, Arc::clone(peer), reused)),
                 Err(error) => last = connect_fault(&error),
             }
+        }
+        if last.is_unreachable() {
+            target.unreachable();
         }
         Err(last)
     }

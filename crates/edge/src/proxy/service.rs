@@ -355,10 +355,11 @@ impl EdgeProxy {
         let answer = match outcome {
             Outcome::Answered => {
                 ctx.client_gone = exchange.record.outcome == Ending::ClientGone;
-                if exchange.record.outcome != Ending::Complete {
+                let told = exchange.record.told;
+                if exchange.record.outcome != Ending::Complete && !told {
                     session.as_downstream_mut().set_keepalive(None);
                 }
-                let truncated = exchange.record.outcome == Ending::Truncated;
+                let truncated = exchange.record.outcome == Ending::Truncated && !told;
                 ctx.exchange = Some(exchange);
                 // With `Ok`, Pingora would write the end of the body: a part would pass for the whole, and a client
                 // that takes nothing would be waited for without end.

@@ -14,6 +14,8 @@ use tollgate_select::Fault;
 
 /// How long a resolved name is used before it is looked up again.
 const DNS_TTL: Duration = Duration::from_secs(30);
+/// How long at least, also when none of its addresses can be connected to.
+const DNS_PAUSE: Duration = Duration::from_secs(1);
 /// Addresses of one name that are tried, one after the other.
 const MAX_ADDRESSES: usize = 4;
 /// Origins that are kept. A policy may compute names from requests, so there could be any number; those beyond are looked
@@ -46,6 +48,8 @@ pub struct Target {
     outbound: Arc<Outbound>,
     resolved: ArcSwap<Resolved>,
     refreshing: AtomicBool,
+    /// No address could be connected to since the name was looked up.
+    doubtful: AtomicBool,
 }
 
 #[derive(Default)]
@@ -83,8 +87,13 @@ impl Targets {
 
 impl Target {
     fn new(origin: Origin, outbound: Arc<Outbound>) -> Self {
-        let (resolved, refreshing) = (ArcSwap::default(), AtomicBool::new(false));
-        let target = Self { origin, outbound, resolved, refreshing };
+        let target = Self {
+            origin,
+            outbound,
+            resolved: ArcSwap::default(),
+            refreshing: AtomicBool::new(false),
+            doubtful: AtomicBool::new(false),
+        };
         let address = target.origin.host.parse::<IpAddr>();
         if let Some(address) = address.ok().filter(|address| target.outbound.reaches(*address)) {
             let peer = target.peer(SocketAddr::new(address, target.origin.port));
@@ -98,7 +107,8 @@ impl Target {
     /// has changed its mind gains nothing.
     pub async fn peers(&self) -> Result<Peers, Fault> {
         let resolved = self.resolved.load_full();
-        let fresh = resolved.at.is_none_or(|at| at.elapsed() < DNS_TTL);
+        let fresh =
+            resolved.at.is_none_or(|at| at.elapsed() < DNS_TTL && !self.doubtful.load(Ordering::Acquire));
         if fresh && !resolved.peers.is_empty() {
             return Ok(Peers(resolved));
         }
@@ -106,6 +116,7 @@ impl Target {
             return Ok(Peers(resolved)); // another request is looking it up
         }
         let looked_up = tokio::net::lookup_host((self.origin.host.as_str(), self.origin.port)).await;
+        self.doubtful.store(false, Ordering::Release);
         self.refreshing.store(false, Ordering::Release);
         let mut refused = false;
         let mut may = |address: &SocketAddr| {
@@ -135,6 +146,15 @@ impl Target {
         let resolved = Arc::new(Resolved { at: Some(Instant::now()), peers });
         self.resolved.store(Arc::clone(&resolved));
         Ok(Peers(resolved))
+    }
+
+    /// None of the addresses can be connected to: the name is looked up again for the next request, as it may lead
+    /// elsewhere by now.
+    pub fn unreachable(&self) {
+        let resolved = self.resolved.load_full();
+        if resolved.at.is_some_and(|at| at.elapsed() >= DNS_PAUSE) {
+            self.doubtful.store(true, Ordering::Release);
+        }
     }
 
     fn reuse(&self, old: &Resolved, address: SocketAddr) -> Arc<HttpPeer> {
