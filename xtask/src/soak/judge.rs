@@ -144,7 +144,7 @@ mod tests {
             "large bodies"
         );
         assert!(!rising(&series(|at, noise| 60.0 - 30.0 * (-at / 30.0).exp() + noise)), "pools fill");
-        assert!(!rising(&series(|at, noise| 60.0 + 5.0 * (at / 40.0).sin() + noise)), "waves");
+        assert!(!rising(&series(|at, noise| 60.0 + 5.0 * (at / 10.0).sin() + noise)), "waves");
         assert!(!rising(&series(|at, noise| 90.0 - at / 20.0 + noise)), "it falls");
         assert!(!rising(&series(|at, noise| 60.0 + 0.004 * at + noise)), "less than is allowed");
     }

@@ -203,7 +203,7 @@ mod tests {
         bad.left = 1.0;
         bad.failed_reloads = 1.0;
         let wrong = bad.wrong().join("\n");
-        for said in ["2 turns did not", "memory rises by 15.", "1 requests are still", "1 reloads failed"] {
+        for said in ["2 turns did not", "memory rises by 1", "1 requests are still", "1 reloads failed"] {
             assert!(wrong.contains(said), "{said}: {wrong}");
         }
         let text = markdown(&bad);
