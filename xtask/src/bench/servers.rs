@@ -101,7 +101,7 @@ pub(crate) fn upstream() -> Result<Upstream> {
 /// when told to, as for streams.
 pub(crate) fn nginx(folder: &Path, upstream: SocketAddr, buffering: bool) -> Result<Target> {
     let address = free_address()?;
-    let folder = folder.join(format!("nginx-{}", address.port()));
+    let folder = folder.join("nginx");
     fs::create_dir_all(&folder)?;
     let file = folder.join("nginx.conf");
     fs::write(&file, nginx_conf(&folder, address, upstream, buffering))?;
@@ -144,7 +144,7 @@ fn nginx_conf(folder: &Path, listen: SocketAddr, upstream: SocketAddr, buffering
     let temporary: String =
         kinds.iter().map(|kind| format!("    {kind}_temp_path {folder}/{kind};\n")).collect();
     format!(
-        "daemon off;\nworker_processes 1;\nworker_rlimit_nofile 16384;\npid {folder}/pid;\nerror_log stderr warn;\n\
+        "daemon off;\nworker_processes 1;\nworker_rlimit_nofile 16384;\npid {folder}/pid;\nerror_log stderr error;\n\
          events {{ worker_connections 8192; }}\n\
          http {{\n    access_log off;\n    keepalive_requests 1000000000;\n    client_body_buffer_size 64k;\n    client_max_body_size 0;\n\
          {temporary}    upstream provider {{\n        server {upstream};\n        keepalive 64;\n        \

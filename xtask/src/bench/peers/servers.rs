@@ -68,7 +68,7 @@ impl Peers {
     /// LiteLLM's proxy: one worker for the one processor, no database, no log of requests, in its production mode.
     pub(crate) fn litellm(&self, upstream: SocketAddr) -> Result<Target> {
         let address = free_address()?;
-        let folder = self.folder.join(format!("litellm-{}", address.port()));
+        let folder = self.folder.join("litellm-run");
         fs::create_dir_all(&folder)?;
         let (config, log) = (folder.join("config.yaml"), folder.join("log.json"));
         fs::write(&config, litellm_config(upstream))?;
