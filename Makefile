@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test demo bench fuzz chaos advisories docs fmt
+.PHONY: help setup lint test demo bench bench-peers soak fuzz chaos advisories docs fmt
 
 # rustup puts cargo here; a fresh shell may not have it on its PATH yet.
 # What `make` installs for itself stays in .cache.
@@ -12,9 +12,11 @@ XTASK := cargo run --quiet -p xtask --
 FUZZ_SECONDS ?= 60
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
+SOAK_MINUTES ?= 10
+SOAK_ARGS ?=
 
 help: ## This list
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install, or name, what building and testing need (cc, cmake, venv, node)
 	@xtask/setup.sh build test
@@ -41,6 +43,16 @@ bench: ## nginx and Tollgate in turn against one local upstream; BENCH_ARGS="--j
 	@xtask/setup.sh build bench
 	cargo build --release --locked -p tollgate -p xtask
 	target/release/xtask bench $(BENCH_ARGS)
+
+bench-peers: ## The same beside LiteLLM and Portkey, about twelve minutes; BENCH_ARGS="--docs" writes docs/performance
+	@xtask/setup.sh build bench peers
+	cargo build --release --locked -p tollgate -p xtask
+	ulimit -n "$$(ulimit -Hn)" && target/release/xtask bench-peers $(BENCH_ARGS)
+
+soak: ## Mixed traffic for SOAK_MINUTES (10); fails when memory, descriptors or latency rise; SOAK_ARGS="--docs"
+	@xtask/setup.sh build
+	cargo build --release --locked -p tollgate -p xtask
+	ulimit -n "$$(ulimit -Hn)" && target/release/xtask soak --minutes $(SOAK_MINUTES) $(SOAK_ARGS)
 
 fuzz: ## Each fuzz target for FUZZ_SECONDS (60)
 	@xtask/setup.sh build fuzz

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees that the tools for the purposes named (build, test, lint, bench, fuzz, waf) are there. As root on a Debian it
+# Sees that the tools for the purposes named (build, test, lint, bench, peers, fuzz, waf) are there. As root on a Debian it
 # installs what is missing; otherwise it names each missing tool in one line and ends with 1. It is a shell script
 # because nothing can be compiled before it has run.
 set -euo pipefail
@@ -28,12 +28,7 @@ need_waf() {
   [ -d "${TOLLGATE_CRS_RULES:-/usr/share/modsecurity-crs/rules}" ] || missing+=(modsecurity-crs)
 }
 
-need_test() {
-  need_waf
-  # Stands before the gateway in the tests of request smuggling.
-  need_bench
-  # Counts instructions; see docs/performance.md.
-  need valgrind valgrind
+need_python() {
   if ! have python3; then
     missing+=(python3 python3-venv)
   elif ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
@@ -41,6 +36,9 @@ need_test() {
   elif ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
     missing+=(python3-venv)
   fi
+}
+
+need_node() {
   if ! have node; then
     missing+=(nodejs npm)
   else
@@ -49,6 +47,16 @@ need_test() {
       hopeless+=("Node 20 or newer is needed; node is $(node --version)")
     need npm npm
   fi
+}
+
+need_test() {
+  need_waf
+  # Stands before the gateway in the tests of request smuggling.
+  need_bench
+  # Counts instructions; see docs/performance.md.
+  need valgrind valgrind
+  need_python
+  need_node
   # A browser for the tests of logins.
   have chromium || have chromium-browser || have google-chrome || [ -x "${CHROMIUM_BIN:-}" ] || missing+=(chromium)
 }
@@ -73,6 +81,12 @@ need_deny() {
 }
 
 need_bench() { have nginx || [ -x /usr/sbin/nginx ] || missing+=(nginx-light); }
+
+# The other gateways, which `make bench-peers` installs into .cache/peers.
+need_peers() {
+  need_python
+  need_node
+}
 
 need_fuzz() { :; }
 

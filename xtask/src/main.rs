@@ -4,9 +4,12 @@ mod bench;
 mod chaos;
 mod failure;
 mod fuzz;
+mod install;
 mod instructions;
 mod matrix;
+mod plot;
 mod sdk;
+mod soak;
 mod step;
 mod structure;
 mod suite;
@@ -42,6 +45,13 @@ enum Command {
     Chaos(chaos::Options),
     /// Measure nginx and Tollgate in turn
     Bench(bench::Options),
+    /// Measure Tollgate beside nginx, Portkey's gateway and LiteLLM's proxy
+    BenchPeers(bench::peers::Options),
+    /// Mixed traffic for minutes or hours, and whether anything rises that must not
+    Soak(soak::Options),
+    /// Serve the soak test's providers until the process is ended
+    #[command(hide = true)]
+    SoakUpstream,
     /// Serve the benchmark's provider until the process is ended
     #[command(hide = true)]
     Upstream,
@@ -67,6 +77,9 @@ fn run(command: Command) -> Result<()> {
         Command::Instructions(options) => instructions::run(&options),
         Command::Chaos(options) => chaos::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::BenchPeers(options) => bench::peers::run(&options),
+        Command::Soak(options) => soak::run(&options),
+        Command::SoakUpstream => soak::serve_upstream(),
         Command::Upstream => bench::serve_upstream(),
     }
 }

@@ -5,6 +5,7 @@
 //! folder in `MATRIX_FOLDER`. Installing is skipped while the pins have not changed.
 
 use crate::failure::{Result, said};
+use crate::install;
 use crate::matrix;
 use crate::step::{self, Done};
 use crate::workspace::{cache, root};
@@ -39,7 +40,7 @@ pub(crate) fn traces(gateway: &Path, mock: &Path) -> Result<Done> {
 
 /// The tests of a folder, in an environment with what it pins.
 fn pytest(folder: &str, environment: &str) -> Result<Command> {
-    let interpreter = venv(&root().join(folder).join("requirements.txt"), environment)?;
+    let interpreter = install::python(&cache(environment)?, &root().join(folder).join("requirements.txt"))?;
     let mut pytest = Command::new(interpreter);
     pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", folder]).current_dir(root());
     pytest.env("PYTHONDONTWRITEBYTECODE", "1");
@@ -55,12 +56,7 @@ fn python(binary: &Path) -> Result<Done> {
 
 fn node(name: &str, place: &str, binary: &Path) -> Result<Done> {
     let folder = root().join(place);
-    let lock = folder.join("package-lock.json");
-    let stamp = folder.join("node_modules/.installed");
-    if !same(&lock, &stamp) {
-        run_to_end(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder))?;
-        fs::copy(&lock, &stamp)?;
-    }
+    install::node(&folder)?;
     let mut tests: Vec<PathBuf> = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).collect();
     tests.retain(|path| path.to_string_lossy().ends_with(".test.mjs"));
     tests.sort();
@@ -76,29 +72,4 @@ fn node(name: &str, place: &str, binary: &Path) -> Result<Done> {
         .env("MOCK_BIN", binary.with_file_name("mock-providers"))
         .env("MATRIX_FOLDER", matrix::folder());
     step::run(name, &mut node, step::node_test)
-}
-
-/// The interpreter of a virtual environment that holds exactly what is pinned.
-fn venv(requirements: &Path, name: &str) -> Result<PathBuf> {
-    let folder = cache(name)?;
-    let interpreter = folder.join("bin/python");
-    let stamp = folder.join("installed.txt");
-    if !same(requirements, &stamp) || !interpreter.exists() {
-        run_to_end(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-        run_to_end(Command::new(&interpreter).args(pip).arg(requirements))?;
-        // Last, so that an installation that broke off is begun anew.
-        fs::copy(requirements, &stamp)?;
-    }
-    Ok(interpreter)
-}
-
-fn same(a: &Path, b: &Path) -> bool {
-    matches!((fs::read(a), fs::read(b)), (Ok(a), Ok(b)) if a == b)
-}
-
-fn run_to_end(command: &mut Command) -> Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().map_err(|why| said(format!("{program}: {why}")))?;
-    if status.success() { Ok(()) } else { Err(said(format!("{command:?} failed"))) }
 }

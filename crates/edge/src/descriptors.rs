@@ -30,10 +30,10 @@ pub(crate) fn watch(metrics: Arc<Metrics>) {
     let spawned = std::thread::Builder::new().name("descriptors".into()).spawn(move || {
         let mut watcher = Watcher { level: Level::Low, said: None };
         loop {
-            if let (Some(open), Some(limit)) = (open(), getrlimit(Resource::Nofile).current) {
-                if watcher.look(open, limit, Instant::now()) == Level::None {
-                    metrics.out_of_files_seconds.inc_by(LOOK.as_secs());
-                }
+            if let (Some(open), Some(limit)) = (open(), getrlimit(Resource::Nofile).current)
+                && watcher.look(open, limit, Instant::now()) == Level::None
+            {
+                metrics.out_of_files_seconds.inc_by(LOOK.as_secs());
             }
             std::thread::sleep(LOOK);
         }

@@ -10,21 +10,38 @@ pub(crate) const TOKEN: &str = "bench-token";
 /// A prompt of a usual size, in bytes.
 pub(crate) const SMALL: usize = 200;
 
-/// The models every request names; both providers are local.
-const MODELS: &str = r#""model":"openai:gpt-4o-mini","models":["openrouter:openai/gpt-4o-mini"]"#;
+/// What a server wants to see in a chat request.
+#[derive(Clone, Debug)]
+pub(crate) struct Asks {
+    /// Beside `content-type` and `content-length`.
+    pub(crate) headers: Vec<(String, String)>,
+    /// Fields of the body that say which model is meant, as JSON.
+    pub(crate) model: String,
+}
 
-/// The bytes of a chat request with a prompt of `prompt` bytes.
-pub(crate) fn chat_request(prompt: usize, stream: bool) -> Vec<u8> {
-    let text = "abcdefg ".repeat(prompt / 8);
-    let body = format!(
-        r#"{{{MODELS},"stream":{stream},"temperature":0.7,"messages":[{{"role":"user","content":"{text}"}}]}}"#
-    );
-    let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {TOKEN}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    [head.into_bytes(), body.into_bytes()].concat()
+impl Asks {
+    /// What Tollgate gets, and the servers that pass it on unseen: two models, at two local providers.
+    pub(crate) fn ours() -> Self {
+        let model = r#""model":"openai:gpt-4o-mini","models":["openrouter:openai/gpt-4o-mini"]"#;
+        Self { headers: vec![("authorization".into(), format!("Bearer {TOKEN}"))], model: model.into() }
+    }
+
+    /// The bytes of a chat request with a prompt of `prompt` bytes.
+    pub(crate) fn chat(&self, prompt: usize, stream: bool) -> Vec<u8> {
+        let text = "abcdefg ".repeat(prompt / 8);
+        let body = format!(
+            r#"{{{},"stream":{stream},"temperature":0.7,"messages":[{{"role":"user","content":"{text}"}}]}}"#,
+            self.model
+        );
+        let headers: String =
+            self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\n{headers}content-type: application/json\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.into_bytes(), body.into_bytes()].concat()
+    }
 }
 
 /// One connection.
@@ -58,6 +75,17 @@ impl Connection {
         self.tcp.write_all(request).await?;
         let end = self.head().await?;
         Ok(self.buffer.split_off(end))
+    }
+
+    /// Sends a request and reads the status of the answer, whatever it is.
+    pub(crate) async fn status(&mut self, request: &[u8]) -> Result<u16> {
+        self.tcp.write_all(request).await?;
+        self.buffer.clear();
+        while !self.buffer.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+            self.more().await?;
+        }
+        let status = self.buffer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+        status.ok_or_else(|| said("an answer began with no status"))
     }
 
     /// The next bytes as they come; empty at the end.
@@ -105,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_length_fits_the_body_and_the_body_is_json() {
-        let request = chat_request(SMALL, true);
+        let request = Asks::ours().chat(SMALL, true);
         let text = String::from_utf8(request).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert_eq!(header(head.as_bytes(), "Content-Length").unwrap(), body.len().to_string());

@@ -55,13 +55,18 @@ pub(crate) fn percentile(sorted: &[u64], per_mille: usize) -> u64 {
     sorted.get(at).copied().unwrap_or(0)
 }
 
+/// As it is kept.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 async fn keep_busy(mut connection: Connection, request: Vec<u8>, until: Instant) -> Result<Vec<u64>> {
     let mut latencies = Vec::with_capacity(1 << 16);
     loop {
         let sent = Instant::now();
         connection.exchange(&request).await?;
         let answered = Instant::now();
-        latencies.push(u64::try_from((answered - sent).as_nanos()).unwrap_or(u64::MAX));
+        latencies.push(nanos(answered - sent));
         if answered >= until {
             return Ok(latencies);
         }

@@ -3,12 +3,14 @@
 //! Every cell is a closed loop: each connection sends its next request when the answer to the last one is there.
 //! The servers share one processor and the load generator and the provider share another, where there are two.
 
-mod client;
-mod load;
-mod machine;
-mod memory;
-mod process;
-mod report;
+pub(crate) mod client;
+pub(crate) mod load;
+pub(crate) mod machine;
+pub(crate) mod memory;
+mod open;
+pub(crate) mod peers;
+pub(crate) mod process;
+pub(crate) mod report;
 mod rules;
 mod servers;
 mod streams;
@@ -19,7 +21,7 @@ use crate::workspace::{built, cache};
 use clap::Args;
 use load::Cell;
 use report::Report;
-use servers::{Gateway, Policy, Target, Upstream};
+use servers::{Gateway, Policy, Target};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,7 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         report.idle = vec![(nginx.name, nginx.memory()?), (tollgate.name, tollgate.memory()?)];
         let [fifty, hundred] = [Policy::Rules50, Policy::Rules100];
         let (fifty, hundred) = (gateway.start(&upstream, fifty)?, gateway.start(&upstream, hundred)?);
-        let targets = [direct(&upstream), nginx, tollgate, fifty, hundred];
+        let targets = [Target::direct(upstream.fast), nginx, tollgate, fifty, hundred];
         throughput(options, &runtime, &targets, &mut report)?;
         std::thread::sleep(SETTLE);
         report.loaded =
@@ -92,18 +94,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The provider itself: what the load generator and the loopback cost.
-fn direct(upstream: &Upstream) -> Target {
-    Target { name: "provider alone", address: upstream.fast, server: None }
-}
-
 fn throughput(
     options: &Options,
     runtime: &tokio::runtime::Runtime,
     targets: &[Target],
     report: &mut Report,
 ) -> Result<()> {
-    let request = client::chat_request(client::SMALL, false);
+    let request = client::Asks::ours().chat(client::SMALL, false);
     let time = Duration::from_secs(options.seconds);
     for target in targets {
         runtime.block_on(load::run(target.address, &request, 32, WARM_UP))?;

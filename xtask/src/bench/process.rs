@@ -3,13 +3,13 @@
 use crate::failure::{Result, said};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// `/proc/PID/stat` counts in hundredths of a second: `USER_HZ`, fixed in Linux's interface.
 const TICK: Duration = Duration::from_millis(10);
-/// A server must listen after so long.
-const START: Duration = Duration::from_secs(15);
+/// A server must listen after so long; one in Python imports for many seconds first.
+const START: Duration = Duration::from_secs(90);
 
 /// A running server; ends with this value.
 pub(crate) struct Process(Child);
@@ -59,17 +59,42 @@ impl Process {
         let mut memory = Memory::default();
         for pid in self.pids() {
             let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-            memory.resident += kib(&status, "VmRSS:");
-            memory.peak += kib(&status, "VmHWM:");
+            memory.resident += number(&status, "VmRSS:");
+            memory.peak += number(&status, "VmHWM:");
         }
         Ok(memory)
     }
 
+    /// Open file descriptors of it and its children.
+    pub(crate) fn descriptors(&self) -> Result<u64> {
+        let open = |pid: u32| Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count());
+        let open: Vec<usize> = self.pids().into_iter().map(open).collect::<std::io::Result<_>>()?;
+        Ok(u64::try_from(open.iter().sum::<usize>()).unwrap_or(u64::MAX))
+    }
+
+    /// Threads of it and its children.
+    pub(crate) fn threads(&self) -> Result<u64> {
+        let mut threads = 0;
+        for pid in self.pids() {
+            threads += number(&fs::read_to_string(format!("/proc/{pid}/status"))?, "Threads:");
+        }
+        Ok(threads)
+    }
+
+    /// Whether it has ended, and how.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.0.try_wait()?)
+    }
+
+    /// It and everything it has started.
     fn pids(&self) -> Vec<u32> {
-        let own = self.0.id();
-        let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-        let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
-        std::iter::once(own).chain(children).collect()
+        let mut found = vec![self.0.id()];
+        let mut at = 0;
+        while let Some(pid) = found.get(at).copied() {
+            found.extend(children(pid));
+            at += 1;
+        }
+        found
     }
 }
 
@@ -101,7 +126,17 @@ fn cpu_ticks(stat: &str) -> Option<u32> {
     Some(fields.next()?.parse::<u32>().ok()? + fields.next()?.parse::<u32>().ok()?)
 }
 
-fn kib(status: &str, name: &str) -> u64 {
+/// What all threads of a process have started.
+fn children(pid: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// A line of proc_pid_status(5): a number, in KiB where it has a unit.
+fn number(status: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|value| value.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
@@ -114,6 +149,6 @@ mod tests {
     fn fields_of_proc() {
         let stat = "7 (a ) b) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 3 4 20 0 1 0 9 1 2";
         assert_eq!(cpu_ticks(stat), Some(300));
-        assert_eq!(kib("VmHWM:\t   2048 kB\nVmRSS:\t 1024 kB\n", "VmRSS:"), 1024);
+        assert_eq!(number("VmHWM:\t   2048 kB\nVmRSS:\t 1024 kB\n", "VmRSS:"), 1024);
     }
 }

@@ -36,14 +36,14 @@ pub(crate) struct Report {
 }
 
 /// The rounds of one server at one number of connections, together.
-struct Row {
+pub(crate) struct Row {
     target: &'static str,
     connections: usize,
-    per_second: f64,
-    median_us: f64,
-    p99_us: f64,
+    pub(crate) per_second: f64,
+    pub(crate) median_us: f64,
+    pub(crate) p99_us: f64,
     /// Microseconds of processor time a request, of all rounds and of each.
-    cpu_us: f64,
+    pub(crate) cpu_us: f64,
     cpu_each: Vec<f64>,
 }
 
@@ -101,7 +101,7 @@ impl Report {
 }
 
 impl Row {
-    fn new(target: &'static str, connections: usize, cells: &[Cell]) -> Self {
+    pub(crate) fn new(target: &'static str, connections: usize, cells: &[Cell]) -> Self {
         let own: Vec<&Cell> =
             cells.iter().filter(|c| c.target == target && c.connections == connections).collect();
         let mut all: Vec<u64> = own.iter().flat_map(|cell| cell.measured.latencies.iter().copied()).collect();
@@ -119,7 +119,7 @@ impl Row {
         }
     }
 
-    fn json(&self) -> Json {
+    pub(crate) fn json(&self) -> Json {
         json!({
             "server": self.target, "connections": self.connections, "requests_per_second": self.per_second,
             "median_us": self.median_us, "p99_us": self.p99_us, "cpu_us": self.cpu_us, "cpu_us_of_rounds": self.cpu_each,
@@ -192,7 +192,7 @@ impl Report {
                 verdict(peak, PEAK_LIMIT)
             )?;
         }
-        for (name, Streams { count, worst_gap, memory_each, cpu_an_event }) in &self.streams {
+        for (name, Streams { count, worst_gap, memory_each, cpu_an_event, .. }) in &self.streams {
             let (gap, cpu) = (millis(*worst_gap), micros(*cpu_an_event));
             writeln!(
                 f,
@@ -214,11 +214,11 @@ fn range(values: &[f64]) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of requests or KiB stays far below 2^52")]
-fn exact(value: u64) -> f64 {
+pub(crate) fn exact(value: u64) -> f64 {
     value as f64
 }
 
-fn count(value: usize) -> f64 {
+pub(crate) fn count(value: usize) -> f64 {
     exact(u64::try_from(value).unwrap_or(u64::MAX))
 }
 
@@ -226,15 +226,15 @@ fn nanos(value: u64) -> f64 {
     exact(value) / 1e3
 }
 
-fn mib(kib: u64) -> f64 {
+pub(crate) fn mib(kib: u64) -> f64 {
     exact(kib) / 1024.0
 }
 
-fn micros(time: Duration) -> f64 {
+pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-fn millis(time: Duration) -> f64 {
+pub(crate) fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 

@@ -1,6 +1,6 @@
 //! The servers that are measured, and their configurations.
 
-use super::client::TOKEN;
+use super::client::{Asks, TOKEN};
 use super::machine::{nginx as nginx_program, pinned};
 use super::process::{Memory, Process, free_address};
 use super::rules::false_rules;
@@ -18,6 +18,8 @@ pub(crate) struct Upstream {
     pub(crate) fast: SocketAddr,
     /// Answers with slow streams.
     pub(crate) slow: SocketAddr,
+    /// Answers with slow and long ones.
+    pub(crate) long: SocketAddr,
     _process: Process,
 }
 
@@ -25,6 +27,7 @@ pub(crate) struct Upstream {
 pub(crate) struct Target {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
+    pub(crate) asks: Asks,
     pub(crate) server: Option<Process>,
 }
 
@@ -37,6 +40,8 @@ pub(crate) enum Policy {
     FailsOver,
     /// The same as `Metrics`, with providers that stream slowly.
     Streams,
+    /// The same with longer streams.
+    LongStreams,
     /// The same as `Metrics`, behind 50 rules that do not apply.
     Rules50,
     /// The same, behind 100.
@@ -63,6 +68,11 @@ impl Policy {
 }
 
 impl Target {
+    /// A provider itself: what the load generator and the loopback cost.
+    pub(crate) fn direct(address: SocketAddr) -> Self {
+        Self { name: "provider alone", address, asks: Asks::ours(), server: None }
+    }
+
     /// Processor time so far; zero for what is not measured.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         self.server.as_ref().map_or(Ok(Duration::ZERO), Process::cpu)
@@ -84,7 +94,7 @@ pub(crate) fn upstream() -> Result<Upstream> {
         let line = lines.next().ok_or_else(|| said("the provider ended"))??;
         line.parse().map_err(|_| said(format!("the provider said {line}")))
     };
-    Ok(Upstream { fast: next()?, slow: next()?, _process: process })
+    Ok(Upstream { fast: next()?, slow: next()?, long: next()?, _process: process })
 }
 
 /// Starts nginx in front of `upstream`: one worker, no log, connections kept on both sides. It holds nothing back only
@@ -97,7 +107,8 @@ pub(crate) fn nginx(folder: &Path, upstream: SocketAddr, buffering: bool) -> Res
     fs::write(&file, nginx_conf(&folder, address, upstream, buffering))?;
     let mut command = pinned(nginx_program());
     command.args(["-e", "stderr", "-p"]).arg(&folder).arg("-c").arg(&file);
-    Ok(Target { name: "nginx", address, server: Some(Process::start(&mut command, address)?) })
+    let server = Some(Process::start(&mut command, address)?);
+    Ok(Target { name: "nginx", address, asks: Asks::ours(), server })
 }
 
 /// The gateway to measure.
@@ -121,7 +132,8 @@ impl Gateway {
         command.env("TOLLGATE_SECRET__OPENAI__API_KEY", "sk-bench-openai");
         command.env("TOLLGATE_SECRET__OPENROUTER__API_KEY", "sk-bench-openrouter");
         command.stdout(Stdio::null()).stderr(File::create(self.folder.join("tollgate.log"))?);
-        Ok(Target { name: policy.target(), address, server: Some(Process::start(&mut command, address)?) })
+        let server = Some(Process::start(&mut command, address)?);
+        Ok(Target { name: policy.target(), address, asks: Asks::ours(), server })
     }
 }
 
@@ -132,9 +144,9 @@ fn nginx_conf(folder: &Path, listen: SocketAddr, upstream: SocketAddr, buffering
     let temporary: String =
         kinds.iter().map(|kind| format!("    {kind}_temp_path {folder}/{kind};\n")).collect();
     format!(
-        "daemon off;\nworker_processes 1;\npid {folder}/pid;\nerror_log stderr warn;\n\
-         events {{ worker_connections 1024; }}\n\
-         http {{\n    access_log off;\n    keepalive_requests 1000000000;\n    client_body_buffer_size 64k;\n\
+        "daemon off;\nworker_processes 1;\nworker_rlimit_nofile 16384;\npid {folder}/pid;\nerror_log stderr error;\n\
+         events {{ worker_connections 8192; }}\n\
+         http {{\n    access_log off;\n    keepalive_requests 1000000000;\n    client_body_buffer_size 64k;\n    client_max_body_size 0;\n\
          {temporary}    upstream provider {{\n        server {upstream};\n        keepalive 64;\n        \
          keepalive_requests 1000000000;\n    }}\n\
          \x20   server {{\n        listen {listen};\n        location / {{\n            \
@@ -144,7 +156,11 @@ fn nginx_conf(folder: &Path, listen: SocketAddr, upstream: SocketAddr, buffering
 }
 
 fn policy_text(upstream: &Upstream, policy: Policy) -> String {
-    let address = if policy == Policy::Streams { upstream.slow } else { upstream.fast };
+    let address = match policy {
+        Policy::Streams => upstream.slow,
+        Policy::LongStreams => upstream.long,
+        _ => upstream.fast,
+    };
     let failing = if policy == Policy::FailsOver { "/fail" } else { "" };
     let healthy =
         if policy == Policy::FailsOver { "" } else { " && m.metrics.global.error_rate.total < 0.5" };

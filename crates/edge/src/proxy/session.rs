@@ -251,10 +251,9 @@ impl Client for SessionClient<'_> {
     async fn left_early(&mut self) {
         let downstream = self.session.as_downstream_mut();
         // With HTTP/1, behind the body that is still to be read nobody can see.
-        if downstream.is_http2() || downstream.is_body_done() {
-            if self.gone().await == Over::ClientGone {
-                return;
-            }
+        let seen = downstream.is_http2() || downstream.is_body_done();
+        if seen && self.gone().await == Over::ClientGone {
+            return;
         }
         std::future::pending().await
     }
