@@ -1,17 +1,23 @@
 //! The way of traces to a collector: the same connector and the same TLS as the way to providers, on threads of its own.
 
+use crate::outbound::Outbound;
+use std::sync::Arc;
 use tollgate_observe::{SpanCounters, Traces};
 
-/// Traces as the environment asks for them.
+/// Traces as the environment asks for them. A collector's address is judged as that of a provider.
 ///
 /// # Errors
 /// What the environment says cannot be done, or the system has no root certificates.
 #[cfg(feature = "otel")]
-pub fn start_traces(version: &'static str, counters: &SpanCounters) -> Result<Traces, String> {
+pub fn start_traces(
+    version: &'static str,
+    counters: &SpanCounters,
+    outbound: &Arc<Outbound>,
+) -> Result<Traces, String> {
     let Some(settings) = tollgate_observe::TraceSettings::read(|name| std::env::var(name).ok())? else {
         return Ok(Traces::default());
     };
-    let collector = otlp::Collector::new(settings.timeout)?;
+    let collector = otlp::Collector::new(settings.timeout, outbound)?;
     Traces::start(version, &settings, Box::new(collector), counters)
 }
 
@@ -20,7 +26,11 @@ pub fn start_traces(version: &'static str, counters: &SpanCounters) -> Result<Tr
 /// # Errors
 /// None.
 #[cfg(not(feature = "otel"))]
-pub fn start_traces(_version: &'static str, _counters: &SpanCounters) -> Result<Traces, String> {
+pub fn start_traces(
+    _version: &'static str,
+    _counters: &SpanCounters,
+    _outbound: &Arc<Outbound>,
+) -> Result<Traces, String> {
     if let Some(name) = tollgate_observe::asks_for_traces(|name| std::env::var(name).ok()) {
         tracing::warn!(
             "{name} is set, and this build sends no traces: build it with `cargo build --release --features otel`"
@@ -32,6 +42,7 @@ pub fn start_traces(_version: &'static str, _counters: &SpanCounters) -> Result<
 #[cfg(feature = "otel")]
 mod otlp {
     use crate::fetch::Fetch;
+    use crate::outbound::Outbound;
     use crate::server::providers;
     use crate::upstream::Upstream;
     use crate::web_url;
@@ -58,8 +69,8 @@ mod otlp {
     }
 
     impl Collector {
-        pub(super) fn new(time: Duration) -> Result<Self, String> {
-            let upstream = providers().map_err(|why| why.to_string())?;
+        pub(super) fn new(time: Duration, outbound: &Arc<Outbound>) -> Result<Self, String> {
+            let upstream = providers(outbound).map_err(|why| why.to_string())?;
             let runtime =
                 Builder::new_multi_thread().worker_threads(1).thread_name("traces").enable_all().build();
             let runtime = runtime.map_err(|why| format!("cannot start: {why}"))?;

@@ -59,7 +59,8 @@ fn start(args: &ServeArgs, first: First) -> Result<ExitCode, CliError> {
         wiring::known_backends(&shared, &engine)?;
     }
     let dropped = shared.metrics.access_log_dropped.clone();
-    let traces = start_traces(wiring::VERSION, &shared.metrics.spans).map_err(CliError::failed)?;
+    let traces = start_traces(wiring::VERSION, &shared.metrics.spans, &shared.outbound);
+    let traces = traces.map_err(CliError::failed)?;
     let log = AccessLog::stdout(AccessLogOptions { format, dropped, traces, ..AccessLogOptions::default() });
     let log =
         log.map_err(|reason| CliError::failed(format!("the access log cannot be written: {reason}")))?;
