@@ -188,6 +188,11 @@ impl Gateway {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// Returns once the operational log has a line with these words; it is written by a thread of its own.
+    pub(crate) async fn says(&self, words: &str) {
+        self.err.find(words, |line| line.contains(words).then_some(())).await;
+    }
+
     /// Everything it has written, for a search for what must not be in it.
     pub(crate) fn written(&self) -> String {
         format!("{}\n{}", self.out.text(), self.err.text())
