@@ -134,7 +134,9 @@ async fn exchange(
     peer: &HttpPeer,
     stale: &mut bool,
 ) -> Result<(), Fault> {
-    session.set_write_timeout(peer.options.write_timeout);
+    // What leaves in one write has the time for the head only: a timer for each write is dear.
+    let long = call.body.iter().map(Bytes::len).sum::<usize>() > JOINED;
+    session.set_write_timeout(peer.options.write_timeout.filter(|_| long));
     session.set_read_timeout(None); // our own clocks apply
     let headers = if *stale { call.headers.clone() } else { std::mem::take(&mut call.headers) };
     let head = request_head(call, headers, peer, matches!(session, HttpSession::H2(_)))?;

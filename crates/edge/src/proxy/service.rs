@@ -108,7 +108,10 @@ impl ProxyHttp for EdgeProxy {
         let mut exchange = exchange_for(session, &self.listener, &ctx.engine);
         let limits = self.listener.limits;
         let downstream = session.as_downstream_mut();
-        downstream.set_write_timeout(Some(limits.write_timeout));
+        if downstream.is_http2() {
+            // Of one stream's window only the library knows; writes to the connection have a clock below it.
+            downstream.set_write_timeout(Some(limits.write_timeout));
+        }
         // Pingora takes a client of HTTP/1.1 that says nothing of it for one that may stay for ever.
         if downstream.get_keepalive().is_some() {
             downstream.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
