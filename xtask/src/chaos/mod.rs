@@ -96,7 +96,9 @@ async fn chaos(options: &Options) -> Result<()> {
     let attempt = Duration::from_millis(options.clock_ms);
     let clocks = Clocks { attempt, total: attempt * 5 / 2 };
     let providers = Providers::start(options.seed).await?;
-    let binary = options.binary.clone().unwrap_or_else(|| built("debug", "tollgate"));
+    // It runs in another folder.
+    let binary = options.binary.as_deref().map(std::path::absolute).transpose()?;
+    let binary = binary.unwrap_or_else(|| built("debug", "tollgate"));
     // Runs at the same time do not share one.
     let folder = cache(&format!("chaos/{}", std::process::id()))?;
     let gateway = Gateway::start(&binary, &folder, &providers.urls, &providers.trust(), clocks)?;
