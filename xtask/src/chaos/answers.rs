@@ -48,7 +48,9 @@ pub(crate) fn pieces(text: &str, number: u64) -> Result<Option<(usize, usize)>, 
 pub(crate) fn foreign(bytes: &[u8], number: u64) -> Option<String> {
     let own = format!("{PIECE}{number:07}.");
     let text = String::from_utf8_lossy(bytes);
-    let strange = |(at, _): (usize, &str)| text.get(at..).filter(|rest| !rest.starts_with(&own)).map(short);
+    // What a client has read ends anywhere.
+    let owned = |rest: &&str| rest.starts_with(&own) || own.starts_with(rest);
+    let strange = |(at, _): (usize, &str)| text.get(at..).filter(|rest| !owned(rest)).map(short);
     text.match_indices(PIECE).find_map(strange)
 }
 
@@ -209,6 +211,7 @@ mod tests {
         }
         assert!(pieces(&all.concat(), 8).is_err());
         assert!(foreign(all.concat().as_bytes(), 7).is_none());
+        assert!(foreign(b"...[r00", 7).is_none() && foreign(b"...[r1", 7).is_some());
         assert!(foreign(format!("x{}", all[2]).as_bytes(), 8).is_some());
     }
 
