@@ -126,11 +126,8 @@ async fn a_late_first_is_overtaken_and_cancelled() {
         assert_eq!((made(0).as_array().unwrap().len(), made(1).as_array().unwrap().len()), (1, 1));
         assert_eq!(stage.all_hedges().await, [1, 0, 0, 0]);
         let (breaker, failures) = stage.health().await;
-        assert_eq!(
-            (breaker, failures.as_u64().unwrap_or(0)),
-            (json!("closed"), 0),
-            "the loser is not blamed"
-        );
+        let blamed = breaker == "open" || failures.as_u64().unwrap_or(0) > 0;
+        assert!(!blamed, "the loser: {breaker} {failures}");
     }
 }
 
@@ -261,13 +258,14 @@ async fn bounds_hold() {
     assert_eq!(stage.gateway.send(two()).await.header("x-tollgate-model"), "two:m");
     not_hedged(&stage, two(), "share is spent").await;
     assert_eq!(stage.all_hedges().await, [1, 0, 0, 2]);
-    // Money: a thousand tokens of an answer cost at least 15 000 millionths of a dollar.
+    // Money: a thousand tokens, the model's own limit, cost 15 000 millionths of a dollar.
     let stage = Stage::new(at_once(json!({"max_cost_per_minute": 0.02})), json!({})).await;
-    let first = stage.gateway.send(two()).await;
-    assert_eq!(first.header("x-tollgate-model"), "two:m");
-    not_hedged(&stage, two(), "money").await;
+    let long = || asks(&["one:m", "two:m"], json!({"max_tokens": 5000}));
+    let first = stage.gateway.send(long()).await;
+    assert_eq!(first.header("x-tollgate-model"), "two:m", "{}", first.text());
+    not_hedged(&stage, long(), "money").await;
     assert_eq!(stage.all_hedges().await, [1, 0, 0, 1]);
-    // A client's own limit makes it cheap.
+    // A smaller limit of the client makes it cheap.
     stage.one.set_script(Script::always(Behaviour::text("from one").after_ms(NEVER_MS)));
     let cheap = asks(&["one:m", "two:m"], json!({"max_tokens": 10}));
     assert_eq!(stage.gateway.send(cheap).await.header("x-tollgate-model"), "two:m");
@@ -309,7 +307,7 @@ async fn attempts_are_counted_together() {
     stage.one.set_script(Script::always(Behaviour::status(503).after_ms(600)));
     stage.two.set_script(Script::always(Behaviour::status(503).after_ms(1200)));
     let answer = stage.gateway.send(asks(&["one:m", "two:m", "three:m"], json!({}))).await;
-    assert_eq!((answer.status, answer.code()), (503, "ERR_NGROK_3812"), "{}", answer.text());
+    assert_eq!((answer.status, answer.code()), (503, "3812"), "{}", answer.text());
     assert_eq!((answer.header("x-tollgate-attempts"), stage.three.requests().len()), ("2", 0));
 }
 
