@@ -63,6 +63,8 @@ mod gates;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod hedge;
+#[cfg(test)]
 mod http_request;
 #[cfg(test)]
 mod ip_policies;

@@ -25,8 +25,8 @@ pub use data_files::DataFile;
 pub use in_flight::{InFlight, InFlightGuard};
 pub use logging::{LoggingError, flush_operational_log, init_tracing};
 pub use metrics::{
-    AttemptOutcome, BreakerDomain, BreakerStep, COST_PARTS, Cut, Durations, HandshakeFailure, MAX_PROVIDERS,
-    Metrics, Overload, ProviderMetrics, Queue, Refusal, SpanCounters,
+    AttemptOutcome, BreakerDomain, BreakerStep, COST_PARTS, Cut, Durations, HandshakeFailure, HedgeResult,
+    Hedges, MAX_PROVIDERS, Metrics, Overload, ProviderMetrics, Queue, Refusal, SpanCounters,
 };
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;

@@ -6,6 +6,7 @@
 mod breakers;
 mod families;
 mod handshake;
+mod hedges;
 mod histogram;
 mod overload;
 mod process;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use breakers::{BreakerDomain, BreakerStep};
 pub use handshake::HandshakeFailure;
+pub use hedges::{HedgeResult, Hedges};
 pub use histogram::Durations;
 pub use overload::{Cut, Overload, Queue, Refusal};
 pub use provider::{AttemptOutcome, COST_PARTS, ProviderMetrics};
@@ -67,6 +69,8 @@ pub struct Metrics {
     pub oversized_frames: Counter,
     /// Connections, queues, and who was turned away.
     pub overload: Overload,
+    /// Second attempts beside slow ones.
+    pub hedges: Hedges,
     /// Spans of traces.
     pub spans: SpanCounters,
 }
@@ -99,6 +103,7 @@ impl Metrics {
             export_failed: families.spans_dropped("export_failed"),
         };
         let overload = Overload::register(&mut registry);
+        let hedges = Hedges::register(&mut registry);
         let metrics = Self {
             surfaces,
             families,
@@ -113,6 +118,7 @@ impl Metrics {
             spans,
             process,
             overload,
+            hedges,
             registry,
         };
         metrics.register_singles()

@@ -8,6 +8,7 @@ mod entity;
 mod error;
 mod fault;
 mod health;
+mod hedge;
 mod keys;
 mod metrics;
 mod names;
@@ -24,6 +25,7 @@ pub use health::{
     Admission, Blow, Breaker, BreakerState, Change, Cooldowns, HealthKnobs, KeyHealth, ModelHealth, Probe,
     Resting, Spent, Standing, name_hash,
 };
+pub use hedge::{Allowance, HedgeAfter, HedgeKnobs, Reserved};
 pub use keys::{
     Key, KeyError, KeyOrder, KeyReport, client_key_fits, is_gateway_key, is_placeholder, key_id, order_keys,
     trim_key,

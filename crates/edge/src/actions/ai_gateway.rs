@@ -68,6 +68,9 @@ const FIELDS: &[Field] = &[
          `last`: the last provider's error; `aggregate`: always the summary.").or("auto").ours(),
     Field::optional("health", Shape::Object(HEALTH),
         "When a provider, a model or a key counts as unhealthy. What is unhealthy is tried last, not left out.").ours(),
+    Field::optional("hedge", Shape::Object(HEDGE),
+        "A second attempt beside one whose first content is late: whoever answers first counts, the other is cancelled. Without \
+         `hedge` there is none; `hedge: {}` takes the defaults.").ours(),
     Field::optional("translation", Shape::Enum(&["auto", "never"]),
         "Whether a request may go to a provider that does not speak the client's API: it is translated there and back, and what \
          that cannot carry is named in `x-tollgate-dropped`. A provider that speaks the client's API gets the client's own bytes in \
@@ -136,6 +139,39 @@ const HEALTH: &[Field] = &[
     .or("10s")
     .ours(),
     Field::optional("max_cooldown", COOLDOWN, "Longest cooldown, also of those a provider asks for.").or("5m").ours(),
+];
+
+const HEDGE: &[Field] = &[
+    Field::optional(
+        "after",
+        Shape::OneOf(&[Shape::Enum(&["p50", "p75", "p90", "p95", "p99"]), POSITIVE]),
+        "When the first content is late: a percentile of the model's own times of the last five minutes (streams: first content; \
+         plain answers: the whole), or a time.",
+    )
+    .or("p95")
+    .ours(),
+    Field::optional(
+        "min_samples",
+        Shape::Int { min: 1, max: 1_000_000 },
+        "Answers in the last five minutes below which a percentile says nothing: then nothing is hedged.",
+    )
+    .or("30")
+    .ours(),
+    Field::optional(
+        "max_share",
+        Shape::Float { min: 0.000_001, max: 1.0 },
+        "Hedges as a share of this action's requests. Quiet times save up ten hedges at most.",
+    )
+    .or("0.05")
+    .ours(),
+    Field::optional(
+        "max_cost_per_minute",
+        Shape::Float { min: 0.0, max: 1_000_000.0 },
+        "US dollars that hedges may cost in a minute. Each is reckoned at its worst before it begins; a model whose price is not \
+         known is not hedged with.",
+    )
+    .or("0.5")
+    .ours(),
 ];
 
 const MODEL_ALIAS: &[Field] = &[

@@ -1,39 +1,34 @@
 //! The attempt loop: one candidate and key after the other, until one answers.
 
-use super::call::BuiltCall;
-use super::cloud::{self, Token};
-use super::cost::{Asked, Came, Charged, Used};
+use super::cost::{Asked, Came, Charged};
 use super::errors::Failure;
+use super::flight::Work;
 use super::health::Course;
+use super::hedge::AtHand;
 use super::noted::note_lost;
 use super::passed::passed;
 use super::prepare::{Estimates, Prepared};
-use super::receive::{Begun, Committed, Expected, Failed, receive};
+use super::receive::{Begun, Committed, Failed};
 use super::relay::relay;
-use super::report::{Made, Report};
+use super::report::Report;
 use super::tally::{Timing, millis, note_quota};
 use super::tried::{BREAKER_OPEN, not_sent};
-use super::wire::Wire;
 use super::{Gateway, Incoming, RESULT};
 use crate::action::{Flow, RequestCx};
 use crate::answer::Fault as PolicyFault;
 use crate::client::Over;
-use crate::dry::is_stand_in;
-use crate::exchange::{Ending, Exchange};
+use crate::exchange::Ending;
 use crate::late_costs;
-use secrecy::ExposeSecret;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tollgate_dialect::{AnswerContext, AttemptLine, Scope, Surface, answer_id, limits};
+use std::time::{Duration, Instant};
+use tollgate_dialect::{AttemptLine, Scope, Surface, answer_id, limits};
 use tollgate_observe::AttemptNotes;
 use tollgate_select::{Attempt, Candidate, Fault, Key, Knobs as WalkKnobs, Plan, Reach, Walk};
-
-/// Longest wait for the same model before the next one is asked instead.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `ERR_NGROK_3801`
 const INVALID_BODY: u16 = 3801;
 
 /// One attempt that is under way or over.
+#[derive(Clone, Copy)]
 pub(super) struct Try<'a> {
     pub(super) attempt: Attempt,
     pub(super) candidate: &'a Candidate,
@@ -43,10 +38,12 @@ pub(super) struct Try<'a> {
     pub(super) arrived: Instant,
     /// Time that earlier attempts of the request took.
     pub(super) waited: Duration,
+    /// How much of its own time another attempt had too.
+    pub(super) overlap: Duration,
 }
 
 /// How an attempt ended.
-enum Tried {
+pub(super) enum Tried {
     Committed(Box<Committed>),
     Failed(Box<Failed>),
     /// Nobody waits for an answer any more.
@@ -54,7 +51,7 @@ enum Tried {
 }
 
 impl Try<'_> {
-    fn asked(&self, surface: Surface) -> Asked<'_> {
+    pub(super) fn asked(&self, surface: Surface) -> Asked<'_> {
         Asked { candidate: self.candidate, key: self.key, surface }
     }
 }
@@ -74,13 +71,13 @@ impl Gateway {
         let mut course = Course::new(&self.knobs.health, cx.exchange);
         let mut last = None;
         let (mut noted, mut waited) = (0, Duration::ZERO);
+        let hedges = self.knobs.hedge.is_some() && self.may_hedge(cx.exchange, &incoming, &prepared);
         while let Some(attempt) = walk.next(|candidate| {
             self.wire(&incoming, &prepared, candidate)?;
             self.keys_in_turn(&prepared, candidate, &mut course)
         }) {
             passed_over(&mut report, (&walk, &mut cx.exchange.record.tried), &prepared, &mut noted);
             if self.out_of_time(&incoming, &mut walk) {
-                walk.failed(Fault::AttemptTimeout);
                 break;
             }
             let Some(mut this) = this_try(&prepared, attempt, (incoming.started, waited)) else { break };
@@ -96,10 +93,13 @@ impl Gateway {
                 report.candidate(this.candidate, &prepared);
             }
             note_attempt(cx, &walk, this.candidate);
-            match self.try_patiently(cx, &incoming, &prepared, &mut this, &mut walk, &mut report).await {
+            let at_hand = (&mut this, &mut walk, &mut course);
+            match self.attempt(cx, (&incoming, &prepared), &estimates, hedges, at_hand, &mut report).await {
                 Tried::Committed(answer) => {
                     self.note_well(&mut course, &this);
-                    self.metrics.failovers.inc_by(u64::from(walk.attempts() > 1));
+                    self.metrics
+                        .failovers
+                        .inc_by(u64::from(walk.failures().iter().any(|failure| failure.sent)));
                     committed = Some((this, answer));
                     break;
                 }
@@ -125,11 +125,30 @@ impl Gateway {
         }
     }
 
+    /// The next attempt, with another one beside it where the policy wants that.
+    async fn attempt<'p>(
+        &self,
+        cx: &mut RequestCx<'_>,
+        work: Work<'_, 'p>,
+        estimates: &Estimates<'_>,
+        hedges: bool,
+        (this, walk, course): AtHand<'_, 'p>,
+        report: &mut Option<Box<Report>>,
+    ) -> Tried {
+        if hedges {
+            // Boxed: requests that are not hedged must not carry the place of two attempts.
+            Box::pin(self.try_hedged(cx, work, estimates, (this, walk, course), report)).await
+        } else {
+            self.try_patiently(cx, work, this, walk, report).await
+        }
+    }
+
     /// Whether the time for the whole request is used up; then the walk is over.
     fn out_of_time(&self, incoming: &Incoming, walk: &mut Walk<'_>) -> bool {
         let spent = incoming.started.elapsed() >= self.knobs.total_timeout;
         if spent {
             walk.timed_out(self.knobs.total_timeout);
+            walk.failed(Fault::AttemptTimeout);
         }
         spent
     }
@@ -144,153 +163,10 @@ impl Gateway {
     }
 
     /// The size of the prompt, for a candidate whose encoding decides.
-    fn too_large(&self, candidate: &Candidate, estimates: &Estimates<'_>) -> Option<Fault> {
+    pub(super) fn too_large(&self, candidate: &Candidate, estimates: &Estimates<'_>) -> Option<Fault> {
         let max = self.knobs.max_input_tokens?;
         let tokens = estimates.get(candidate.model.tokenizer);
         (tokens > max).then_some(Fault::InputTooLarge { tokens, max })
-    }
-
-    /// One attempt, and a second one where the provider asks for no more than a moment's patience.
-    async fn try_patiently(
-        &self,
-        cx: &mut RequestCx<'_>,
-        incoming: &Incoming,
-        prepared: &Prepared,
-        this: &mut Try<'_>,
-        walk: &mut Walk<'_>,
-        report: &mut Option<Box<Report>>,
-    ) -> Tried {
-        let left = || self.knobs.total_timeout.saturating_sub(incoming.started.elapsed());
-        let tried = self.try_one(cx, incoming, prepared, this, left(), report).await;
-        let Tried::Failed(failed) = &tried else { return tried };
-        let asked = failed.said.as_ref().is_some_and(|said| said.scope == Scope::InFlight);
-        let Some(wait) = failed.retry_after.filter(|wait| asked && *wait <= PATIENCE && *wait < left())
-        else {
-            return tried;
-        };
-        if walk.again(failed.fault.clone(), Some(whole_seconds(wait))).is_none() {
-            return tried;
-        }
-        tokio::select! {
-            biased;
-            () = tokio::time::sleep(wait) => {}
-            over = cx.client.gone() => return Tried::Over(over),
-        }
-        cx.exchange.record.attempts = u32::try_from(walk.attempts()).unwrap_or(u32::MAX);
-        // It has the whole time of an attempt, and is measured as one.
-        this.waited += this.started.elapsed();
-        this.started = Instant::now();
-        self.try_one(cx, incoming, prepared, this, left(), report).await
-    }
-
-    /// One attempt: sent, and received up to its commit point.
-    async fn try_one(
-        &self,
-        cx: &mut RequestCx<'_>,
-        incoming: &Incoming,
-        prepared: &Prepared,
-        this: &Try<'_>,
-        left: Duration,
-        report: &mut Option<Box<Report>>,
-    ) -> Tried {
-        let time = self.knobs.per_request_timeout.min(left);
-        let (wire, token, built) = match self.built(cx, incoming, prepared, this, time).await {
-            Ok(built) => built,
-            Err(fault) => return self.unbuilt(cx.exchange, prepared, this, fault),
-        };
-        let url = report.is_some().then(|| built.call.url.full.clone());
-        let used = Used::default();
-        let (id, now) = (cx.exchange.request.id.clone(), cx.exchange.now);
-        let context = answer_context(incoming, this.candidate, &id, now);
-        let expected = Expected {
-            surface: wire.surface,
-            translation: wire.translated.then_some((&context, &built.echo)),
-            hides_usage: built.asked_for_usage,
-            started: this.started,
-            deadline: this.started + time,
-            used: &used,
-            now,
-        };
-        let upstream = cx.upstream;
-        let work = async {
-            let reply = upstream.open(built.call).await?;
-            receive(reply, &expected).await
-        };
-        let outcome = tokio::select! {
-            biased;
-            outcome = work => Ok(outcome),
-            over = cx.client.gone() => Err(over),
-        };
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(over) => return self.cancelled(cx, this, (wire.surface, &used), over),
-        };
-        let made = |result: Result<&Committed, &Failed>| Made {
-            url: url.unwrap_or_default(),
-            key: this.key,
-            dropped: built.dropped.clone(),
-            took: this.started.elapsed(),
-            result: result.map(|c| (c.status, c.headers.clone(), c.head_after)).map_err(Failed::summary),
-        };
-        match outcome {
-            Ok(committed) => {
-                cx.exchange.record.dropped.clone_from(&built.dropped);
-                if let Some(report) = report {
-                    report.made(made(Ok(&committed)));
-                }
-                Tried::Committed(Box::new(committed))
-            }
-            Err(failed) => {
-                if let Some(report) = report {
-                    report.made(made(Err(&failed)));
-                }
-                let used = (&used, failed.given_up());
-                self.charge_failed(cx.exchange, this.asked(wire.surface), used, report.as_deref_mut());
-                self.note_failure(cx, this, token.as_ref(), &failed);
-                Tried::Failed(Box::new(failed))
-            }
-        }
-    }
-
-    /// An attempt for which nobody waits any more.
-    fn cancelled(
-        &self,
-        cx: &mut RequestCx<'_>,
-        this: &Try<'_>,
-        (surface, used): (Surface, &Used),
-        over: Over,
-    ) -> Tried {
-        tracing::debug!(request_id = %cx.exchange.request.id, ?over, "the attempt is cancelled");
-        self.charge_failed(cx.exchange, this.asked(surface), (used, true), None);
-        self.note_over(cx.exchange, this, over);
-        Tried::Over(over)
-    }
-
-    /// An attempt that has no request to send.
-    fn unbuilt(&self, exchange: &mut Exchange, prepared: &Prepared, this: &Try<'_>, fault: Fault) -> Tried {
-        self.note_unsent(exchange, this, &fault);
-        Tried::Failed(Box::new(self.note_unbuilt(&exchange.request.id, prepared, this, fault).into()))
-    }
-
-    /// The request of an attempt: how its candidate is spoken to, and with what proof.
-    async fn built(
-        &self,
-        cx: &mut RequestCx<'_>,
-        incoming: &Incoming,
-        prepared: &Prepared,
-        this: &Try<'_>,
-        time: Duration,
-    ) -> Result<(Wire, Option<Token>, BuiltCall), Fault> {
-        // A dry run exchanges nothing.
-        let key = this.key.filter(|_| cx.exchange.trace.is_none());
-        if let (None, Some(key)) = (key, this.key.filter(|key| !is_stand_in(key))) {
-            cloud::usable(&this.candidate.provider, key.value.expose_secret())?;
-        }
-        let token = self.token(cx.upstream, &this.candidate.provider, key, time).await?;
-        let wire = self.wire(incoming, prepared, this.candidate)?;
-        let (target, key) = ((this.candidate, wire), (this.attempt.key, token.as_ref()));
-        let built = self.call(cx.exchange, incoming, prepared, target, key, time)?;
-        Ok((wire, token, built))
     }
 
     /// Relays a committed answer and counts it, once, however it ends.
@@ -473,7 +349,7 @@ fn attempt_lines(walk: &Walk<'_>, plan: &Plan) -> Vec<AttemptLine> {
 }
 
 /// Seconds, rounded up: who comes back too early is sent away again.
-fn whole_seconds(wait: Duration) -> u64 {
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
@@ -487,24 +363,7 @@ pub(super) fn reach(failed: &Failed) -> Reach {
     }
 }
 
-/// What translating the answer of a candidate needs to know.
-fn answer_context<'t>(
-    incoming: &Incoming,
-    candidate: &'t Candidate,
-    id: &'t str,
-    now: SystemTime,
-) -> AnswerContext<'t> {
-    AnswerContext {
-        surface: incoming.surface,
-        provider: &candidate.provider.id,
-        model: &candidate.upstream_model,
-        id,
-        now: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-        include_usage: incoming.peek.include_usage,
-    }
-}
-
-fn this_try(
+pub(super) fn this_try(
     prepared: &Prepared,
     attempt: Attempt,
     (arrived, waited): (Instant, Duration),
@@ -512,5 +371,6 @@ fn this_try(
     let candidate = prepared.plan.candidates.get(attempt.candidate)?;
     let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
     let key = attempt.key.and_then(|index| chain?.keys.get(index)).map(|key| &**key);
-    Some(Try { attempt, candidate, key, started: Instant::now(), arrived, waited })
+    let (started, overlap) = (Instant::now(), Duration::ZERO);
+    Some(Try { attempt, candidate, key, started, arrived, waited, overlap })
 }

@@ -1,6 +1,7 @@
 //! From the checked configuration of an `ai-gateway` to what runs.
 
 mod health;
+mod hedge;
 
 use crate::action::{BuildContext, BuildError};
 use crate::actions::header_names::{HeaderTemplate, templates};
@@ -51,6 +52,7 @@ pub fn check(config: &Config<'_>, checker: &mut Checker) {
     check_framing(config, checker);
     check_effects(config, checker);
     health::check(config, checker);
+    hedge::check(config, checker);
     naming::check(config, checker);
     let overlays: Vec<ProviderOverlay> = providers.iter().map(overlay).collect();
     if let Err(errors) = Catalog::builtin().with_overlays(&overlays) {
@@ -251,6 +253,7 @@ fn knobs(config: &Config<'_>) -> Result<Knobs, BuildError> {
         native_only: word(config, "translation") == Some("never"),
         strip_state: word(config, "bound_state") == Some("strip"),
         health: health::read(config),
+        hedge: hedge::read(config),
     })
 }
 

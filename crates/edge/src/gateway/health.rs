@@ -43,6 +43,18 @@ impl Course {
         Self { on: knobs.enabled && exchange.trace.is_none(), ..Self::default() }
     }
 
+    /// The dealings of an attempt that is made beside another one: it probes nothing.
+    pub(super) fn beside(&self, prepared: &Prepared, candidate: &Candidate) -> Self {
+        let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
+        Self { on: self.on, configured: chain.is_some_and(|chain| chain.configured), ..Self::default() }
+    }
+
+    /// Hands over whom the request has blamed already: of two attempts the one that is settled has it.
+    pub(super) fn swap_blame(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.models_blamed, &mut other.models_blamed);
+        std::mem::swap(&mut self.providers_blamed, &mut other.providers_blamed);
+    }
+
     fn release(&mut self) {
         (self.provider_probe, self.model_probe, self.key_probe) = (None, None, None);
     }
@@ -134,6 +146,33 @@ impl Gateway {
         course.keys_rest = fit.is_empty();
         fit.append(&mut resting);
         Ok(fit)
+    }
+
+    /// The keys with which a candidate may be asked beside another one: nothing of it is in doubt.
+    pub(super) fn well_keys(
+        &self,
+        prepared: &Prepared,
+        candidate: &Candidate,
+    ) -> Result<Vec<Option<usize>>, Fault> {
+        let chain = prepared.keychain.iter().find(|chain| chain.provider == candidate.provider.id);
+        let Some(chain) = chain else { return Err(Fault::NoKey) };
+        let mut order = chain.order.clone()?;
+        let (health, now) = (candidate.stats.health(), now_ms());
+        if !self.knobs.health.enabled {
+            return Ok(order);
+        }
+        let in_doubt = !health.provider.is_closed() || !health.breaker.is_closed();
+        if in_doubt || health.cooldown.left_of_all_ms(now) > 0 {
+            return Ok(Vec::new());
+        }
+        let (model, free) = (health.id, candidate.is_free());
+        order.retain(|index| {
+            let key = index.and_then(|index| chain.keys.get(index)).filter(|_| chain.configured);
+            key.map(|key| key.stats.health()).is_none_or(|health| {
+                health.breaker.is_closed() && health.cooldown.left_ms(model, free, now) == 0
+            })
+        });
+        Ok(order)
     }
 
     /// Whether a candidate may be tried now: it is well, or this request is the one that tries it.

@@ -1,7 +1,7 @@
 //! The `ai-gateway`: from a client's request to the first provider that answers.
 //!
 //! `Gateway::run` reads the body and the names in it; `prepare` makes what every attempt shares; `attempts`
-//! walks the plan; `receive` decides whether an answer is one, and `relay` sends it on; `report` is what
+//! walks the plan; `flight` is one attempt, `hedge` two at once; `receive` decides whether an answer is one, and `relay` sends it on; `report` is what
 //! rules can read afterwards.
 
 pub mod config;
@@ -16,8 +16,10 @@ mod cost;
 mod count;
 mod errors;
 mod event_stream;
+mod flight;
 mod gaps;
 mod health;
+mod hedge;
 mod ledger;
 mod listed;
 mod listing;
@@ -62,7 +64,7 @@ use tollgate_catalog::Catalog;
 use tollgate_dialect::{Endpoint, Format, Mount, Surface, mount, route};
 use tollgate_expr::{Program, Template};
 use tollgate_policy::JsonTemplate;
-use tollgate_select::{HealthKnobs, Passthrough, Selection, Universe};
+use tollgate_select::{Allowance, HealthKnobs, HedgeKnobs, Passthrough, Selection, Universe};
 
 /// One configured `ai-gateway`.
 pub struct Gateway {
@@ -79,6 +81,8 @@ pub struct Gateway {
     ledger: Arc<Ledger>,
     accounts: Arc<crate::Accounts>,
     tokens: tollgate_cloud::TokenCache,
+    /// What is left of the bounds of `hedge`.
+    hedges: Allowance,
 }
 
 /// What is the same for every gateway of the process.
@@ -127,6 +131,8 @@ pub struct Knobs {
     pub strip_state: bool,
     /// `health`
     pub health: HealthKnobs,
+    /// `hedge`
+    pub hedge: Option<HedgeKnobs>,
 }
 
 /// `on_error`
@@ -178,6 +184,7 @@ impl Gateway {
             ledger,
             accounts,
             tokens: Self::token_cache(shared),
+            hedges: Allowance::default(),
         }
     }
 

@@ -6,8 +6,7 @@ use super::cloud::Token;
 use super::prepare::Prepared;
 use super::receive::Failed;
 use super::tally::attempt_outcome;
-use crate::action::RequestCx;
-use crate::exchange::Record;
+use crate::exchange::{Exchange, Record};
 use tollgate_dialect::tidy_names;
 use tollgate_select::{Candidate, Fault};
 
@@ -38,7 +37,7 @@ impl Gateway {
     /// Notes a failed attempt where somebody will look for it.
     pub(super) fn note_failure(
         &self,
-        cx: &mut RequestCx<'_>,
+        exchange: &mut Exchange,
         this: &Try<'_>,
         token: Option<&Token>,
         failed: &Failed,
@@ -46,10 +45,10 @@ impl Gateway {
         if let (Some(token), Some(401)) = (token, failed.fault.status()) {
             self.token_refused(token);
         }
-        super::trace::attempt(cx.exchange, this.candidate, this.key, &failed.fault.label());
-        cx.exchange.record.upstream_request_id = failed.request_id();
-        self.note_failed(cx.exchange, this, &failed.fault);
-        self.record_failure(this, failed, &cx.exchange.request.id);
+        super::trace::attempt(exchange, this.candidate, this.key, &failed.fault.label());
+        exchange.record.upstream_request_id = failed.request_id();
+        self.note_failed(exchange, this, &failed.fault);
+        self.record_failure(this, failed, &exchange.request.id);
     }
 }
 

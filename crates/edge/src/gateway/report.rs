@@ -47,6 +47,8 @@ pub(super) struct Made<'a> {
     pub(super) key: Option<&'a Key>,
     pub(super) dropped: Vec<String>,
     pub(super) took: Duration,
+    /// How much of it another attempt had too, and has been counted.
+    pub(super) overlap: Duration,
     pub(super) result: Result<(StatusCode, HeaderMap, Duration), Summary>,
 }
 
@@ -59,6 +61,12 @@ pub(super) struct Summary {
 }
 
 impl Failed {
+    /// What is kept of an attempt that was given up for another one's answer.
+    pub(super) fn cut() -> Summary {
+        let why = "cancelled: another attempt was first".to_owned();
+        Summary { why, status: 0, headers: HeaderMap::new(), body: String::new() }
+    }
+
     pub(super) fn summary(&self) -> Summary {
         let answer = self.answer.as_ref();
         let cut = |body: &[u8]| {
@@ -151,6 +159,24 @@ impl Report {
         if self.tried.last().is_some_and(same) {
             return;
         }
+        self.begin_entry(candidate, prepared);
+    }
+
+    /// Puts the entry of a candidate last: of two attempts at the same time either may be over first.
+    pub(super) fn back_to(&mut self, candidate: &Candidate, prepared: &Prepared) {
+        let (provider, model) = (&candidate.provider.id, &candidate.upstream_model);
+        let same = |entry: &Json| entry["provider"] == **provider && entry["model"] == **model;
+        match self.tried.iter().rposition(same) {
+            Some(at) => {
+                let entry = self.tried.remove(at);
+                self.tried.push(entry);
+            }
+            None => self.begin_entry(candidate, prepared),
+        }
+    }
+
+    fn begin_entry(&mut self, candidate: &Candidate, prepared: &Prepared) {
+        let (provider, model) = (&candidate.provider.id, &candidate.upstream_model);
         let chain = prepared.keychain.iter().find(|chain| chain.provider == *provider);
         self.tried.push(json!({
             "model": model,
@@ -170,7 +196,7 @@ impl Report {
     }
 
     pub(super) fn made(&mut self, made: Made<'_>) {
-        self.waited += made.took;
+        self.waited += made.took.saturating_sub(made.overlap);
         let key = made.key.map_or(String::new(), |key| trim_key(key.value.expose_secret()));
         let (error, status, headers, body, first_byte) = match &made.result {
             Ok((status, headers, head_after)) => (None, status.as_u16(), headers, "", Some(*head_after)),

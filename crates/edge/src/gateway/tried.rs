@@ -14,6 +14,8 @@ use tollgate_select::{Candidate, Fault};
 const CLIENT_GONE: &str = "client_gone";
 /// The reason of one that was cut short because the gateway stops.
 const STOPPING: &str = "stopping";
+/// The reason of one that was cut short because another attempt beside it was first.
+const HEDGED_OUT: &str = "hedged_out";
 /// The reason of an attempt whose answer had begun.
 const INTERRUPTED: &str = "interrupted";
 /// The reason of a candidate that is in doubt while another request tries it.
@@ -41,6 +43,15 @@ impl Gateway {
             Over::ClientGone => CLIENT_GONE,
             Over::Stopping => STOPPING,
         };
+        self.note_cut(exchange, this, reason);
+    }
+
+    /// An attempt that was given up because another one beside it was first.
+    pub(super) fn note_hedged_out(&self, exchange: &mut Exchange, this: &Try<'_>) {
+        self.note_cut(exchange, this, HEDGED_OUT);
+    }
+
+    fn note_cut(&self, exchange: &mut Exchange, this: &Try<'_>, reason: &'static str) {
         let sent = Sent::new(AttemptOutcome::Neutral, this.started.elapsed());
         exchange.record.tried.push(self.sent(this, Some(reason), sent));
     }

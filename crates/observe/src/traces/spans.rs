@@ -30,8 +30,8 @@ const TEXT: usize = 256;
 const TRACE_STATE: usize = 512;
 /// What a candidate that was passed over is called.
 const PASSED_OVER: &str = "tollgate.candidate.passed_over";
-/// The reason of an attempt that nobody waited for any more: no fault of anybody.
-const CLIENT_GONE: &str = "client_gone";
+/// Reasons of attempts that nobody waited for any more: no fault of anybody.
+const NOBODYS_FAULT: [&str; 2] = ["client_gone", "hedged_out"];
 
 /// Makes spans and hands them to the queue.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ impl Exporter {
                 let failed = note.status.filter(|status| *status >= 400);
                 let kind = failed.map_or_else(|| reason.to_owned(), |status| status.to_string());
                 span.set_attribute(KeyValue::new("error.type", kind));
-                if reason != CLIENT_GONE {
+                if !NOBODYS_FAULT.contains(&reason) {
                     span.set_status(Status::error(reason));
                 }
             }

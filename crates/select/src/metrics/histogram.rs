@@ -53,12 +53,22 @@ impl Histogram {
         Some(u32::try_from(mean).unwrap_or(u32::MAX))
     }
 
+    /// How many values there are.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
     /// The 95th percentile (nearest rank), as the middle of its bin; `None` without values.
     pub(super) fn p95(&self) -> Option<u32> {
+        self.percentile(95)
+    }
+
+    /// Any percentile, from 1 to 100.
+    pub(super) fn percentile(&self, percent: u8) -> Option<u32> {
         if self.count == 0 {
             return None;
         }
-        let rank = (u64::from(self.count) * 95).div_ceil(100);
+        let rank = (u64::from(self.count) * u64::from(percent)).div_ceil(100);
         let mut seen = 0_u64;
         for (index, bin) in self.bins.iter().enumerate() {
             seen += u64::from(*bin);
@@ -124,6 +134,12 @@ mod tests {
             let exact = values[(values.len() * 95).div_ceil(100) - 1];
             let shown = histogram.p95().expect("values were added");
             prop_assert!((f64::from(shown) - f64::from(exact)).abs() <= f64::from(exact) / 8.0 + 0.5);
+            let mut below = 0;
+            for percent in 1..=100 {
+                let shown = histogram.percentile(percent).expect("values were added");
+                prop_assert!(shown >= below, "percentiles only grow");
+                below = shown;
+            }
         }
 
         #[test]

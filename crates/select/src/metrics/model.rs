@@ -146,6 +146,16 @@ impl ModelStats {
         self.all.snapshot(now_ms)
     }
 
+    /// A percentile (1 to 100) of the times until the first content of its answers, in milliseconds, and of how many
+    /// answers: of streams, or of plain ones, which come as a whole. `None` without any.
+    pub fn first_content(&self, percent: u8, streams: bool, now_ms: u64) -> Option<(u32, u32)> {
+        let read = |slot: &ModelSlot| {
+            let times = if streams { &slot.first_token } else { &slot.whole };
+            Some((times.percentile(percent)?, times.count()))
+        };
+        self.all.totals(now_ms, read).flatten()
+    }
+
     /// Grows with every attempt: equal versions mean equal counts, but for what time has forgotten.
     pub fn version(&self) -> u64 {
         self.all.version.load(Ordering::Relaxed)

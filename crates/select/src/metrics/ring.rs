@@ -48,6 +48,7 @@ impl Slot for Outcomes {
             SampleOutcome::Client => &mut self.client,
             SampleOutcome::Server => &mut self.server,
             SampleOutcome::Other => &mut self.other,
+            SampleOutcome::Outlasted => return,
         };
         *counter += 1;
     }
@@ -69,6 +70,8 @@ pub(super) struct ModelSlot {
     pub(super) gateway: Histogram,
     pub(super) upstream: Histogram,
     pub(super) first_token: Histogram,
+    /// Until plain answers were there: their first content.
+    pub(super) whole: Histogram,
     pub(super) per_token: Histogram,
     pub(super) provider_input: u64,
     pub(super) provider_output: u64,
@@ -78,6 +81,15 @@ pub(super) struct ModelSlot {
 
 impl Slot for ModelSlot {
     fn add(&mut self, sample: &Sample) {
+        if matches!(sample.outcome, SampleOutcome::Success | SampleOutcome::Outlasted) && !sample.streamed() {
+            self.whole.add(sample.upstream_ms);
+        }
+        if sample.outcome == SampleOutcome::Outlasted {
+            if let Some(ms) = sample.first_token_ms {
+                self.first_token.add(ms);
+            }
+            return;
+        }
         self.outcomes.add(sample);
         self.gateway.add(sample.gateway_ms);
         self.upstream.add(sample.upstream_ms);
@@ -98,6 +110,7 @@ impl Slot for ModelSlot {
         self.gateway.subtract(&other.gateway);
         self.upstream.subtract(&other.upstream);
         self.first_token.subtract(&other.first_token);
+        self.whole.subtract(&other.whole);
         self.per_token.subtract(&other.per_token);
         self.provider_input = self.provider_input.saturating_sub(other.provider_input);
         self.provider_output = self.provider_output.saturating_sub(other.provider_output);

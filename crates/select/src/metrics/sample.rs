@@ -16,6 +16,9 @@ pub enum SampleOutcome {
     Server,
     /// Anything else that is not a success: refused, reset, malformed.
     Other,
+    /// It was given up because another attempt of the request answered first. Nobody knows how it would have ended: only
+    /// that it would have taken longer than it did counts, among the times until the first content.
+    Outlasted,
 }
 
 impl SampleOutcome {
@@ -55,4 +58,11 @@ pub struct Sample {
     pub estimated_input_tokens: u64,
     /// Output tokens the gateway estimated.
     pub estimated_output_tokens: u64,
+}
+
+impl Sample {
+    /// Whether its answer was a stream.
+    pub(super) fn streamed(&self) -> bool {
+        self.first_token_ms.is_some()
+    }
 }

@@ -162,3 +162,29 @@ proptest! {
         prop_assert!((seen.error_rate.total - rate).abs() < 1e-9);
     }
 }
+
+#[test]
+fn times_until_the_first_content_are_of_answers() {
+    let stats = Metrics::new().get("openai", "gpt-4o");
+    assert_eq!(stats.first_content(95, true, START), None);
+    stats.record(&sample(START, SampleOutcome::Server, 9000));
+    assert_eq!(stats.first_content(95, false, START), None, "failures say nothing of it");
+    let stream = |ms| Sample { first_token_ms: Some(ms), ..sample(START, SampleOutcome::Success, 5000) };
+    for ms in [4, 5, 6] {
+        stats.record(&stream(ms));
+    }
+    stats.record(&sample(START, SampleOutcome::Success, 3));
+    assert_eq!(stats.first_content(50, true, START), Some((5, 3)));
+    assert_eq!(stats.first_content(95, true, START), Some((6, 3)));
+    assert_eq!(stats.first_content(95, false, START), Some((3, 1)));
+    // What was given up for another's answer took at least that long, and is no attempt that ended.
+    let before = stats.snapshot(START);
+    stats.record(&Sample { first_token_ms: Some(7), ..sample(START, SampleOutcome::Outlasted, 7) });
+    stats.record(&sample(START, SampleOutcome::Outlasted, 7));
+    assert_eq!(stats.first_content(95, true, START), Some((7, 4)));
+    assert_eq!(stats.first_content(95, false, START), Some((7, 2)));
+    let after = stats.snapshot(START);
+    assert_eq!((after.request_count, after.error_rate), (before.request_count, before.error_rate));
+    assert_eq!(after.latency.upstream, before.latency.upstream);
+    assert_eq!(stats.first_content(95, true, START + 300_000), None, "it is forgotten");
+}

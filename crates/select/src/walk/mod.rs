@@ -3,6 +3,7 @@
 //! One state machine for requests and for explaining them. It knows neither sockets nor time: the caller makes the
 //! attempts and reports how they failed.
 
+mod beside;
 mod verdict;
 
 #[cfg(test)]
@@ -90,6 +91,11 @@ pub struct Walk<'p> {
     /// Whether anything was tried or noted for it.
     touched: bool,
     current: Option<Attempt>,
+    /// An attempt under way beside the one at hand, and whether there ever was one.
+    beside: Option<Attempt>,
+    hedged: bool,
+    /// Candidates whose other keys cannot fare better, known before their turn.
+    spared: Vec<usize>,
     tried: Vec<Attempt>,
     /// Keys a provider answered 401 to.
     refused: Vec<(&'p str, usize)>,
@@ -129,6 +135,9 @@ impl<'p> Walk<'p> {
             keys: None,
             touched: false,
             current: None,
+            beside: None,
+            hedged: false,
+            spared: Vec::new(),
             tried: Vec::new(),
             refused: Vec::new(),
             capped: Vec::new(),
@@ -157,7 +166,8 @@ impl<'p> Walk<'p> {
                 continue;
             }
             let Some(attempt) = self.next_key(candidate) else {
-                if !self.touched {
+                // One that was tried beside another has had its turn.
+                if !self.touched && !self.tried.iter().any(|tried| tried.candidate == self.at) {
                     let capped =
                         candidate.is_free() && self.capped.iter().any(|(p, _)| *p == candidate.provider.id);
                     self.note(None, if capped { Fault::CappedBefore } else { Fault::KeyRefusedBefore });
@@ -216,35 +226,45 @@ impl<'p> Walk<'p> {
     /// Reports that the attempt last given failed, with the `retry-after` of its answer in seconds and what else the
     /// failure holds for.
     pub fn failed_with(&mut self, fault: Fault, retry_after_s: Option<u64>, reach: Reach) {
-        let Some(Attempt { candidate: index, key }) = self.current.take() else { return };
+        if let Some(attempt) = self.current {
+            self.failed_of(attempt, fault, retry_after_s, reach);
+        }
+    }
+
+    /// The same of one of two attempts that are under way. The other one is at hand from then on.
+    pub fn failed_of(&mut self, attempt: Attempt, fault: Fault, retry_after_s: Option<u64>, reach: Reach) {
+        if !self.over(attempt) {
+            return;
+        }
+        let Attempt { candidate: index, key } = attempt;
         let plan = self.plan;
         let Some(candidate) = plan.candidates.get(index) else { return };
         let sent = !fault.is_local();
         if !sent {
-            self.tried.pop();
+            self.take_back(attempt);
         }
         let provider = candidate.provider.id.as_str();
         match (reach, key) {
             (Reach::Key, Some(key)) => self.refused.push((provider, key)),
-            (Reach::Model, _) => self.keys = Some(Vec::new().into_iter()),
+            (Reach::Model, _) => self.spare(index),
             (Reach::FreeModels, Some(key)) => self.capped.push((provider, key)),
             _ => {}
         }
         match (fault.status(), key) {
             (Some(401), Some(key)) => self.refused.push((provider, key)),
             // The same request with another key cannot fare better.
-            (Some(400 | 404 | 413 | 422), _) => self.keys = Some(Vec::new().into_iter()),
+            (Some(400 | 404 | 413 | 422), _) => self.spare(index),
             _ => {}
         }
         if let (Fault::UnusableKey { .. }, Some(key)) = (&fault, key) {
             // Another key may be a good one.
             self.refused.push((provider, key));
         } else if !sent {
-            self.keys = Some(Vec::new().into_iter());
+            self.spare(index);
         }
         if self.knobs.skip_unreachable && fault.is_unreachable() {
             self.unreachable.push(provider);
-            self.keys = Some(Vec::new().into_iter());
+            self.spare(index);
         }
         if fault.status().is_some_and(|status| self.knobs.stop_on.contains(&status)) {
             self.end = Some(End::Stopped);
@@ -287,6 +307,9 @@ impl<'p> Walk<'p> {
         candidate: &'p Candidate,
         keys: &mut impl FnMut(&Candidate) -> Result<Vec<Option<usize>>, Fault>,
     ) -> bool {
+        if self.spared.contains(&self.at) {
+            return false;
+        }
         if self.unreachable.contains(&candidate.provider.id.as_str()) {
             self.note(None, Fault::UnreachableBefore);
             return false;
@@ -305,17 +328,28 @@ impl<'p> Walk<'p> {
 
     /// The next key of the candidate at hand that is neither refused nor used for the same model before.
     fn next_key(&mut self, candidate: &'p Candidate) -> Option<Attempt> {
-        let keys = self.keys.as_mut()?;
-        let (plan, refused, tried) = (self.plan, &self.refused, &self.tried);
+        let mut keys = self.keys.take()?;
+        let attempt = self.first_open(self.at, candidate, &mut keys);
+        self.keys = Some(keys);
+        attempt
+    }
+
+    /// The first of these keys that is neither refused nor used for the same model before.
+    fn first_open(
+        &self,
+        index: usize,
+        candidate: &Candidate,
+        keys: &mut impl Iterator<Item = Option<usize>>,
+    ) -> Option<Attempt> {
         let capped: &[(&str, usize)] = if candidate.is_free() { &self.capped } else { &[] };
-        keys.map(|key| Attempt { candidate: self.at, key }).find(|attempt| {
+        keys.map(|key| Attempt { candidate: index, key }).find(|attempt| {
             let refused = attempt.key.is_some_and(|key| {
                 let own = (candidate.provider.id.as_str(), key);
-                refused.contains(&own) || capped.contains(&own)
+                self.refused.contains(&own) || capped.contains(&own)
             });
-            let repeated = tried.iter().any(|earlier| {
+            let repeated = self.tried.iter().any(|earlier| {
                 earlier.key == attempt.key
-                    && plan.candidates.get(earlier.candidate).is_some_and(|c| c.same_target(candidate))
+                    && self.plan.candidates.get(earlier.candidate).is_some_and(|c| c.same_target(candidate))
             });
             !refused && !repeated
         })

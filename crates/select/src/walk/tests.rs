@@ -405,3 +405,132 @@ proptest! {
         prop_assert_eq!(seen, all);
     }
 }
+
+/// The keys of all providers.
+fn two_keys(_: &Candidate) -> Result<Vec<Option<usize>>, Fault> {
+    Ok(vec![Some(0), Some(1)])
+}
+
+#[test]
+fn a_second_attempt_is_of_another_target() {
+    let plan = made(&["a:1", "a:1", "b:2", "c:3"]);
+    let mut walk = Walk::new(&plan, Knobs::default());
+    assert_eq!(walk.beside(two_keys), None, "nothing is at hand");
+    let first = walk.next(two_keys).unwrap();
+    let second = walk.beside(|candidate| match candidate.provider.id.as_str() {
+        "b" => Err(Fault::NoKey),
+        _ => two_keys(candidate),
+    });
+    assert_eq!(second, Some(Attempt { candidate: 3, key: Some(0) }));
+    assert_eq!((walk.beside(two_keys), walk.attempts(), walk.hedged()), (None, 2, true), "one a request");
+    walk.unsent();
+    assert_eq!((walk.attempts(), walk.failures().len()), (1, 0));
+    walk.failed(Fault::Status(500));
+    assert_eq!(walk.failures()[0].candidate, first.candidate);
+    let rest: Vec<_> = std::iter::from_fn(|| {
+        let attempt = walk.next(two_keys)?;
+        walk.failed(Fault::Status(500));
+        Some((attempt.candidate, attempt.key))
+    })
+    .collect();
+    let all = [(0, 1), (2, 0), (2, 1), (3, 0), (3, 1)].map(|(candidate, key)| (candidate, Some(key)));
+    assert_eq!(rest, all, "it comes in its own turn");
+
+    let plan = made(&["a:1", "a:2"]);
+    let mut walk = Walk::new(&plan, Knobs { max_attempts: 1, ..Knobs::default() });
+    walk.next(two_keys);
+    assert_eq!(walk.beside(two_keys), None, "no attempts are left");
+}
+
+#[test]
+fn both_attempts_may_fail_in_either_order() {
+    for hedge_first in [false, true] {
+        let plan = made(&["a:1", "b:2", "c:3"]);
+        let mut walk = Walk::new(&plan, Knobs::default());
+        let first = walk.next(two_keys).unwrap();
+        let second = walk.beside(two_keys).unwrap();
+        // The request cannot fare better at `b` with another key.
+        let (one, two) = ((first, Fault::Status(503)), (second, Fault::Status(404)));
+        let (sooner, later) = if hedge_first { (two, one) } else { (one, two) };
+        walk.failed_of(sooner.0, sooner.1, None, Reach::Attempt);
+        walk.failed_with(later.1, Some(3), Reach::Attempt);
+        let failed: Vec<_> = walk.failures().iter().map(|f| f.candidate).collect();
+        assert_eq!(failed, if hedge_first { [1, 0] } else { [0, 1] });
+        assert_eq!(walk.next(two_keys), Some(Attempt { candidate: 0, key: Some(1) }));
+        walk.failed(Fault::Status(404));
+        assert_eq!(walk.next(two_keys), Some(Attempt { candidate: 2, key: Some(0) }));
+        walk.failed(Fault::Status(404));
+        assert_eq!(walk.next(two_keys), None);
+        assert_eq!((walk.attempts(), walk.errlist().lines().count()), (4, 4), "{}", walk.errlist());
+        assert_eq!(walk.verdict().retry_after_s, Some(3));
+    }
+}
+
+#[test]
+fn a_cancelled_attempt_counts_and_is_no_failure() {
+    let plan = made(&["a:1", "b:2"]);
+    let knobs = Knobs { stop_on: vec![422], max_attempts: 2, ..Knobs::default() };
+    let mut walk = Walk::new(&plan, knobs);
+    let first = walk.next(two_keys).unwrap();
+    walk.beside(two_keys).unwrap();
+    assert!(walk.stops(&Fault::Status(422)) && !walk.stops(&Fault::Status(500)));
+    walk.called_off(first);
+    walk.failed(Fault::Status(422));
+    assert_eq!(walk.failures().iter().map(|f| f.candidate).collect::<Vec<_>>(), [1]);
+    assert_eq!((walk.next(two_keys), walk.verdict().pass_through), (None, Some(0)));
+    assert_eq!(walk.attempts(), 2);
+}
+
+#[test]
+fn what_was_put_off_is_not_hedged_with() {
+    let plan = made(&["a:1", "b:2"]);
+    let mut walk = Walk::new(&plan, Knobs::default());
+    walk.next(two_keys);
+    assert!(walk.postpone());
+    walk.next(two_keys);
+    assert_eq!(walk.beside(two_keys), None);
+}
+
+proptest! {
+    /// With a second attempt somewhere everything is still tried once, and no more than allowed.
+    #[test]
+    fn a_second_attempt_changes_nothing_but_the_order(
+        targets in 1usize..6, keys in 1usize..4, at in 0usize..12, max_attempts in 1_usize..30,
+        ends in 0u8..4,
+    ) {
+        let names: Vec<String> = (0..targets).map(|n| format!("p{n}:m")).collect();
+        let plan = made(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut walk = Walk::new(&plan, Knobs { max_attempts, ..Knobs::default() });
+        let given = |_: &Candidate| Ok((0..keys).map(Some).collect());
+        let fault = || Fault::Status(500);
+        let (mut seen, mut steps) = (Vec::new(), 0);
+        while let Some(attempt) = walk.next(given) {
+            seen.push(attempt);
+            if steps == at && let Some(second) = walk.beside(given) {
+                match ends {
+                    0 => {
+                        walk.failed_of(second, fault(), None, Reach::Attempt);
+                        seen.push(second);
+                    }
+                    1 => {
+                        walk.failed_of(attempt, fault(), None, Reach::Attempt);
+                        seen.push(second);
+                    }
+                    2 => {
+                        walk.called_off(second);
+                        seen.push(second);
+                    }
+                    _ => walk.unsent(),
+                }
+            }
+            walk.failed(fault());
+            steps += 1;
+        }
+        prop_assert_eq!(walk.attempts(), seen.len());
+        prop_assert_eq!(seen.len(), max_attempts.min(targets * keys));
+        let mut once: Vec<_> = seen.iter().map(|a| (a.candidate, a.key)).collect();
+        once.sort_unstable();
+        once.dedup();
+        prop_assert_eq!(once.len(), seen.len(), "nothing twice");
+    }
+}
