@@ -160,7 +160,7 @@ async fn dialects_may_differ() {
 async fn the_first_may_still_win() {
     for stream in [false, true] {
         let stage = Stage::new(at_once(json!({})), json!({})).await;
-        stage.one.set_script(Script::always(Behaviour::text("from one").after_ms(1500)));
+        stage.one.set_script(Script::always(Behaviour::text("from one").after_ms(3000)));
         stage.two.set_script(Script::always(Behaviour::text("from two").after_ms(NEVER_MS)));
         let answer = stage.gateway.send(asks(&["one:m", "two:m"], json!({"stream": stream}))).await;
         assert_eq!((answer.header("x-tollgate-model"), answer.header("x-tollgate-attempts")), ("one:m", "2"));
@@ -177,7 +177,7 @@ async fn the_first_may_still_win() {
 
 #[tokio::test]
 async fn when_both_fail_the_walk_goes_on() {
-    for (of_one, of_two) in [(1500, 0), (600, 2500)] {
+    for (of_one, of_two) in [(3000, 0), (2000, 5000)] {
         let stage = Stage::new(at_once(json!({})), json!({})).await;
         stage.one.set_script(Script::always(Behaviour::status(503).after_ms(of_one)));
         stage.two.set_script(Script::always(Behaviour::status(500).after_ms(of_two)));
@@ -205,14 +205,14 @@ async fn when_both_fail_the_walk_goes_on() {
 async fn one_fails_and_the_other_answers() {
     // The second one fails at once, and the first is waited for.
     let stage = Stage::new(at_once(json!({})), json!({})).await;
-    stage.one.set_script(Script::always(Behaviour::text("from one").after_ms(1500)));
+    stage.one.set_script(Script::always(Behaviour::text("from one").after_ms(3000)));
     stage.two.set_script(Script::always(Behaviour::status(429)));
     let answer = stage.gateway.send(asks(&["one:m", "two:m"], json!({}))).await;
     assert_eq!((answer.header("x-tollgate-model"), answer.header("x-tollgate-attempts")), ("one:m", "2"));
     assert_eq!(stage.all_hedges().await, [0, 0, 1, 0]);
     // The first one fails while the second is under way.
-    stage.one.set_script(Script::always(Behaviour::status(500).after_ms(600)));
-    stage.two.set_script(Script::always(Behaviour::text("from two").after_ms(2500)));
+    stage.one.set_script(Script::always(Behaviour::status(500).after_ms(2000)));
+    stage.two.set_script(Script::always(Behaviour::text("from two").after_ms(5000)));
     let stage_two = Stage { gateway: Gateway::start(&policy_of(&stage)).await, ..stage };
     let answer = stage_two.gateway.send(asks(&["one:m", "two:m"], json!({"stream": true}))).await;
     assert_eq!((answer.header("x-tollgate-model"), answer.header("x-tollgate-attempts")), ("two:m", "2"));
@@ -239,7 +239,7 @@ async fn what_is_decided_in_time_is_not_hedged() {
 
 /// Answers that come late, but come: nothing else may have been asked.
 async fn not_hedged(stage: &Stage, ask: Ask, why: &str) {
-    stage.one.set_script(Script::always(Behaviour::text("from one").after_ms(700)));
+    stage.one.set_script(Script::always(Behaviour::text("from one").after_ms(1500)));
     stage.two.clear_requests();
     let answer = stage.gateway.send(ask).await;
     assert_eq!((answer.status, answer.header("x-tollgate-attempts")), (200, "1"), "{why}: {}", answer.text());
@@ -304,8 +304,8 @@ async fn what_is_not_hedged() {
 #[tokio::test]
 async fn attempts_are_counted_together() {
     let stage = Stage::new(at_once(json!({})), json!({"max_attempts": 2})).await;
-    stage.one.set_script(Script::always(Behaviour::status(503).after_ms(600)));
-    stage.two.set_script(Script::always(Behaviour::status(503).after_ms(1200)));
+    stage.one.set_script(Script::always(Behaviour::status(503).after_ms(2000)));
+    stage.two.set_script(Script::always(Behaviour::status(503).after_ms(4000)));
     let answer = stage.gateway.send(asks(&["one:m", "two:m", "three:m"], json!({}))).await;
     assert_eq!((answer.status, answer.code()), (503, "3812"), "{}", answer.text());
     assert_eq!((answer.header("x-tollgate-attempts"), stage.three.requests().len()), ("2", 0));
