@@ -182,6 +182,8 @@ fn policy_text(upstream: &Upstream, policy: Policy) -> String {
         "  - type: ai-gateway\n    config:\n      providers:\n",
         &provider("openai", &format!("{failing}/v1")),
         &provider("openrouter", "/openrouter/api/v1"),
+        // The first provider is to be asked each time, however often it has failed.
+        if policy == Policy::FailsOver { "      health: {enabled: false}\n" } else { "" },
         "      model_selection:\n        strategy:\n",
         &strategy("openai"),
         &strategy("openrouter"),

@@ -108,6 +108,8 @@ fn policy(upstream: SocketAddr) -> String {
         &provider("failing", "fail"),
         &provider("refusing", "refuse"),
         &provider("cutting", "cut"),
+        // What fails is to be asked each time.
+        "      health: {enabled: false}\n",
         "on_http_response:\n  - actions: [{type: add-headers, config: {headers: {x-soak: \"${res.status_code}\"}}}]\n",
     ]
     .concat()
